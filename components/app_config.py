@@ -1,0 +1,66 @@
+"""ConfigMap ``app-config``: what every service reads (sections 3.2 and 4.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import core
+
+from components.context import Context, child
+from runbook import datastores, services, thresholds
+from runbook.pool import recommended_pool_size
+from runbook.sections import Section
+from runbook.settings import ServiceSettings
+
+CONFIG_MAP: Final = "app-config"
+
+
+def shared_environment() -> dict[str, str]:
+    """Environment of all services: addresses, and the pool's limits. A service's own pool size is its own."""
+    addresses = {f"{spec.service_name.upper().replace('-', '_')}_URL": spec.url for spec in services.ALL}
+    return {
+        # PgBouncer stands between the services and PostgreSQL: their pools together exceed max_connections (defect 9).
+        "DATABASE_HOST": datastores.PGBOUNCER.name,
+        "DATABASE_PORT": str(datastores.PGBOUNCER.port),
+        "DATABASE_NAME": datastores.DATABASE,
+        "DATABASE_USER": datastores.DATABASE_OWNER,
+        "DATABASE_MAX_OVERFLOW": str(thresholds.POOL_OVERFLOW.count),
+        "DATABASE_POOL_TIMEOUT": str(thresholds.POOL_TIMEOUT.count),
+        "DATABASE_POOL_RECYCLE": str(thresholds.POOL_RECYCLE.count),
+        "REDIS_HOST": datastores.REDIS.name,
+        "REDIS_PORT": str(datastores.REDIS.port),
+        "KAFKA_BOOTSTRAP_SERVERS": datastores.KAFKA.address,
+        "KAFKA_TOPIC": services.PRICE_TOPIC,
+        "KAFKA_GROUP": services.ANALYTICS_GROUP,
+        "KAFKA_PARTITIONS": str(thresholds.KAFKA_PARTITIONS.count),
+        **addresses,
+    }
+
+
+def service_environment(spec: services.ServiceSpec, settings: ServiceSettings) -> dict[str, str]:
+    """Environment that only this service has."""
+    return {
+        "SERVICE_NAME": spec.name,
+        "PORT": str(spec.port),
+        "HEALTH_PATH": spec.health_path,
+        "DATABASE_POOL_SIZE": str(recommended_pool_size(settings.cpu_cores)),
+        **dict(spec.environment),
+    }
+
+
+class AppConfig(pulumi.ComponentResource):
+    """The ConfigMap of all services; ``data`` is what the pods' fingerprint is made of."""
+
+    def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("crypto:config:AppConfig", name, None, opts)
+        self.data = shared_environment()
+        self.config_map = core.v1.ConfigMap(
+            f"{name}-config-map",
+            core.v1.ConfigMapInitArgs(
+                metadata=context.metadata(CONFIG_MAP, "configuration", Section.POOL_SCALING), data=dict(self.data)
+            ),
+            child(self),
+        )
+        self.name = self.config_map.metadata.name
+        self.register_outputs({"name": self.name})

@@ -1,0 +1,34 @@
+"""Labels: what belongs together, who owns it and which section of the runbook it comes from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runbook.sections import Section
+
+PART_OF: Final = "crypto-analytics"
+OWNER_LABEL: Final = "crypto.analytics/owner"
+SECTION_ANNOTATION: Final = "crypto.analytics/runbook"
+CHECKSUM_ANNOTATION: Final = "crypto.analytics/config-checksum"
+
+
+def selector(name: str) -> dict[str, str]:
+    """Labels that never change, because a selector is immutable. ``app`` is the runbook's (`-l app=api-gateway`)."""
+    return {"app": name}
+
+
+def labels(name: str, owner: str, component: str) -> dict[str, str]:
+    """Labels of an object: the selector, the recommended ones, and the owner."""
+    return {
+        **selector(name),
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": PART_OF,
+        "app.kubernetes.io/managed-by": "pulumi",
+        OWNER_LABEL: owner,
+    }
+
+
+def section_annotations(section: Section, **more: str) -> dict[str, str]:
+    """Annotations of an object: the runbook's section, as a link."""
+    return {SECTION_ANNOTATION: section.link, **more}

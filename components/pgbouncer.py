@@ -1,0 +1,148 @@
+"""PgBouncer: shares PostgreSQL's connections among the services (section 3.2, defect 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import apps, core, meta, policy
+
+from components import pods
+from components.context import Context, child
+from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from runbook import datastores
+from runbook.sections import Section
+from runbook.settings import PgbouncerSettings
+
+CONFIG_MAP: Final = "pgbouncer-config"
+_CONFIG: Final = "/etc/pgbouncer"
+_SECRETS: Final = "/etc/pgbouncer/secrets"
+_SPEC: Final = datastores.PGBOUNCER
+_SECTION: Final = Section.CONNECTION_POOL
+
+
+def pgbouncer_ini(settings: PgbouncerSettings) -> str:
+    """``pgbouncer.ini``: transaction pooling, so that a client holds a server connection only while it works."""
+    lines = [
+        "[databases]",
+        f"{datastores.DATABASE} = host={datastores.POSTGRES.name} port={datastores.POSTGRES.port}",
+        "[pgbouncer]",
+        "listen_addr = *",
+        f"listen_port = {_SPEC.port}",
+        "unix_socket_dir =",
+        "auth_type = scram-sha-256",
+        f"auth_file = {_SECRETS}/userlist.txt",
+        "pool_mode = transaction",
+        f"default_pool_size = {settings.pool_size}",
+        f"max_db_connections = {settings.pool_size}",
+        f"max_client_conn = {settings.max_client_connections}",
+        "server_reset_query_always = 0",
+        # Clients that speak through JDBC or libpq send these; transaction pooling has no use for them.
+        "ignore_startup_parameters = extra_float_digits,options",
+        "log_connections = 0",
+        "log_disconnections = 0",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def deployment_args(context: Context, config: dict[str, str]) -> apps.v1.DeploymentInitArgs:
+    """The Deployment; its pods are all alike, and a client that loses one reconnects to another."""
+    settings = context.settings.pgbouncer
+    mounts = [
+        pods.config_files("config", CONFIG_MAP, f"{_CONFIG}/conf"),
+        pods.secret_files("userlist", context.settings.secrets.pgbouncer, _SECRETS),
+        pods.scratch("tmp", "/tmp"),
+    ]
+    pull = context.settings.image_pull_secret
+    return apps.v1.DeploymentInitArgs(
+        metadata=context.metadata(_SPEC.name, "datastore", _SECTION),
+        spec=apps.v1.DeploymentSpecArgs(
+            replicas=settings.replicas,
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(_SPEC.name)),
+            template=core.v1.PodTemplateSpecArgs(
+                metadata=meta.v1.ObjectMetaArgs(
+                    labels=labels(_SPEC.name, context.settings.owner, "datastore"),
+                    annotations=section_annotations(_SECTION, **{CHECKSUM_ANNOTATION: pods.checksum(config)}),
+                ),
+                spec=core.v1.PodSpecArgs(
+                    service_account_name=_SPEC.name,
+                    automount_service_account_token=False,
+                    enable_service_links=False,
+                    security_context=pods.pod_security(_SPEC.user_id),
+                    image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
+                    topology_spread_constraints=pods.spread(_SPEC.name),
+                    containers=[_container(context, mounts)],
+                    volumes=[mount.volume for mount in mounts],
+                ),
+            ),
+        ),
+    )
+
+
+def _container(context: Context, mounts: Sequence[pods.Mount]) -> core.v1.ContainerArgs:
+    return core.v1.ContainerArgs(
+        name=_SPEC.name,
+        image=context.settings.image("pgbouncer"),
+        args=["pgbouncer", f"{_CONFIG}/conf/pgbouncer.ini"],
+        ports=[core.v1.ContainerPortArgs(name=_SPEC.name, container_port=_SPEC.port)],
+        resources=pods.requirements(context.settings.pgbouncer.resources),
+        security_context=pods.container_security(),
+        startup_probe=pods.tcp_probe(_SPEC.name, period=2, failures=30),
+        readiness_probe=pods.tcp_probe(_SPEC.name, period=10, failures=3),
+        liveness_probe=pods.tcp_probe(_SPEC.name, period=30, failures=6, timeout=10),
+        volume_mounts=[mount.mount for mount in mounts],
+    )
+
+
+class PgBouncer(pulumi.ComponentResource):
+    """PgBouncer."""
+
+    def __init__(
+        self,
+        name: str,
+        context: Context,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("crypto:datastore:PgBouncer", name, None, opts)
+        config = {"pgbouncer.ini": pgbouncer_ini(context.settings.pgbouncer)}
+        metadata = context.metadata(_SPEC.name, "datastore", _SECTION)
+        config_map = core.v1.ConfigMap(
+            f"{name}-config",
+            core.v1.ConfigMapInitArgs(metadata=context.metadata(CONFIG_MAP, "datastore", _SECTION), data=dict(config)),
+            child(self),
+        )
+        account = core.v1.ServiceAccount(
+            f"{name}-service-account",
+            core.v1.ServiceAccountInitArgs(metadata=metadata, automount_service_account_token=False),
+            child(self),
+        )
+        self.service = core.v1.Service(
+            f"{name}-service",
+            core.v1.ServiceInitArgs(
+                metadata=context.metadata(_SPEC.name, "datastore", _SECTION, {"pulumi.com/skipAwait": "true"}),
+                spec=core.v1.ServiceSpecArgs(
+                    selector=selector(_SPEC.name),
+                    ports=[core.v1.ServicePortArgs(name=_SPEC.name, port=_SPEC.port, target_port=_SPEC.name)],
+                ),
+            ),
+            child(self),
+        )
+        self.deployment = apps.v1.Deployment(
+            f"{name}-deployment",
+            deployment_args(context, config),
+            child(self, depends_on=[account, config_map, *depends_on]),
+        )
+        self.disruption_budget = policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget",
+            policy.v1.PodDisruptionBudgetInitArgs(
+                metadata=metadata,
+                spec=policy.v1.PodDisruptionBudgetSpecArgs(
+                    max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(_SPEC.name))
+                ),
+            ),
+            child(self),
+        )
+        self.address = _SPEC.address
+        self.register_outputs({"address": self.address})

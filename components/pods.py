@@ -1,0 +1,130 @@
+"""What every pod of the system has in common: security, scheduling, probes, mounted files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pulumi_kubernetes import core, meta
+
+from components.labels import selector
+from runbook.settings import Resources
+
+
+def pod_security(user_id: int) -> core.v1.PodSecurityContextArgs:
+    """The pod's side of Pod Security ``restricted``, with volumes that the user may write."""
+    return core.v1.PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=user_id,
+        run_as_group=user_id,
+        fs_group=user_id,
+        # A large volume is else walked file by file at each start of its pod.
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+    )
+
+
+def container_security() -> core.v1.SecurityContextArgs:
+    """The container's side of Pod Security ``restricted``, with a root file system that cannot be written."""
+    return core.v1.SecurityContextArgs(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        run_as_non_root=True,
+        capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
+    )
+
+
+def requirements(resources: Resources) -> core.v1.ResourceRequirementsArgs:
+    """Requests and limits. CPU is requested and not limited: a throttled probe looks like a dead service."""
+    return core.v1.ResourceRequirementsArgs(
+        requests={"cpu": resources.cpu_request, "memory": resources.memory_request},
+        limits={"memory": resources.memory_limit},
+    )
+
+
+def spread(name: str) -> list[core.v1.TopologySpreadConstraintArgs]:
+    """One pod a node and a zone while that can be had; never a reason not to run."""
+    return [
+        core.v1.TopologySpreadConstraintArgs(
+            max_skew=1,
+            topology_key=key,
+            when_unsatisfiable="ScheduleAnyway",
+            label_selector=meta.v1.LabelSelectorArgs(match_labels=selector(name)),
+        )
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def http_probe(path: str, port: str, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
+    """A probe over HTTP; ``period`` and ``timeout`` in seconds."""
+    return core.v1.ProbeArgs(
+        http_get=core.v1.HTTPGetActionArgs(path=path, port=port),
+        period_seconds=period,
+        timeout_seconds=timeout,
+        failure_threshold=failures,
+    )
+
+
+def tcp_probe(port: str, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
+    """A probe that only opens a connection; ``period`` and ``timeout`` in seconds."""
+    return core.v1.ProbeArgs(
+        tcp_socket=core.v1.TCPSocketActionArgs(port=port),
+        period_seconds=period,
+        timeout_seconds=timeout,
+        failure_threshold=failures,
+    )
+
+
+def command_probe(command: Sequence[str], *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
+    """A probe that runs a command in the container; ``period`` and ``timeout`` in seconds."""
+    return core.v1.ProbeArgs(
+        exec_=core.v1.ExecActionArgs(command=list(command)),
+        period_seconds=period,
+        timeout_seconds=timeout,
+        failure_threshold=failures,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume and where a container sees it."""
+
+    volume: core.v1.VolumeArgs
+    mount: core.v1.VolumeMountArgs
+
+
+def scratch(name: str, path: str, size: str = "64Mi") -> Mount:
+    """A writable folder that ends with the pod."""
+    return Mount(
+        core.v1.VolumeArgs(name=name, empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=size)),
+        core.v1.VolumeMountArgs(name=name, mount_path=path),
+    )
+
+
+def config_files(name: str, config_map: str, path: str) -> Mount:
+    """A ConfigMap's keys as files in a folder."""
+    return Mount(
+        core.v1.VolumeArgs(name=name, config_map=core.v1.ConfigMapVolumeSourceArgs(name=config_map)),
+        core.v1.VolumeMountArgs(name=name, mount_path=path, read_only=True),
+    )
+
+
+def secret_files(name: str, secret: str, path: str) -> Mount:
+    """A Secret's keys as files in a folder, readable by the pod's group alone."""
+    return Mount(
+        # Mode 0440, in decimal as the API wants it.
+        core.v1.VolumeArgs(name=name, secret=core.v1.SecretVolumeSourceArgs(secret_name=secret, default_mode=0o440)),
+        core.v1.VolumeMountArgs(name=name, mount_path=path, read_only=True),
+    )
+
+
+def environment(values: Mapping[str, str]) -> list[core.v1.EnvVarArgs]:
+    """Environment variables in a stable order."""
+    return [core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
+
+
+def checksum(data: Mapping[str, str]) -> str:
+    """A fingerprint of configuration: on a pod template it makes a changed ConfigMap roll the pods."""
+    return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()[:16]

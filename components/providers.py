@@ -1,0 +1,41 @@
+"""The providers: which cluster and which AWS account, both named and never taken from what happens to be current."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from components.backup_storage import tags
+from runbook.settings import Settings
+
+
+def kubernetes_provider(settings: Settings) -> kubernetes.Provider:
+    """The cluster of the context that the stack names. The kubeconfig is the caller's and never enters the state."""
+    return kubernetes.Provider("cluster", context=settings.kube_context, enable_server_side_apply=True)
+
+
+def aws_provider(settings: Settings) -> aws.Provider:
+    """The AWS account, or the embedded environment's endpoint.
+
+    Credentials are the caller's own, so that none enters the state; the endpoint is asked for none.
+    """
+    endpoint = settings.aws.endpoint
+    if endpoint is None:
+        return aws.Provider(
+            "aws", region=settings.aws.region, default_tags=aws.ProviderDefaultTagsArgs(tags=tags(settings))
+        )
+    return aws.Provider(
+        "aws",
+        region=settings.aws.region,
+        endpoints=[aws.ProviderEndpointArgs(s3=endpoint, kms=endpoint, iam=endpoint, sts=endpoint)],
+        s3_use_path_style=True,
+        skip_credentials_validation=True,
+        skip_metadata_api_check=True,
+        skip_requesting_account_id=True,
+    )
+
+
+def options(*providers: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+    """Options of a top-level component: its children inherit the providers."""
+    return pulumi.ResourceOptions(providers=list(providers))

@@ -1,0 +1,215 @@
+"""A service of the system: Deployment, Service, ServiceAccount, HorizontalPodAutoscaler and PodDisruptionBudget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import apps, autoscaling, core, meta, policy
+
+from components import pods
+from components.app_config import CONFIG_MAP, service_environment
+from components.context import Context, child
+from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from runbook.sections import Section
+from runbook.services import ServiceSpec
+from runbook.settings import ServiceSettings
+
+# The services' images run as this user; it is distroless's "nonroot".
+USER_ID: Final = 65532
+CPU_TARGET_PERCENT: Final = 70
+# A model of several hundred megabytes loads before the sentiment service answers: 5 s x 60 is five minutes.
+STARTUP_PERIOD, STARTUP_FAILURES = 5, 60
+_SECRETS: Final = "/etc/crypto/secrets"
+_SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class MicroserviceArgs:
+    """A service as the runbook knows it, as the stack sets it, and the shared configuration that its pods read."""
+
+    spec: ServiceSpec
+    settings: ServiceSettings
+    shared_config: Mapping[str, str]
+
+    def secrets(self, context: Context) -> dict[str, str]:
+        """Secrets that the pods mount: folder -> Secret."""
+        names = {"database": context.settings.secrets.postgres}
+        if self.spec.uses_jwt:
+            names["jwt"] = context.settings.secrets.jwt
+        return names
+
+
+def _secret_environment(args: MicroserviceArgs) -> dict[str, str]:
+    files = {"DATABASE_PASSWORD_FILE": f"{_SECRETS}/database/password"}
+    if args.spec.uses_jwt:
+        files["JWT_SECRET_FILE"] = f"{_SECRETS}/jwt/secret"
+    return files
+
+
+def container_args(args: MicroserviceArgs, context: Context, mounts: Sequence[pods.Mount]) -> core.v1.ContainerArgs:
+    """The service's container.
+
+    The three probes ask different things: startup waits for the first answer, readiness asks whether the service and
+    what it needs work, and liveness only whether the process still accepts connections. Were liveness to ask for the
+    database, an outage of the database would restart every service.
+    """
+    spec = args.spec
+    return core.v1.ContainerArgs(
+        name=spec.name,
+        image=context.settings.image(spec.name),
+        ports=[core.v1.ContainerPortArgs(name="http", container_port=spec.port)],
+        env=pods.environment({**service_environment(spec, args.settings), **_secret_environment(args)}),
+        env_from=[core.v1.EnvFromSourceArgs(config_map_ref=core.v1.ConfigMapEnvSourceArgs(name=CONFIG_MAP))],
+        resources=pods.requirements(args.settings.resources),
+        security_context=pods.container_security(),
+        startup_probe=pods.http_probe(spec.health_path, "http", period=STARTUP_PERIOD, failures=STARTUP_FAILURES),
+        readiness_probe=pods.http_probe(spec.health_path, "http", period=10, failures=3),
+        liveness_probe=pods.tcp_probe("http", period=20, failures=3),
+        volume_mounts=[mount.mount for mount in mounts],
+        # Endpoints are withdrawn while the pod still answers: no request meets a closed port during a rollout.
+        lifecycle=core.v1.LifecycleArgs(
+            pre_stop=core.v1.LifecycleHandlerArgs(sleep=core.v1.SleepActionArgs(seconds=5))
+        ),
+    )
+
+
+def deployment_args(args: MicroserviceArgs, context: Context) -> apps.v1.DeploymentInitArgs:
+    """The Deployment. ``replicas`` is left out: the HPA owns them, and two owners would fight (defect 14)."""
+    spec = args.spec
+    mounts = [
+        pods.scratch("tmp", "/tmp"),
+        *(pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in args.secrets(context).items()),
+    ]
+    pull = context.settings.image_pull_secret
+    return apps.v1.DeploymentInitArgs(
+        metadata=context.metadata(spec.name, "service", spec.section),
+        spec=apps.v1.DeploymentSpecArgs(
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(spec.name)),
+            revision_history_limit=5,
+            strategy=apps.v1.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+            ),
+            template=core.v1.PodTemplateSpecArgs(
+                metadata=meta.v1.ObjectMetaArgs(
+                    labels=labels(spec.name, context.settings.owner, "service"),
+                    annotations=section_annotations(
+                        spec.section, **{CHECKSUM_ANNOTATION: pods.checksum(args.shared_config)}
+                    ),
+                ),
+                spec=core.v1.PodSpecArgs(
+                    service_account_name=spec.name,
+                    automount_service_account_token=False,
+                    # The kubelet would else inject an address pair for every Service of the namespace.
+                    enable_service_links=False,
+                    security_context=pods.pod_security(USER_ID),
+                    image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
+                    topology_spread_constraints=pods.spread(spec.name),
+                    termination_grace_period_seconds=30,
+                    containers=[container_args(args, context, mounts)],
+                    volumes=[mount.volume for mount in mounts],
+                ),
+            ),
+        ),
+    )
+
+
+def autoscaler_args(args: MicroserviceArgs, context: Context) -> autoscaling.v2.HorizontalPodAutoscalerInitArgs:
+    """The HPA between the normal and the peak replicas (sections 4.1 and 4.2): up at once, down slowly."""
+    spec = args.spec
+    return autoscaling.v2.HorizontalPodAutoscalerInitArgs(
+        metadata=context.metadata(spec.name, "autoscaler", Section.AUTOSCALING),
+        spec=autoscaling.v2.HorizontalPodAutoscalerSpecArgs(
+            scale_target_ref=autoscaling.v2.CrossVersionObjectReferenceArgs(
+                api_version="apps/v1", kind="Deployment", name=spec.name
+            ),
+            min_replicas=args.settings.replicas_normal,
+            max_replicas=args.settings.replicas_peak,
+            metrics=[
+                autoscaling.v2.MetricSpecArgs(
+                    type="Resource",
+                    resource=autoscaling.v2.ResourceMetricSourceArgs(
+                        name="cpu",
+                        target=autoscaling.v2.MetricTargetArgs(
+                            type="Utilization", average_utilization=CPU_TARGET_PERCENT
+                        ),
+                    ),
+                )
+            ],
+            behavior=autoscaling.v2.HorizontalPodAutoscalerBehaviorArgs(
+                scale_up=_scaling_rules(window=0, pods=4, period=30),
+                scale_down=_scaling_rules(window=300, pods=1, period=60),
+            ),
+        ),
+    )
+
+
+def _scaling_rules(*, window: int, pods: int, period: int) -> autoscaling.v2.HPAScalingRulesArgs:
+    return autoscaling.v2.HPAScalingRulesArgs(
+        stabilization_window_seconds=window,
+        select_policy="Max",
+        policies=[autoscaling.v2.HPAScalingPolicyArgs(type="Pods", value=pods, period_seconds=period)],
+    )
+
+
+def disruption_budget_args(args: MicroserviceArgs, context: Context) -> policy.v1.PodDisruptionBudgetInitArgs:
+    """At most one pod at a time leaves by choice; one that is not ready does not hold up a drain."""
+    return policy.v1.PodDisruptionBudgetInitArgs(
+        metadata=context.metadata(args.spec.name, "disruption-budget", args.spec.section),
+        spec=policy.v1.PodDisruptionBudgetSpecArgs(
+            max_unavailable=1,
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.spec.name)),
+            unhealthy_pod_eviction_policy="AlwaysAllow",
+        ),
+    )
+
+
+def service_args(args: MicroserviceArgs, context: Context) -> core.v1.ServiceInitArgs:
+    """The Service under the name that the runbook uses, which is not always the Deployment's."""
+    spec = args.spec
+    metadata = context.metadata(spec.service_name, "service", spec.section, _SKIP_AWAIT)
+    return core.v1.ServiceInitArgs(
+        metadata=metadata,
+        spec=core.v1.ServiceSpecArgs(
+            selector=selector(spec.name),
+            ports=[core.v1.ServicePortArgs(name="http", port=spec.port, target_port="http")],
+        ),
+    )
+
+
+class Microservice(pulumi.ComponentResource):
+    """One service. ``url`` is its address inside the namespace."""
+
+    def __init__(
+        self,
+        name: str,
+        args: MicroserviceArgs,
+        context: Context,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("crypto:service:Microservice", name, None, opts)
+        spec = args.spec
+        account = core.v1.ServiceAccount(
+            f"{name}-service-account",
+            core.v1.ServiceAccountInitArgs(
+                metadata=context.metadata(spec.name, "service-account", spec.section),
+                automount_service_account_token=False,
+            ),
+            child(self),
+        )
+        self.service = core.v1.Service(f"{name}-service", service_args(args, context), child(self))
+        self.deployment = apps.v1.Deployment(
+            f"{name}-deployment", deployment_args(args, context), child(self, depends_on=[account, *depends_on])
+        )
+        self.autoscaler = autoscaling.v2.HorizontalPodAutoscaler(
+            f"{name}-autoscaler", autoscaler_args(args, context), child(self, depends_on=[self.deployment])
+        )
+        self.disruption_budget = policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget", disruption_budget_args(args, context), child(self)
+        )
+        self.url = spec.url
+        self.register_outputs({"url": self.url})

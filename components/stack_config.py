@@ -1,0 +1,88 @@
+"""Reads the stack's settings: ``Pulumi.<stack>.yaml``, and the file of the environment where the stack names one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pulumi
+from pydantic import ValidationError
+
+from runbook import services
+from runbook.environment import EnvironmentFile
+from runbook.settings import IMAGE_NAMES, Settings, SettingsError, load
+
+ENVIRONMENT_VARIABLE: Final = "CRYPTO_ENVIRONMENT_FILE"
+SERVICE_IMAGE: Final = "sample-service"
+_TEXT_KEYS: Final = (
+    "environmentName",
+    "owner",
+    "domain",
+    "namespace",
+    "kubeContext",
+    "timeZone",
+    "storageClass",
+    "imagePullSecret",
+)
+_OBJECT_KEYS: Final = ("images", "services", "postgres", "pgbouncer", "redis", "kafka", "backup", "aws", "secrets")
+_FLAG_KEYS: Final = ("protect",)
+
+
+def read(config: pulumi.Config, root: Path) -> Settings:
+    """The stack's settings. ``root`` is the project's folder.
+
+    Raises:
+        SettingsError: one line for each thing to mend.
+    """
+    values: dict[str, Any] = {}
+    readers: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
+        (_TEXT_KEYS, config.get),
+        (_OBJECT_KEYS, config.get_object),
+        (_FLAG_KEYS, config.get_bool),
+    )
+    for keys, reader in readers:
+        for key in keys:
+            value = _read_one(reader, key)
+            if value is not None:
+                values[key] = value
+    named = os.environ.get(ENVIRONMENT_VARIABLE) or config.get("environment")
+    if named:
+        values = with_environment(values, read_environment(root / named))
+    return load(values)
+
+
+def _read_one(reader: Callable[[str], Any], key: str) -> Any:
+    try:
+        return reader(key)
+    except pulumi.ConfigTypeError:
+        raise SettingsError(f"crypto:{key} has the wrong type; Pulumi.yaml says what it must be") from None
+
+
+def read_environment(path: Path) -> EnvironmentFile:
+    """What the embedded environment says of itself.
+
+    Raises:
+        SettingsError: the file is not there or not whole.
+    """
+    try:
+        return EnvironmentFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise SettingsError(f"crypto:environment names {path.name}, which is not there; `make up` writes it") from None
+    except ValidationError:
+        raise SettingsError(
+            f"crypto:environment: {path.name} is not whole; run `make up`, which writes it anew"
+        ) from None
+
+
+def with_environment(values: Mapping[str, Any], environment: EnvironmentFile) -> dict[str, Any]:
+    """The settings with what the environment decides. One sample image plays all five services."""
+    service_images = {name: environment.images.get(SERVICE_IMAGE, "") for name in services.BY_NAME}
+    images = {**service_images, **{name: ref for name, ref in environment.images.items() if name in IMAGE_NAMES}}
+    return {
+        **values,
+        "images": images,
+        "kubeContext": environment.kube_context,
+        "aws": {**values.get("aws", {}), "endpoint": environment.aws_endpoint},
+    }

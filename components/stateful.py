@@ -1,0 +1,188 @@
+"""What the datastores have in common: a StatefulSet with one volume claim, a Service and a headless one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import apps, core, meta, policy
+
+from components import pods
+from components.context import Context, child
+from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from runbook.datastores import DatastoreSpec
+from runbook.sections import Section
+from runbook.settings import Resources
+
+DATA_VOLUME: Final = "data"
+_SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulArgs:
+    """A datastore's pods. ``config`` is fingerprinted, so that a change of it rolls them."""
+
+    spec: DatastoreSpec
+    section: Section
+    replicas: int
+    container: core.v1.ContainerArgs
+    mounts: Sequence[pods.Mount]
+    config: Mapping[str, str]
+    volume_size: str
+    grace_seconds: int
+    parallel: bool = False
+
+
+def headless_name(spec: DatastoreSpec) -> str:
+    """The Service that gives each pod a name of its own."""
+    return f"{spec.name}-headless"
+
+
+def data_mount(path: str) -> core.v1.VolumeMountArgs:
+    """Where the container sees its volume claim."""
+    return core.v1.VolumeMountArgs(name=DATA_VOLUME, mount_path=path)
+
+
+def container(
+    spec: DatastoreSpec,
+    image: str,
+    resources: Resources,
+    *,
+    args: Sequence[str] | None = None,
+    env: Sequence[core.v1.EnvVarArgs] = (),
+    mounts: Sequence[core.v1.VolumeMountArgs],
+    startup: core.v1.ProbeArgs,
+    readiness: core.v1.ProbeArgs,
+    liveness: core.v1.ProbeArgs,
+) -> core.v1.ContainerArgs:
+    """A datastore's container, with its port named after the datastore."""
+    return core.v1.ContainerArgs(
+        name=spec.name,
+        image=image,
+        args=list(args) if args is not None else None,
+        env=list(env),
+        ports=[core.v1.ContainerPortArgs(name=spec.name, container_port=spec.port)],
+        resources=pods.requirements(resources),
+        security_context=pods.container_security(),
+        startup_probe=startup,
+        readiness_probe=readiness,
+        liveness_probe=liveness,
+        volume_mounts=list(mounts),
+    )
+
+
+def _claim(args: StatefulArgs, context: Context) -> core.v1.PersistentVolumeClaimArgs:
+    return core.v1.PersistentVolumeClaimArgs(
+        metadata=meta.v1.ObjectMetaArgs(name=DATA_VOLUME, labels=selector(args.spec.name)),
+        spec=core.v1.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteOnce"],
+            storage_class_name=context.settings.storage_class,
+            resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.volume_size}),
+        ),
+    )
+
+
+def _pod(args: StatefulArgs, context: Context) -> core.v1.PodTemplateSpecArgs:
+    pull = context.settings.image_pull_secret
+    return core.v1.PodTemplateSpecArgs(
+        metadata=meta.v1.ObjectMetaArgs(
+            labels=labels(args.spec.name, context.settings.owner, "datastore"),
+            annotations=section_annotations(args.section, **{CHECKSUM_ANNOTATION: pods.checksum(args.config)}),
+        ),
+        spec=core.v1.PodSpecArgs(
+            service_account_name=args.spec.name,
+            automount_service_account_token=False,
+            enable_service_links=False,
+            security_context=pods.pod_security(args.spec.user_id),
+            image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
+            topology_spread_constraints=pods.spread(args.spec.name),
+            termination_grace_period_seconds=args.grace_seconds,
+            containers=[args.container],
+            volumes=[mount.volume for mount in args.mounts],
+        ),
+    )
+
+
+def stateful_set_args(args: StatefulArgs, context: Context) -> apps.v1.StatefulSetInitArgs:
+    """The StatefulSet. Its claims outlive it: deleting or scaling it never deletes data."""
+    return apps.v1.StatefulSetInitArgs(
+        metadata=context.metadata(args.spec.name, "datastore", args.section),
+        spec=apps.v1.StatefulSetSpecArgs(
+            service_name=headless_name(args.spec),
+            replicas=args.replicas,
+            pod_management_policy="Parallel" if args.parallel else "OrderedReady",
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.spec.name)),
+            persistent_volume_claim_retention_policy=apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs(
+                when_deleted="Retain", when_scaled="Retain"
+            ),
+            template=_pod(args, context),
+            volume_claim_templates=[_claim(args, context)],
+        ),
+    )
+
+
+def service_args(args: StatefulArgs, context: Context, *, headless: bool) -> core.v1.ServiceInitArgs:
+    """The Service that clients use, or the headless one, which also names pods that are not ready yet."""
+    name = headless_name(args.spec) if headless else args.spec.name
+    port = core.v1.ServicePortArgs(name=args.spec.name, port=args.spec.port, target_port=args.spec.name)
+    return core.v1.ServiceInitArgs(
+        metadata=context.metadata(name, "datastore", args.section, _SKIP_AWAIT),
+        spec=core.v1.ServiceSpecArgs(
+            cluster_ip="None" if headless else None,
+            publish_not_ready_addresses=True if headless else None,
+            selector=selector(args.spec.name),
+            ports=[port],
+        ),
+    )
+
+
+class StatefulDatastore(pulumi.ComponentResource):
+    """A datastore's StatefulSet with its Services, ServiceAccount and disruption budget; base of the datastores."""
+
+    def __init__(
+        self,
+        token: str,
+        name: str,
+        args: StatefulArgs,
+        context: Context,
+        config_maps: Mapping[str, Mapping[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(token, name, None, opts)
+        component, section = "datastore", args.section
+        account = core.v1.ServiceAccount(
+            f"{name}-service-account",
+            core.v1.ServiceAccountInitArgs(
+                metadata=context.metadata(args.spec.name, component, section), automount_service_account_token=False
+            ),
+            child(self),
+        )
+        maps = [
+            core.v1.ConfigMap(
+                f"{name}-{map_name}",
+                core.v1.ConfigMapInitArgs(metadata=context.metadata(map_name, component, section), data=dict(data)),
+                child(self),
+            )
+            for map_name, data in config_maps.items()
+        ]
+        headless = core.v1.Service(f"{name}-headless", service_args(args, context, headless=True), child(self))
+        self.service = core.v1.Service(f"{name}-service", service_args(args, context, headless=False), child(self))
+        self.stateful_set = apps.v1.StatefulSet(
+            f"{name}-stateful-set",
+            stateful_set_args(args, context),
+            child(self, depends_on=[account, headless, *maps], protect=context.settings.protect),
+        )
+        self.disruption_budget = policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget",
+            policy.v1.PodDisruptionBudgetInitArgs(
+                metadata=context.metadata(args.spec.name, component, section),
+                spec=policy.v1.PodDisruptionBudgetSpecArgs(
+                    max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.spec.name))
+                ),
+            ),
+            child(self),
+        )
+        self.address = args.spec.address
+        self.register_outputs({"address": self.address})

@@ -1,0 +1,31 @@
+"""The datastores of the system: names, ports and what is fixed about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class DatastoreSpec:
+    """A datastore: workload and Service ``name``, its port, and the numeric user that its image runs as."""
+
+    name: str
+    port: int
+    user_id: int
+
+    @property
+    def address(self) -> str:
+        """Host and port inside the namespace."""
+        return f"{self.name}:{self.port}"
+
+
+POSTGRES: Final = DatastoreSpec("postgres", 5432, 999)
+PGBOUNCER: Final = DatastoreSpec("pgbouncer", 6432, 70)
+REDIS: Final = DatastoreSpec("redis", 6379, 999)
+KAFKA: Final = DatastoreSpec("kafka", 9092, 1000)
+
+DATABASE: Final = "crypto_db"
+DATABASE_OWNER: Final = "crypto_user"
+# Reads everything and changes nothing: a backup job that is taken over cannot destroy what it saves.
+BACKUP_ROLE: Final = "crypto_backup"

@@ -1,0 +1,86 @@
+"""What the operations program needs to know at run time, as one JSON file.
+
+The Pulumi program renders it into a ConfigMap from the stack's settings; ``ops`` reads it back by the same model. It
+names files that hold secrets and never holds one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+CONFIG_VARIABLE: Final = "OPS_CONFIG"
+CONFIG_PATH: Final = "/etc/ops/config.json"
+SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+
+class Login(_Model):
+    """A database user and the file that holds its password."""
+
+    user: str
+    password_file: str
+
+
+class PostgresTarget(_Model):
+    """PostgreSQL itself, not PgBouncer: a dump needs one session with one snapshot.
+
+    ``backup`` may read everything; ``owner`` owns the database; ``superuser`` may create databases.
+    """
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    database: str
+    backup: Login
+    owner: Login
+    superuser: Login
+
+
+class RedisTarget(_Model):
+    """Redis."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+
+
+class KafkaTarget(_Model):
+    """Kafka: ``brokers`` is how many must answer."""
+
+    bootstrap: str
+    brokers: int = Field(ge=1)
+    topic: str
+    group: str
+
+
+class ServiceTarget(_Model):
+    """A service of the system and the address of its health page."""
+
+    name: str
+    health_url: str
+
+
+class BackupTarget(_Model):
+    """The bucket of the backups; ``endpoint`` only where there is no AWS. Ages in days."""
+
+    bucket: str
+    prefix: str
+    region: str
+    endpoint: str | None = None
+    retention_days: int = Field(ge=1)
+
+
+class OpsSettings(_Model):
+    """All of it."""
+
+    namespace: str
+    time_zone: str
+    postgres: PostgresTarget
+    redis: RedisTarget
+    kafka: KafkaTarget
+    services: tuple[ServiceTarget, ...]
+    backup: BackupTarget
