@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pulumi
 
 from components import stack_config, system
 from runbook.settings import SettingsError
 
 try:
-    settings = stack_config.read(pulumi.Config(), Path(__file__).parent)
+    settings = stack_config.read(pulumi.Config())
 except SettingsError as error:
     # RunError is shown without a traceback: a wrong setting is the user's to mend, not a defect of the program.
     raise pulumi.RunError(f"stack {pulumi.get_stack()}: {error}") from None

@@ -1,4 +1,4 @@
-"""Reads the stack's settings: ``Pulumi.<stack>.yaml``, and the file of the environment where the stack names one."""
+"""Reads the stack's settings: ``Pulumi.<stack>.yaml``, and for an embedded stack the file of its environment."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _OBJECT_KEYS: Final = ("images", "services", "postgres", "pgbouncer", "redis", "
 _FLAG_KEYS: Final = ("protect",)
 
 
-def read(config: pulumi.Config, root: Path) -> Settings:
-    """The stack's settings. ``root`` is the project's folder.
+def read(config: pulumi.Config) -> Settings:
+    """The stack's settings.
 
     Raises:
         SettingsError: one line for each thing to mend.
@@ -45,12 +45,26 @@ def read(config: pulumi.Config, root: Path) -> Settings:
     for keys, reader in readers:
         for key in keys:
             value = _read_one(reader, key)
-            if value is not None:
+            # Pulumi.yaml gives an optional text the default "": a key without a default must be set.
+            if value not in (None, ""):
                 values[key] = value
-    named = os.environ.get(ENVIRONMENT_VARIABLE) or config.get("environment")
-    if named:
-        values = with_environment(values, read_environment(root / named))
+    if _flag(config, "embedded"):
+        values = with_environment(values, read_environment(_environment_path()))
     return load(values)
+
+
+def _environment_path() -> Path:
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if not named:
+        raise SettingsError(
+            f"crypto:embedded is true, but {ENVIRONMENT_VARIABLE} is not set; "
+            'run `make up`, then `eval "$(make -s env)"` in this shell'
+        )
+    return Path(named)
+
+
+def _flag(config: pulumi.Config, key: str) -> bool:
+    return bool(_read_one(config.get_bool, key))
 
 
 def _read_one(reader: Callable[[str], Any], key: str) -> Any:
@@ -69,10 +83,10 @@ def read_environment(path: Path) -> EnvironmentFile:
     try:
         return EnvironmentFile.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise SettingsError(f"crypto:environment names {path.name}, which is not there; `make up` writes it") from None
+        raise SettingsError(f"{ENVIRONMENT_VARIABLE} names {path}, which is not there; `make up` writes it") from None
     except ValidationError:
         raise SettingsError(
-            f"crypto:environment: {path.name} is not whole; run `make up`, which writes it anew"
+            f"{ENVIRONMENT_VARIABLE}: {path} is not whole; run `make up`, which writes it anew"
         ) from None
 
 

@@ -1,8 +1,8 @@
 """What an environment tells the program about itself.
 
 The embedded environment decides some facts only when it comes up: which images it built, where its AWS endpoint
-listens. It writes them into a file; the stack names that file in ``crypto:environment``, and its values stand in for
-the settings that production states in its own stack file.
+listens. It writes them into a file; a stack with ``crypto:embedded`` reads that file, and its values stand in for the
+settings that production states in its own stack file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs the whole program under Pulumi's mocks and records every resource with its inputs and its options.
 
-The SDK's own mocks do not show options (protect, aliases ...), and a program that registers nothing passes any assertion
-about "all resources": so the monitor is subclassed, and ``run`` refuses an empty result.
+The SDK's own mocks do not show options (protect, aliases ...), and a program that registers nothing passes any
+assertion about "all resources": so the monitor is subclassed, and ``run`` refuses an empty result.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
@@ -36,7 +36,7 @@ class _Echo(mocks.Mocks):
     """Gives every resource back what it was asked to be, with the identifiers that AWS would add."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        state = dict(args.inputs)
+        state = cast("dict[str, Any]", dict(args.inputs))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] (the SDK's is a bare dict)
         if args.typ.startswith("aws:"):
             state.setdefault("arn", f"arn:aws:test:::{args.name}")
             state.setdefault("keyId", f"{args.name}-key-id")
@@ -67,7 +67,7 @@ class _Recorder(mocks.MockMonitor):
                 depends_on=frozenset(request.dependencies),
             )
         )
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType] (untyped in the SDK)
 
 
 def run(program: Callable[[], Any], *, project: str = "crypto", stack_name: str = "test") -> list[Registered]:

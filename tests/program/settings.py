@@ -33,6 +33,6 @@ def stack_values(stack: str) -> dict[str, Any]:
 def load(stack: str) -> settings.Settings:
     """A stack's settings."""
     values = stack_values(stack)
-    if values.pop("environment", None):
+    if values.pop("embedded", False):
         values = stack_config.with_environment(values, LOCAL_ENVIRONMENT)
     return settings.load(values)
