@@ -1,0 +1,53 @@
+# Everything that people and CI call. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STACK ?= local
+
+# uv makes the virtual environment from uv.lock and runs the rest in it; where there is no uv, the user's cache gets one.
+export UV_PYTHON_DOWNLOADS = never
+RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
+LOCAL = $(RUN) python -m local
+
+.PHONY: help up down clean status logs env preview test test-fast lint format bench
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: ## Toolchain, cluster, images and `pulumi up -s local`: the whole system, running
+	@$(LOCAL) up
+
+down: ## Stop the environment; its data stays
+	@$(LOCAL) down
+
+clean: ## Stop the environment and drop its data and state
+	@$(LOCAL) clean
+
+status: ## What of the environment runs
+	@$(LOCAL) status
+
+logs: ## Log of a daemon of the environment: make logs DAEMON=kubelet
+	@$(LOCAL) logs $(DAEMON)
+
+env: ## Exports for a shell: eval "$$(make -s env)"
+	@$(LOCAL) env
+
+preview: ## What `pulumi up` would change, judged by the policies: make preview STACK=prod
+	@$(LOCAL) preview --stack $(STACK)
+
+test: ## Everything in tests/, with its own servers and its own cluster
+	@$(LOCAL) test
+
+test-fast: ## The tests that need no server
+	@$(RUN) pytest -q tests/unit tests/program tests/policies
+
+lint: ## ruff and pyright, both strict
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) pyright
+
+format: ## Format the sources
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+bench: ## Measurements of docs/benchmarks.md: make bench NAME=preview
+	@$(RUN) python -m benchmarks.$(NAME)

@@ -1,0 +1,121 @@
+"""Command line of the embedded environment; the Makefile's targets call it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from local.errors import LocalError
+from local.paths import Instance, InstanceError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="bring the whole system up; harmless where it runs")
+    commands.add_parser("down", help="stop it, keep its data")
+    commands.add_parser("clean", help="stop it, drop its data and state")
+    commands.add_parser("status", help="what of it runs")
+    logs = commands.add_parser("logs", help="a daemon's log")
+    logs.add_argument("daemon", nargs="?", default="supervisor")
+    commands.add_parser("env", help="exports for a shell")
+    preview = commands.add_parser("preview", help="what `pulumi up` would change")
+    preview.add_argument("--stack", default="local")
+    test = commands.add_parser("test", help="everything in tests/")
+    test.add_argument("arguments", nargs="*", help="passed on to pytest")
+    return parser
+
+
+def _up(instance: Instance, _: argparse.Namespace) -> int:
+    from local.up import up
+
+    return up(instance)
+
+
+def _down(instance: Instance, _: argparse.Namespace) -> int:
+    from local.cluster.lifecycle import down
+
+    ran = down(instance, lambda line: print(line, file=sys.stderr))
+    print("stopped; its data stays" if ran else f"the environment {instance.name} did not run")
+    return 0
+
+
+def _clean(instance: Instance, _: argparse.Namespace) -> int:
+    from local.clean import clean
+
+    clean(instance)
+    print(f"nothing is left of the environment {instance.name}")
+    return 0
+
+
+def _cluster(_: Instance, arguments: argparse.Namespace) -> int:
+    from local.cluster import __main__ as cluster
+
+    extra = [arguments.daemon] if arguments.command == "logs" else []
+    return cluster.main([arguments.command, *extra])
+
+
+def _env(instance: Instance, _: argparse.Namespace) -> int:
+    from local import shell
+    from local.toolchain import bin_dir
+
+    print(shell.exports(shell.variables(instance), shell.search_path(bin_dir())))
+    return 0
+
+
+def _preview(instance: Instance, arguments: argparse.Namespace) -> int:
+    from local.preview import preview
+
+    return preview(instance, arguments.stack)
+
+
+def _test(_: Instance, arguments: argparse.Namespace) -> int:
+    from local.run_tests import run_tests
+
+    return run_tests(arguments.arguments)
+
+
+_COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "clean": _clean,
+    "status": _cluster,
+    "logs": _cluster,
+    "env": _env,
+    "preview": _preview,
+    "test": _test,
+}
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    from local.cluster.errors import ClusterError
+    from local.images.errors import ImageError
+    from local.toolchain.errors import ToolchainError
+
+    return (LocalError, InstanceError, ClusterError, ImageError, ToolchainError)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; what a user can mend is one line and exit code 1."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _COMMANDS[arguments.command](Instance.from_environment(), arguments)
+    except _known_errors() as error:
+        print(f"{arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # A full disk and a folder without permission are the user's to mend; the rest of an OSError names the file.
+        print(f"{arguments.command}: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{arguments.command}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Prints the path of uv. Where there is none, installs the version below into the user's cache, and nowhere else.
+set -eu
+VERSION=0.13.9
+if command -v uv >/dev/null 2>&1; then
+    command -v uv
+    exit 0
+fi
+home="${XDG_CACHE_HOME:-$HOME/.cache}/crypto-operations/uv/$VERSION"
+if [ ! -x "$home/bin/uv" ]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+        echo "make: Python 3.11 or newer is needed as python3; install Debian's python3" >&2
+        exit 1
+    }
+    # Debian's python3 has pip or venv only as packages of their own.
+    if ! python3 -m venv --help >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+            { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } >&2
+        else
+            echo "make: python3 has no venv; run: sudo apt-get install python3-venv" >&2
+            exit 1
+        fi
+    fi
+    echo "installing uv $VERSION into the cache" >&2
+    python3 -m venv "$home.partial" >&2
+    "$home.partial/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$VERSION" >&2
+    mkdir -p "$home/bin"
+    # The program alone is kept: it needs nothing of the virtual environment that brought it.
+    mv "$home.partial/bin/uv" "$home/bin/uv"
+    rm -rf "$home.partial"
+fi
+echo "$home/bin/uv"

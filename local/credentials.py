@@ -1,0 +1,86 @@
+"""The local stack's credentials: made once, kept in the instance's folder, and put into the cluster as Secrets.
+
+In production somebody else owns these Secrets (an external secret store, say); here `make up` does. The Pulumi program
+names them and never sees what is in them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.errors import LocalError
+from local.kubectl import Kubectl
+from runbook import datastores
+from runbook.settings import SecretNames
+
+AWS_SECRET = "backup-aws"  # noqa: S105 (the name of a Secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Folder with one folder a Secret and one file a key, readable by their owner alone."""
+
+    folder: Path
+
+    def path(self, secret: str, key: str) -> Path:
+        """The file that holds a key of a Secret."""
+        return self.folder / secret / key
+
+    def ensure(self) -> None:
+        """Makes what is not there yet; what is there stays, because the databases know it already."""
+        names = SecretNames()
+        self._password(names.postgres_superuser)
+        self._password(names.postgres_backup)
+        self._password(names.postgres)
+        self._write(names.postgres_backup, "username", datastores.BACKUP_ROLE)
+        self._write(names.postgres, "username", datastores.DATABASE_OWNER)
+        owner_password = self.path(names.postgres, "password").read_text()
+        self._write(names.pgbouncer, "userlist.txt", f'"{datastores.DATABASE_OWNER}" "{owner_password}"\n')
+        self._write(names.jwt, "secret", secrets.token_urlsafe(32))
+        # The endpoint of the embedded environment checks no signature; boto3 wants something to sign with.
+        aws = f"[default]\naws_access_key_id = local\naws_secret_access_key = {secrets.token_urlsafe(24)}\n"
+        self._write(AWS_SECRET, "credentials", aws)
+
+    def objects(self, namespace: str) -> list[dict[str, Any]]:
+        """The Secrets as Kubernetes objects."""
+        folders = sorted(path for path in self.folder.iterdir() if path.is_dir())
+        return [
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": folder.name, "namespace": namespace},
+                "stringData": {file.name: file.read_text() for file in sorted(folder.iterdir())},
+            }
+            for folder in folders
+        ]
+
+    def _password(self, secret: str) -> None:
+        self._write(secret, "password", secrets.token_urlsafe(24))
+
+    def _write(self, secret: str, key: str, value: str) -> None:
+        path = self.path(secret, key)
+        if path.exists():
+            return
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.parent.parent / f".{secret}-{key}"
+        partial.touch(mode=0o600)
+        partial.write_text(value)
+        # A half-written password would be taken for a whole one by the next run.
+        partial.rename(path)
+
+
+def put_into_cluster(credentials: Credentials, kubectl: Kubectl, namespace: str) -> None:
+    """Creates the namespace where it is missing, and the Secrets in it.
+
+    Raises:
+        LocalError: the cluster refused.
+    """
+    try:
+        kubectl.run("create", "namespace", namespace)
+    except LocalError as error:
+        if "already exists" not in str(error):
+            raise
+    kubectl.apply(credentials.objects(namespace))

@@ -1,0 +1,63 @@
+"""The settings of `ops` for a shell on the machine itself: the jobs' own, with addresses that work there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from local.credentials import Credentials
+from local.kubectl import Kubectl
+from runbook.ops_settings import Login, OpsSettings
+
+CONFIG_MAP = "ops-config"
+CONFIG_KEY = "config.json"
+
+
+def from_cluster(kubectl: Kubectl, namespace: str, credentials: Credentials) -> OpsSettings:
+    """The ConfigMap's settings, with Services by their cluster addresses and passwords from the instance's folder.
+
+    Raises:
+        LocalError: the ConfigMap or a Service is not there.
+    """
+    config = kubectl.get("configmap", CONFIG_MAP, f"--namespace={namespace}")
+    settings = OpsSettings.model_validate_json(config["data"][CONFIG_KEY])
+    services = kubectl.get("services", f"--namespace={namespace}")["items"]
+    addresses = {service["metadata"]["name"]: str(service["spec"]["clusterIP"]) for service in services}
+    return reachable(settings, addresses, credentials)
+
+
+def reachable(settings: OpsSettings, addresses: dict[str, str], credentials: Credentials) -> OpsSettings:
+    """The settings with each host name (``postgres.crypto.svc``) replaced by its Service's address."""
+
+    def host(name: str) -> str:
+        return addresses[name.split(".", 1)[0]]
+
+    def login(old: Login) -> Login:
+        secret, key = Path(old.password_file).parts[-2:]
+        return Login(user=old.user, password_file=str(credentials.path(secret, key)))
+
+    postgres, redis, kafka = settings.postgres, settings.redis, settings.kafka
+    bootstrap_host, bootstrap_port = kafka.bootstrap.rsplit(":", 1)
+    changes: dict[str, Any] = {
+        "postgres": postgres.model_copy(
+            update={
+                "host": host(postgres.host),
+                "backup": login(postgres.backup),
+                "owner": login(postgres.owner),
+                "superuser": login(postgres.superuser),
+            }
+        ),
+        "redis": redis.model_copy(update={"host": host(redis.host)}),
+        "kafka": kafka.model_copy(update={"bootstrap": f"{host(bootstrap_host)}:{bootstrap_port}"}),
+        "services": tuple(
+            service.model_copy(update={"health_url": _with_host(service.health_url, host)})
+            for service in settings.services
+        ),
+    }
+    return settings.model_copy(update=changes)
+
+
+def _with_host(url: str, host: Any) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{host(parts.hostname or '')}:{parts.port}"))

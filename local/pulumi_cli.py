@@ -1,0 +1,73 @@
+"""The Pulumi CLI with the environment's own home, state and plugins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+PASSPHRASE = "local"  # noqa: S105 (protects nothing: the state of the local stack holds no secret)
+POLICY_PACK = "policies"
+
+
+@dataclass(frozen=True, slots=True)
+class PulumiCli:
+    """A pulumi program and the variables that it runs with."""
+
+    program: Path
+    variables: Mapping[str, str]
+
+    def run(self, *arguments: str, quiet: bool = False) -> int:
+        """Runs in the project's folder and returns the exit code; ``quiet`` keeps the output for an error."""
+        environment = {**os.environ, **self.variables}
+        command = [str(self.program), *arguments, "--non-interactive"]
+        if not quiet:
+            return subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
+        run = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False)
+        return run.returncode
+
+    def ensure_stack(self, stack: str) -> None:
+        """Creates the stack where it is missing.
+
+        Raises:
+            LocalError: there is no file with the stack's settings, or the engine refused.
+        """
+        check_stack(stack)
+        if self.run("stack", "select", stack, quiet=True) != 0 and self.run("stack", "init", stack) != 0:
+            raise LocalError(f"the stack {stack} could not be created; the engine's message is above")
+
+    def up(self, stack: str) -> int:
+        """Brings the stack to what the program declares, judged by the policy pack first."""
+        return self.run("up", "--stack", stack, "--yes", "--skip-preview", "--policy-pack", POLICY_PACK)
+
+    def preview(self, stack: str, extra: Sequence[str] = ()) -> int:
+        """Shows what would change, and what the policy pack says of it."""
+        return self.run("preview", "--stack", stack, "--policy-pack", POLICY_PACK, *extra)
+
+
+def check_stack(stack: str) -> None:
+    """Refuses a stack that has no file with settings.
+
+    Raises:
+        LocalError: there is none; the message lists those that there are.
+    """
+    known = sorted(path.name.split(".")[1] for path in PROJECT_ROOT.glob("Pulumi.*.yaml"))
+    if stack not in known:
+        raise LocalError(f"unknown stack {stack!r}; known are {', '.join(known)}")
+
+
+def variables(state: Path) -> dict[str, str]:
+    """Variables of the CLI: its home and its state live in the instance's folder."""
+    return {
+        "PULUMI_HOME": str(state / "pulumi-home"),
+        "PULUMI_BACKEND_URL": f"file://{state / 'pulumi-state'}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        # Every plugin is installed already; asking for more costs each command seconds.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }

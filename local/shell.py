@@ -1,0 +1,58 @@
+"""The variables that put the environment into a shell: `eval "$(make -s env)"`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.stack_config import ENVIRONMENT_VARIABLE
+from local import pulumi_cli
+from local.credentials import AWS_SECRET, Credentials
+from local.paths import Instance
+from local.settings import existing_cluster
+from runbook.ops_settings import CONFIG_VARIABLE
+
+
+def environment_file(instance: Instance) -> Path:
+    """What the embedded stack reads its environment's facts from."""
+    return instance.state_dir / "environment.json"
+
+
+def ops_config_file(instance: Instance) -> Path:
+    """The settings of ``ops`` for a shell on this machine."""
+    return instance.state_dir / "ops.json"
+
+
+def credentials(instance: Instance) -> Credentials:
+    """The instance's credentials."""
+    return Credentials(instance.state_dir / "secrets")
+
+
+def variables(instance: Instance) -> dict[str, str]:
+    """Every variable except PATH."""
+    existing = existing_cluster()
+    endpoint = existing.aws_endpoint if existing else instance.aws_url
+    return {
+        **pulumi_cli.variables(instance.state_dir),
+        "KUBECONFIG": str(existing.kubeconfig if existing else instance.kubeconfig),
+        ENVIRONMENT_VARIABLE: str(environment_file(instance)),
+        CONFIG_VARIABLE: str(ops_config_file(instance)),
+        "CRYPTO_AWS_ENDPOINT": endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials(instance).path(AWS_SECRET, "credentials")),
+    }
+
+
+def search_path(bin_dir: Path) -> list[Path]:
+    """Folders that go before PATH: the toolchain, and the virtual environment with ``ops``."""
+    return [bin_dir, Path(sys.executable).parent]
+
+
+def exports(values: Mapping[str, str], folders: list[Path]) -> str:
+    """Lines for a POSIX shell; evaluating them twice changes nothing more."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    for folder in reversed(folders):
+        quoted = shlex.quote(str(folder))
+        lines.append(f'case ":$PATH:" in *:{quoted}:*) ;; *) export PATH={quoted}:"$PATH" ;; esac')
+    return "\n".join(lines)

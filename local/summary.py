@@ -1,0 +1,34 @@
+"""What `make up` says last: what runs, how to look at it, what to try."""
+
+from __future__ import annotations
+
+from local.paths import Instance
+from local.settings import NAMESPACE
+
+
+def summary(instance: Instance, pods: int, seconds: float) -> str:
+    """Lines of at most 80 columns."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"""
+The system runs: {pods} pods in namespace {NAMESPACE}, ready after {minutes} min {rest} s.
+
+  Kubernetes API   {instance.api_url}
+  AWS endpoint     {instance.aws_url}
+  State and data   {instance.state_dir}
+
+Put its tools into this shell, then look around:
+
+  eval "$(make -s env)"
+  kubectl get pods,hpa,cronjobs -n {NAMESPACE}
+  pulumi preview -s local --policy-pack policies
+  ops health
+
+Try a backup and bring it back:
+
+  kubectl create job -n {NAMESPACE} --from=cronjob/backup-postgres b1
+  kubectl wait -n {NAMESPACE} --for=condition=Complete job/b1 --timeout=5m
+  ops backups list
+  ops restore postgres --yes
+
+`make down` stops it and keeps its data; `make clean` drops the data too.
+"""

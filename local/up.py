@@ -1,0 +1,169 @@
+"""`make up`: from a fresh machine to the running system.
+
+Three things take long and need different parts of the machine, so they run side by side: compiling the toolchain (CPU),
+building the images (package downloads, disk), and, as soon as its programs are there, starting the cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import credentials as credentials_module
+from local import debian, ops_config, readiness, shell, toolchain
+from local.aws.plugin import install_plugin
+from local.aws.server import DEFAULT_PORT
+from local.cluster.daemons import DaemonSpec, Probe
+from local.cluster.lifecycle import ClusterSpec, import_images
+from local.cluster.lifecycle import up as cluster_up
+from local.cluster.machine import why_containers_cannot_run
+from local.cluster.packages import CLUSTER_PACKAGES
+from local.errors import LocalError
+from local.images.build import Image, build_all
+from local.images.packages import HOST_PACKAGES
+from local.kubectl import Kubectl
+from local.paths import Instance
+from local.pulumi_cli import PulumiCli
+from local.report import Report, ToolchainLines
+from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
+from local.summary import summary
+from runbook.environment import EnvironmentFile
+
+PODS_READY_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The cluster that the system goes to, with what the program must know of it."""
+
+    kubeconfig: Path
+    environment: EnvironmentFile
+
+
+def up(instance: Instance) -> int:
+    """Brings everything up and returns the exit code of `pulumi up`.
+
+    Raises:
+        LocalError, ClusterError, ImageError, ToolchainError: one line that says what to do.
+    """
+    report = Report()
+    existing = existing_cluster()
+    _check(existing, report)
+    instance.state_dir.mkdir(parents=True, exist_ok=True)
+    with toolchain.start(toolchain.STAGES, progress=ToolchainLines(report)) as building:
+        target = _existing(existing) if existing else _embedded(instance, building, report)
+        tools = building.wait()
+    return _deploy(instance, target, tools, report)
+
+
+def _line(report: Report, subject: str) -> Callable[[str], None]:
+    return lambda text: report.say(subject, text)
+
+
+def _check(existing: ExistingCluster | None, report: Report) -> None:
+    if existing:
+        return
+    if os.geteuid() != 0:
+        raise LocalError(
+            "the embedded cluster needs root; run `sudo make up`, or name an existing cluster by CRYPTO_KUBECONFIG"
+        )
+    debian.ensure([*(package.name for package in CLUSTER_PACKAGES), *HOST_PACKAGES], _line(report, "packages"))
+    reason = why_containers_cannot_run()
+    if reason:
+        raise LocalError(f"this machine cannot run containers: {reason}")
+
+
+def _existing(cluster: ExistingCluster) -> Target:
+    try:
+        images = json.loads(cluster.images.read_bytes())
+        environment = EnvironmentFile(images=images, kube_context=cluster.context, aws_endpoint=cluster.aws_endpoint)
+    except ValueError:
+        raise LocalError(f'{cluster.images} must be JSON like {{"ops": "registry/ops:1.0", ...}}') from None
+    return Target(cluster.kubeconfig, environment)
+
+
+def _embedded(instance: Instance, building: toolchain.Handle, report: Report) -> Target:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as pool:
+        images = pool.submit(build_all, instance.cache_dir, None, _line(report, "images"))
+        building.wait_for("cluster")
+        spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
+        cluster_up(spec, _line(report, "cluster"))
+        built = images.result()
+    _import(spec, built, report)
+    environment = EnvironmentFile(
+        images={name: image.ref for name, image in built.items()},
+        kube_context=instance.name,
+        aws_endpoint=instance.aws_url,
+    )
+    return Target(instance.kubeconfig, environment)
+
+
+def _import(spec: ClusterSpec, images: dict[str, Image], report: Report) -> None:
+    imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images.values()])
+    report.say("images", f"{len(imported)} imported, {len(images) - len(imported)} were there")
+
+
+def aws_daemon(instance: Instance) -> DaemonSpec:
+    """The AWS endpoint, supervised beside the cluster's daemons: only the host and the pods reach it."""
+    address, port = str(instance.node_address), str(DEFAULT_PORT)
+    state = instance.state_dir / "aws"
+    return DaemonSpec(
+        name="aws",
+        argv=(
+            sys.executable,
+            "-P",
+            "-u",
+            "-m",
+            "local.aws.server",
+            "--host",
+            address,
+            "--port",
+            port,
+            "--state",
+            str(state),
+        ),
+        env={"PATH": "/usr/bin:/bin", "HOME": str(instance.state_dir), "AWS_EC2_METADATA_DISABLED": "true"},
+        probe=Probe(target=f"tcp:{address}:{port}"),
+        stop_seconds=20,
+    )
+
+
+def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: Report) -> int:
+    kubectl = Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
+    secrets = shell.credentials(instance)
+    secrets.ensure()
+    credentials_module.put_into_cluster(secrets, kubectl, NAMESPACE)
+    _write(shell.environment_file(instance), target.environment.model_dump_json(by_alias=True, indent=2))
+    pulumi = pulumi_cli(instance, tools)
+    pulumi.ensure_stack(STACK)
+    report.say("pulumi", f"up -s {STACK}, judged by the policy pack")
+    code = pulumi.up(STACK)
+    if code != 0:
+        return code
+    pods = readiness.wait(kubectl, NAMESPACE, PODS_READY_SECONDS, _line(report, "pods"))
+    settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets)
+    _write(shell.ops_config_file(instance), settings.model_dump_json(by_alias=True, indent=2))
+    print(summary(instance, pods, report.elapsed_seconds))
+    return 0
+
+
+def pulumi_cli(instance: Instance, tools: dict[str, Path]) -> PulumiCli:
+    """The CLI with every plugin installed in the instance's own home."""
+    home = instance.state_dir / "pulumi-home"
+    (instance.state_dir / "pulumi-state").mkdir(parents=True, exist_ok=True)
+    toolchain.install_plugins(home, tools)
+    install_plugin(home, Path(sys.executable))
+    folders = os.pathsep.join(map(str, shell.search_path(toolchain.bin_dir())))
+    variables = {**shell.variables(instance), "PATH": f"{folders}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return PulumiCli(tools["pulumi"], variables)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text + "\n")
+    partial.replace(path)
