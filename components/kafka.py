@@ -36,8 +36,8 @@ def kafka_environment(settings: KafkaSettings, namespace: str, domain: str) -> d
         "CLUSTER_ID": cluster_id(domain, namespace),
         "KAFKA_PROCESS_ROLES": "broker,controller",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": voters,
-        "KAFKA_LISTENERS": f"PLAINTEXT://:{datastores.KAFKA.port},CONTROLLER://:{CONTROLLER_PORT}",
-        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_LISTENERS": ",".join(f"{name}://:{port}" for name, port in _listeners(settings).items()),
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": ",".join(f"{name}:PLAINTEXT" for name in _listeners(settings)),
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
         "KAFKA_LOG_DIRS": _DATA,
@@ -51,16 +51,24 @@ def kafka_environment(settings: KafkaSettings, namespace: str, domain: str) -> d
     }
 
 
-def _pod_environment(namespace: str) -> list[core.v1.EnvVarArgs]:
+def _listeners(settings: KafkaSettings) -> dict[str, int]:
+    external = {"EXTERNAL": datastores.KAFKA_EXTERNAL_PORT} if settings.external else {}
+    return {"PLAINTEXT": datastores.KAFKA.port, "CONTROLLER": CONTROLLER_PORT, **external}
+
+
+def _pod_environment(settings: KafkaSettings, namespace: str) -> list[core.v1.EnvVarArgs]:
     def field(name: str, path: str) -> core.v1.EnvVarArgs:
         source = core.v1.EnvVarSourceArgs(field_ref=core.v1.ObjectFieldSelectorArgs(field_path=path))
         return core.v1.EnvVarArgs(name=name, value_from=source)
 
     host = f"$(POD_NAME).{headless_name(datastores.KAFKA)}.{namespace}.svc"
+    external = [f"EXTERNAL://$(POD_IP):{datastores.KAFKA_EXTERNAL_PORT}"] if settings.external else []
+    advertised = ",".join([f"PLAINTEXT://{host}:{datastores.KAFKA.port}", *external])
     return [
         field("POD_NAME", "metadata.name"),
+        field("POD_IP", "status.podIP"),
         field("KAFKA_NODE_ID", "metadata.labels['apps.kubernetes.io/pod-index']"),
-        core.v1.EnvVarArgs(name="KAFKA_ADVERTISED_LISTENERS", value=f"PLAINTEXT://{host}:{datastores.KAFKA.port}"),
+        core.v1.EnvVarArgs(name="KAFKA_ADVERTISED_LISTENERS", value=advertised),
     ]
 
 
@@ -77,7 +85,7 @@ def kafka_args(context: Context) -> StatefulArgs:
         spec,
         context.settings.image("kafka"),
         settings.resources,
-        env=[*_pod_environment(namespace), *pods.environment(values)],
+        env=[*_pod_environment(settings, namespace), *pods.environment(values)],
         mounts=[data_mount(_DATA), *(mount.mount for mount in mounts)],
         startup=pods.tcp_probe(spec.name, period=5, failures=60),
         readiness=pods.tcp_probe(spec.name, period=10, failures=3),
@@ -94,6 +102,7 @@ def kafka_args(context: Context) -> StatefulArgs:
         # A broker hands over its partitions before it goes.
         grace_seconds=120,
         parallel=True,
+        more_ports={datastores.KAFKA_EXTERNAL_NAME: datastores.KAFKA_EXTERNAL_PORT} if settings.external else {},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pulumi
@@ -33,6 +33,7 @@ class StatefulArgs:
     volume_size: str
     grace_seconds: int
     parallel: bool = False
+    more_ports: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def headless_name(spec: DatastoreSpec) -> str:
@@ -126,14 +127,15 @@ def stateful_set_args(args: StatefulArgs, context: Context) -> apps.v1.StatefulS
 def service_args(args: StatefulArgs, context: Context, *, headless: bool) -> core.v1.ServiceInitArgs:
     """The Service that clients use, or the headless one, which also names pods that are not ready yet."""
     name = headless_name(args.spec) if headless else args.spec.name
-    port = core.v1.ServicePortArgs(name=args.spec.name, port=args.spec.port, target_port=args.spec.name)
+    ports = [core.v1.ServicePortArgs(name=args.spec.name, port=args.spec.port, target_port=args.spec.name)]
+    ports += [core.v1.ServicePortArgs(name=name, port=port, target_port=port) for name, port in args.more_ports.items()]
     return core.v1.ServiceInitArgs(
         metadata=context.metadata(name, "datastore", args.section, _SKIP_AWAIT),
         spec=core.v1.ServiceSpecArgs(
             cluster_ip="None" if headless else None,
             publish_not_ready_addresses=True if headless else None,
             selector=selector(args.spec.name),
-            ports=[port],
+            ports=ports,
         ),
     )
 

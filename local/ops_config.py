@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from local.credentials import Credentials
 from local.kubectl import Kubectl
+from runbook import datastores
 from runbook.ops_settings import Login, OpsSettings
 
 CONFIG_MAP = "ops-config"
@@ -27,8 +29,11 @@ def from_cluster(kubectl: Kubectl, namespace: str, credentials: Credentials) -> 
     return reachable(settings, addresses, credentials)
 
 
-def reachable(settings: OpsSettings, addresses: dict[str, str], credentials: Credentials) -> OpsSettings:
-    """The settings with each host name (``postgres.crypto.svc``) replaced by its Service's address."""
+def reachable(settings: OpsSettings, addresses: Mapping[str, str], credentials: Credentials) -> OpsSettings:
+    """The settings with each host name (``postgres.crypto.svc``) replaced by its Service's address.
+
+    Kafka is asked through its external listener: the other one names brokers that only the cluster's DNS knows.
+    """
 
     def host(name: str) -> str:
         return addresses[name.split(".", 1)[0]]
@@ -38,7 +43,7 @@ def reachable(settings: OpsSettings, addresses: dict[str, str], credentials: Cre
         return Login(user=old.user, password_file=str(credentials.path(secret, key)))
 
     postgres, redis, kafka = settings.postgres, settings.redis, settings.kafka
-    bootstrap_host, bootstrap_port = kafka.bootstrap.rsplit(":", 1)
+    bootstrap = f"{host(kafka.bootstrap)}:{datastores.KAFKA_EXTERNAL_PORT}"
     changes: dict[str, Any] = {
         "postgres": postgres.model_copy(
             update={
@@ -49,7 +54,7 @@ def reachable(settings: OpsSettings, addresses: dict[str, str], credentials: Cre
             }
         ),
         "redis": redis.model_copy(update={"host": host(redis.host)}),
-        "kafka": kafka.model_copy(update={"bootstrap": f"{host(bootstrap_host)}:{bootstrap_port}"}),
+        "kafka": kafka.model_copy(update={"bootstrap": bootstrap}),
         "services": tuple(
             service.model_copy(update={"health_url": _with_host(service.health_url, host)})
             for service in settings.services
@@ -58,6 +63,6 @@ def reachable(settings: OpsSettings, addresses: dict[str, str], credentials: Cre
     return settings.model_copy(update=changes)
 
 
-def _with_host(url: str, host: Any) -> str:
+def _with_host(url: str, host: Callable[[str], str]) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{host(parts.hostname or '')}:{parts.port}"))

@@ -25,6 +25,10 @@ PGBOUNCER: Final = DatastoreSpec("pgbouncer", 6432, 70)
 REDIS: Final = DatastoreSpec("redis", 6379, 999)
 KAFKA: Final = DatastoreSpec("kafka", 9092, 1000)
 
+# A client outside the cluster's DNS asks here and is sent to the brokers' addresses instead of their names.
+KAFKA_EXTERNAL_PORT: Final = 9094
+KAFKA_EXTERNAL_NAME: Final = "external"
+
 DATABASE: Final = "crypto_db"
 DATABASE_OWNER: Final = "crypto_user"
 # Reads everything and changes nothing: a backup job that is taken over cannot destroy what it saves.

@@ -111,6 +111,10 @@ class KafkaSettings(_Model):
     brokers: int = Field(default=3, ge=1)
     volume_size: Quantity = "100Gi"
     heap: Quantity = "2Gi"
+    external: bool = Field(
+        default=False,
+        description="a second listener that names brokers by pod address, for clients outside the cluster's DNS",
+    )
     resources: Resources = Resources(cpu_request="500m", memory_request="4Gi", memory_limit="4Gi")
 
 
