@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS = never
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
-.PHONY: help up down clean status logs env preview test test-fast lint format bench
+.PHONY: help up down clean status logs env preview test test-fast lint docs format bench
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lint: ## ruff and pyright, both strict
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) pyright
+
+docs: ## Write the generated pages of docs/ anew
+	@$(RUN) python -c "from runbook.printed import markdown; print(markdown(), end=\"\")" > docs/runbook.md
 
 format: ## Format the sources
 	@$(RUN) ruff check --fix .

@@ -54,3 +54,15 @@ def to_bytes(text: str | float) -> int:
 def to_millicores(text: str | float) -> int:
     """A CPU quantity in thousandths of a core, rounded up as Kubernetes rounds."""
     return int((parse(text) * 1000).to_integral_value(rounding="ROUND_CEILING"))
+
+
+def human_bytes(number: int) -> str:
+    """Bytes as people write them: in binary units where they divide evenly (4 GiB), else in decimal ones (1 GB)."""
+    binary, decimal = ("B", "KiB", "MiB", "GiB", "TiB"), ("B", "kB", "MB", "GB", "TB")
+    for base, units in ((1024, binary), (1000, decimal)):
+        power = 0
+        while power < len(units) - 1 and number >= base ** (power + 1) and number % base ** (power + 1) == 0:
+            power += 1
+        if power or base == 1000:
+            return f"{number // base**power} {units[power]}"
+    raise AssertionError("the decimal units end the loop")

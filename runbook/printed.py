@@ -1,0 +1,79 @@
+"""The printed runbook, made from the data: what is printed is what alerts, policies and jobs use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from runbook import schedules, services, thresholds
+from runbook.quantity import human_bytes
+from runbook.sections import Section
+from runbook.thresholds import Threshold, Unit
+
+_HEAD = """# Runbook
+
+Made from the data in `runbook/` by `make docs`; do not edit it. Alerts, policies and messages link to the anchors of
+this page.
+"""
+
+
+def value(threshold: Threshold) -> str:
+    """A threshold's value as people write it: 80%, 200 ms, 4 GiB, 30 days."""
+    return _FORMATS[threshold.unit](threshold.value)
+
+
+def _seconds(number: float) -> str:
+    if number < 1:
+        return f"{number * 1000:g} ms"
+    return f"{number / 60:g} min" if number >= 60 and number % 60 == 0 else f"{number:g} s"
+
+
+_FORMATS: Final[Mapping[Unit, Callable[[float], str]]] = {
+    Unit.RATIO: lambda number: f"{number * 100:g}%",
+    Unit.SECONDS: _seconds,
+    Unit.MILLISECONDS: lambda number: f"{number:g} ms",
+    Unit.BYTES: lambda number: human_bytes(int(number)),
+    Unit.DAYS: lambda number: f"{number:g} days",
+    Unit.COUNT: lambda number: f"{int(number):,}",
+}
+
+
+def markdown() -> str:
+    """The whole page."""
+    return "\n".join([_HEAD, *(line for section in Section for line in _section(section))]).rstrip() + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    # The anchor is the section's number, so that a reworded title breaks no link.
+    yield f'<a id="{section.anchor}"></a>'
+    yield ""
+    yield f"## {section}"
+    yield ""
+    yield from _table(("Limit", "Value", "Meaning"), _limits(section))
+    yield from _table(("Schedule", "Cron", "Meaning"), _schedules(section))
+    yield from _table(("Service", "Address", "Health", "Normal", "Peak"), _services(section))
+
+
+def _limits(section: Section) -> list[tuple[str, ...]]:
+    return [(item.name, value(item), item.meaning) for item in thresholds.ALL if item.section is section]
+
+
+def _schedules(section: Section) -> list[tuple[str, ...]]:
+    return [(item.name, f"`{item.cron}`", item.meaning) for item in schedules.ALL if item.section is section]
+
+
+def _services(section: Section) -> list[tuple[str, ...]]:
+    return [
+        (spec.name, f"`{spec.url}`", f"`{spec.health_path}`", str(spec.replicas.normal), str(spec.replicas.peak))
+        for spec in services.ALL
+        if spec.section is section
+    ]
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'|'.join(' --- ' for _ in heads)}|"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
