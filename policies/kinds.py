@@ -1,0 +1,102 @@
+"""Kinds of resources: Pulumi type tokens without what changes between versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+DEPLOYMENT: Final = "apps/Deployment"
+STATEFUL_SET: Final = "apps/StatefulSet"
+DAEMON_SET: Final = "apps/DaemonSet"
+REPLICA_SET: Final = "apps/ReplicaSet"
+JOB: Final = "batch/Job"
+CRON_JOB: Final = "batch/CronJob"
+POD: Final = "core/Pod"
+CONFIG_MAP: Final = "core/ConfigMap"
+NAMESPACE: Final = "core/Namespace"
+HPA: Final = "autoscaling/HorizontalPodAutoscaler"
+PDB: Final = "policy/PodDisruptionBudget"
+BUCKET: Final = "aws:s3/Bucket"
+BUCKET_ENCRYPTION: Final = "aws:s3/BucketServerSideEncryptionConfiguration"
+BUCKET_VERSIONING: Final = "aws:s3/BucketVersioning"
+BUCKET_PUBLIC_ACCESS: Final = "aws:s3/BucketPublicAccessBlock"
+BUCKET_LIFECYCLE: Final = "aws:s3/BucketLifecycleConfiguration"
+KMS_KEY: Final = "aws:kms/Key"
+
+LONG_RUNNING: Final = frozenset({DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET})
+WORKLOADS: Final = LONG_RUNNING | {JOB, CRON_JOB, POD}
+
+_SECOND_NAMES: Final = {
+    "extensions/Deployment": DEPLOYMENT,
+    "extensions/DaemonSet": DAEMON_SET,
+    "extensions/ReplicaSet": REPLICA_SET,
+}
+# Components of the SDK: what they render is registered as resources of its own.
+_RENDERERS: Final = frozenset({"yaml", "helm.sh", "kustomize"})
+_CLUSTER_SCOPED: Final = frozenset(
+    {
+        "core/Namespace",
+        "core/Node",
+        "core/PersistentVolume",
+        "core/ComponentStatus",
+        "rbac.authorization.k8s.io/ClusterRole",
+        "rbac.authorization.k8s.io/ClusterRoleBinding",
+        "apiextensions.k8s.io/CustomResourceDefinition",
+        "apiregistration.k8s.io/APIService",
+        "storage.k8s.io/StorageClass",
+        "storage.k8s.io/CSIDriver",
+        "storage.k8s.io/CSINode",
+        "storage.k8s.io/VolumeAttachment",
+        "storage.k8s.io/VolumeAttributesClass",
+        "scheduling.k8s.io/PriorityClass",
+        "networking.k8s.io/IngressClass",
+        "networking.k8s.io/IPAddress",
+        "networking.k8s.io/ServiceCIDR",
+        "node.k8s.io/RuntimeClass",
+        "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicy",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
+        "admissionregistration.k8s.io/MutatingAdmissionPolicy",
+        "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding",
+        "certificates.k8s.io/CertificateSigningRequest",
+        "certificates.k8s.io/ClusterTrustBundle",
+        "flowcontrol.apiserver.k8s.io/FlowSchema",
+        "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration",
+        "resource.k8s.io/DeviceClass",
+        "resource.k8s.io/ResourceSlice",
+        "cert-manager.io/ClusterIssuer",
+    }
+)
+
+
+@lru_cache(maxsize=512)
+def kind_of(type_token: str) -> str:
+    """``kubernetes:apps/v1:Deployment`` -> ``apps/Deployment``; ``aws:s3/bucketV2:BucketV2`` -> ``aws:s3/Bucket``.
+
+    An older API version of a kind, or a second name of it, must not slip past a rule. Other types stay as they are.
+    """
+    parts = type_token.split(":")
+    if len(parts) != 3:
+        return type_token
+    package, module, name = parts
+    group = module.partition("/")[0]
+    if package == "kubernetes":
+        return _SECOND_NAMES.get(f"{group}/{name}", f"{group}/{name}")
+    if package == "aws":
+        return f"aws:{group}/{name.removesuffix('V2')}"
+    return type_token
+
+
+def namespaced(kind: str) -> bool:
+    """Objects of that kind live in a namespace. A kind that nobody knows is taken to: it then has to say which."""
+    group, slash, name = kind.partition("/")
+    if not slash or ":" in group or group in _RENDERERS:
+        return False
+    return f"{group}/{name.removesuffix('Patch')}" not in _CLUSTER_SCOPED
+
+
+def one_of(*wanted: str) -> Callable[[str], bool]:
+    """A filter for these kinds."""
+    return frozenset(wanted).__contains__

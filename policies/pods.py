@@ -1,0 +1,50 @@
+"""Finding pods and containers in whatever declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from policies import kinds
+from policies.model import Resource
+from policies.plain import Node
+
+_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys((*kinds.LONG_RUNNING, kinds.JOB), ("spec", "template")),
+    kinds.CRON_JOB: ("spec", "jobTemplate", "spec", "template"),
+    kinds.POD: (),
+}
+
+is_workload = kinds.one_of(*kinds.WORKLOADS)
+is_long_running = kinds.one_of(*kinds.LONG_RUNNING)
+
+
+def template(resource: Resource) -> Node:
+    """The pod template (``metadata`` and ``spec``) of a workload.
+
+    Raises:
+        KeyError: the resource is no workload.
+    """
+    return resource.at(*_TEMPLATES[resource.kind])
+
+
+def pod_spec(resource: Resource) -> Node:
+    """The pod's ``spec`` of a workload."""
+    return template(resource).at("spec")
+
+
+def main_containers(resource: Resource) -> tuple[Node, ...]:
+    """The containers that run for as long as the pod does."""
+    return pod_spec(resource).at("containers").elements()
+
+
+def named_container(resource: Resource, name: str) -> tuple[Node, ...]:
+    """The main containers of that name, else the first one: sidecars come after."""
+    containers = main_containers(resource)
+    return tuple(node for node in containers if node.at("name").text == name) or containers[:1]
+
+
+def all_containers(resource: Resource) -> Iterable[Node]:
+    """Every container, init containers included."""
+    yield from main_containers(resource)
+    yield from pod_spec(resource).at("initContainers").elements()

@@ -1,0 +1,151 @@
+"""The rules as the SDK runs them: real servicer, real proxies."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pulumi.runtime import proto
+
+from policies import kinds, pods
+from policies.adapter import SECRETS_POLICY
+from policies.catalogue import ALL
+from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule
+from policies.plain import UNKNOWN
+from runbook.sections import Section
+from tests.policies.servicer import Engine, names, secret
+from tests.policies.stack import Declared, Stack, good_stack
+from tests.policies.test_rules import BAD, LIMIT, MEMORY, SENTIMENT, UNKNOWNS, changed, label
+
+SECRET_VALUE = "hunter2-and-more"
+
+
+def test_the_good_stack_is_clean() -> None:
+    assert Engine().preview(good_stack()) == []
+
+
+@pytest.mark.parametrize("case", BAD, ids=label)
+def test_every_violation_reaches_the_engine_as_mandatory(case: tuple[str, str, str, object]) -> None:
+    rule, resource, path, value = case
+    found = Engine().judge(changed(resource, path, value), resource)
+    assert rule in names(found)
+    spoken = next(diagnostic for diagnostic in found if diagnostic.policyName == rule)
+    assert rule in spoken.message
+    assert "docs/runbook.md#section-" in spoken.message
+
+
+def test_the_message_names_rule_value_range_and_section() -> None:
+    found = Engine().preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
+    assert len(found) == 1
+    for part in (
+        "sentiment-memory-range",
+        "Deployment sentiment",
+        '"1Gi"',
+        "4Gi to 8Gi",
+        "3.5",
+        "docs/runbook.md#section-3-5",
+    ):
+        assert part in found[0].message
+
+
+@pytest.mark.parametrize(("resource", "path", "waiting"), UNKNOWNS, ids=lambda part: str(part)[:60])
+def test_an_unknown_value_is_told_as_advice(resource: str, path: str, waiting: set[str]) -> None:
+    found = Engine().judge(good_stack().with_value(resource, path, UNKNOWN), resource)
+    assert names(found) == set()
+    assert names(found, proto.ADVISORY) == waiting
+    assert all("not yet known" in diagnostic.message for diagnostic in found)
+
+
+def test_an_unknown_value_does_not_silence_what_is_known() -> None:
+    stack = good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN).with_value(SENTIMENT, LIMIT, "1Gi")
+    found = [diagnostic for diagnostic in Engine().preview(stack) if diagnostic.policyName == "sentiment-memory-range"]
+    assert [diagnostic.enforcementLevel for diagnostic in found] == [proto.MANDATORY, proto.ADVISORY]
+
+
+def test_what_was_unknown_in_the_preview_is_judged_in_the_update() -> None:
+    engine = Engine()
+    assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN))) == set()
+    assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))) == {"sentiment-memory-range"}
+
+
+@pytest.mark.parametrize("path", sorted({case[2] for case in BAD}))
+def test_no_message_holds_a_secret(path: str) -> None:
+    resource = next(case[1] for case in BAD if case[2] == path)
+    stack = good_stack().with_value(resource, path, secret(SECRET_VALUE))
+    found = Engine().judge(stack, resource)
+    assert found, "a secret where a rule must read is a finding"
+    assert SECRET_VALUE not in str(found)
+
+
+def test_defaults_that_the_cluster_adds_are_not_held_against_the_program() -> None:
+    stack = good_stack()
+    output = stack.with_value(SENTIMENT, "spec.replicas", 1)[SENTIMENT].properties
+    assert Engine().preview(stack, {SENTIMENT: output}) == []
+    # Only where the engine never showed the inputs do the outputs have to do.
+    assert names(Engine().analyze_stack(stack, {SENTIMENT: output})) == {"no-static-replicas"}
+
+
+def _crash(resource: Resource, _: Parameters) -> list[Judgement]:
+    raise RuntimeError(f"secret inside: {SECRET_VALUE} of {resource.name}")
+
+
+def _crash_on_stack(_index: object, _: Parameters) -> list[tuple[Resource, Judgement]]:
+    raise RuntimeError(SECRET_VALUE)
+
+
+def _meta(name: str) -> Meta:
+    return Meta(name, "Breaks.", Severity.LOW, Section.NAMESPACE, "Mend it.")
+
+
+def test_a_rule_that_breaks_is_its_own_failure_and_nobody_elses() -> None:
+    broken = ResourceRule(_meta("broken"), pods.is_workload, _crash)
+    broken_stack = StackRule(_meta("broken-stack"), _crash_on_stack)
+    found = Engine((broken, broken_stack, *ALL)).preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
+    assert names(found) == {"broken", "broken-stack", "sentiment-memory-range"}
+    texts = [diagnostic.message for diagnostic in found if diagnostic.policyName == "broken"]
+    assert len(texts) == 7
+    assert any("broken: Deployment sentiment: the rule itself failed (RuntimeError" in text for text in texts)
+    assert SECRET_VALUE not in str(found)
+    assert "Traceback" not in str(found)
+
+
+def test_resources_analysed_at_the_same_time_do_not_mix() -> None:
+    engine, good = Engine(), good_stack()
+    bad = good.with_value(SENTIMENT, MEMORY, "1Gi")
+    clean: list[tuple[Declared, set[str]]] = [(declared, set()) for declared in good.values()]
+    jobs = clean * 3 + [(bad[SENTIMENT], {"sentiment-memory-range"})] * 20
+    with ThreadPoolExecutor(4) as pool:
+        found = [names(found) for found in pool.map(engine.analyze, [declared for declared, _ in jobs])]
+    assert len(found) > 20
+    assert found == [wanted for _, wanted in jobs]
+
+
+def test_findings_come_in_the_same_order_every_time() -> None:
+    stack = good_stack()
+    for name in ("encryption", "versioning", "sentiment-hpa", "analytics-hpa"):
+        stack = stack.without(name)
+    backwards = Stack(dict(reversed(stack.items())))
+    texts = [[diagnostic.message for diagnostic in Engine().analyze_stack(each)] for each in (stack, backwards)]
+    assert len(texts[0]) == 4
+    assert texts[0] == texts[1]
+
+
+def test_the_engine_is_told_all_about_every_rule() -> None:
+    info = Engine().servicer.GetAnalyzerInfo(None, None)
+    told = {policy.name: policy for policy in info.policies if policy.name != SECRETS_POLICY}
+    assert list(told) == [rule.meta.name for rule in ALL]
+    for policy in told.values():
+        assert policy.enforcementLevel == proto.MANDATORY
+        assert policy.severity != proto.POLICY_SEVERITY_UNSPECIFIED
+        assert policy.description
+        assert policy.remediation_steps
+        assert policy.url.startswith("docs/runbook.md#section-")
+
+
+def test_kinds_that_live_in_no_namespace_are_known() -> None:
+    assert not kinds.namespaced(kinds.kind_of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"))
+    assert not kinds.namespaced(kinds.kind_of("pulumi:providers:kubernetes"))
+    assert not kinds.namespaced(kinds.kind_of("aws:s3/bucket:Bucket"))
+    assert not kinds.namespaced(kinds.kind_of("crypto:datastore:Redis"))
+    assert kinds.namespaced(kinds.kind_of("kubernetes:monitoring.coreos.com/v1:PrometheusRule"))
+    assert kinds.kind_of("aws:s3/bucketVersioningV2:BucketVersioningV2") == kinds.BUCKET_VERSIONING
