@@ -1,0 +1,1 @@
+"""A stand-in for the Pulumi plugin ``aws``: the types that the program uses, embedded endpoint only."""
