@@ -68,6 +68,7 @@ def _throwaway(cli: PulumiCli, stack: str) -> Generator[tuple[PulumiCli, Path]]:
             "KUBECONFIG": os.devnull,
         }
         offline = PulumiCli(cli.program, variables)
-        if offline.run("stack", "init", stack, "--config-file", str(config), quiet=True) != 0:
-            raise LocalError(f"the engine refused a throwaway stack {stack}; try `pulumi stack init` for its message")
+        # `stack init` writes into the stack's file beside the project's: both are copies here.
+        shutil.copy(PROJECT_ROOT / "Pulumi.yaml", folder)
+        offline.create_stack(stack, Path(folder))
         yield offline, config

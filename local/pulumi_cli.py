@@ -22,14 +22,11 @@ class PulumiCli:
     program: Path
     variables: Mapping[str, str]
 
-    def run(self, *arguments: str, quiet: bool = False) -> int:
-        """Runs in the project's folder and returns the exit code; ``quiet`` keeps the output for an error."""
-        environment = {**os.environ, **self.variables}
-        command = [str(self.program), *arguments, "--non-interactive"]
-        if not quiet:
-            return subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
-        run = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False)
-        return run.returncode
+    def run(self, *arguments: str) -> int:
+        """Runs in the project's folder, with its output for the user, and returns the exit code."""
+        return subprocess.run(
+            self._command(arguments), cwd=PROJECT_ROOT, env=self._environment(), check=False
+        ).returncode
 
     def ensure_stack(self, stack: str) -> None:
         """Creates the stack where it is missing.
@@ -38,8 +35,39 @@ class PulumiCli:
             LocalError: there is no file with the stack's settings, or the engine refused.
         """
         check_stack(stack)
-        if self.run("stack", "select", stack, quiet=True) != 0 and self.run("stack", "init", stack) != 0:
-            raise LocalError(f"the stack {stack} could not be created; the engine's message is above")
+        selected = subprocess.run(
+            self._command(("stack", "select", stack)),
+            cwd=PROJECT_ROOT,
+            env=self._environment(),
+            capture_output=True,
+            check=False,
+        )
+        if selected.returncode != 0:
+            self.create_stack(stack, PROJECT_ROOT)
+
+    def create_stack(self, stack: str, folder: Path) -> None:
+        """Creates the stack of the project in ``folder``.
+
+        Raises:
+            LocalError: the engine refused; the message has its last line.
+        """
+        made = subprocess.run(
+            self._command(("stack", "init", stack)),
+            cwd=folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            lines = made.stderr.strip().splitlines() or ["no reason given"]
+            raise LocalError(f"the stack {stack} could not be created: {lines[-1].removeprefix('error: ')}")
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return [str(self.program), *arguments, "--non-interactive"]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.variables}
 
     def up(self, stack: str) -> int:
         """Brings the stack to what the program declares, judged by the policy pack first."""

@@ -1,0 +1,79 @@
+"""versions.toml is the one place of versions: everything else that states one agrees with it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from local.toolchain.versions import MODULES_DIR, STAGES, load
+
+_ROOT = Path(__file__).parents[2]
+_REQUIRE = re.compile(
+    r"^(?:require )?\s*(?P<module>[\w.~/-]+) (?P<version>v\S+)(?P<indirect> // indirect)?$", re.MULTILINE
+)
+_GO_FILES = sorted(MODULES_DIR.glob("*/go.mod"))
+
+
+def _requires(go_mod: Path) -> dict[str, str]:
+    return {m["module"]: m["version"] for m in _REQUIRE.finditer(go_mod.read_text())}
+
+
+@pytest.mark.parametrize("go_mod", _GO_FILES, ids=lambda path: path.parent.name)
+def test_each_go_mod_requires_the_versions_of_versions_toml(go_mod: Path) -> None:
+    chain = load()
+    groups = [group for group in chain.groups.values() if group.folder == go_mod.parent.name]
+    assert groups
+    required = _requires(go_mod)
+    for group in groups:
+        for tool in group.tools.values():
+            assert required[tool.module] == chain.modules[tool.module]
+
+
+def test_there_is_a_go_mod_with_checksums_for_every_group() -> None:
+    for group in load().groups.values():
+        assert (group.directory / "go.mod").is_file()
+        assert (group.directory / "go.sum").read_text()
+
+
+def test_every_version_belongs_to_a_tool() -> None:
+    chain = load()
+    used = {tool.module for group in chain.groups.values() for tool in group.tools.values()}
+    assert used == set(chain.modules)
+
+
+@pytest.mark.parametrize("go_mod", _GO_FILES, ids=lambda path: path.parent.name)
+def test_no_go_mod_needs_a_newer_go_than_versions_toml_names(go_mod: Path) -> None:
+    match = re.search(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", go_mod.read_text(), re.MULTILINE)
+    assert match is not None
+    assert tuple(int(n or 0) for n in match.groups()) <= tuple(int(n) for n in load().go.split("."))
+
+
+def test_every_kubernetes_staging_module_has_the_release_of_kubernetes() -> None:
+    chain = load()
+    release = chain.modules["k8s.io/kubernetes"].replace("v1.", "v0.", 1)
+    text = (MODULES_DIR / "kubernetes" / "go.mod").read_text()
+    replaced = re.findall(r"^replace (k8s\.io/\S+) => k8s\.io/\S+ (v\S+)$", text, re.MULTILINE)
+    assert len(replaced) > 20
+    assert {version for _, version in replaced} == {release}
+
+
+def test_the_pinned_python_sdks_match_the_engine_and_the_provider() -> None:
+    chain = load()
+    dependencies = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"pulumi=={chain.version_of('pulumi')}" in dependencies
+    assert f"pulumi-kubernetes=={chain.version_of('pulumi-resource-kubernetes')}" in dependencies
+
+
+def test_groups_are_built_in_the_order_of_the_stages() -> None:
+    order = [STAGES.index(group.stage) for group in load().groups.values()]
+    assert order == sorted(order)
+    assert set(order) == set(range(len(STAGES)))
+
+
+def test_the_fingerprint_changes_with_a_version() -> None:
+    chain = load()
+    other = chain.model_copy(update={"go": "1.99.0"})
+    assert chain.fingerprint() != other.fingerprint()
