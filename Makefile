@@ -47,6 +47,7 @@ lint: ## ruff and pyright, both strict
 
 docs: ## Write the generated pages of docs/ anew
 	@$(RUN) python -c "from runbook.printed import markdown; print(markdown(), end=\"\")" > docs/runbook.md
+	@$(RUN) python -c "from policies.page import markdown; print(markdown(), end=\"\")" > docs/policies.md
 
 format: ## Format the sources
 	@$(RUN) ruff check --fix .

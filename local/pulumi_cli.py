@@ -71,11 +71,11 @@ class PulumiCli:
 
     def up(self, stack: str) -> int:
         """Brings the stack to what the program declares, judged by the policy pack first."""
-        return self.run("up", "--stack", stack, "--yes", "--skip-preview", "--policy-pack", POLICY_PACK)
+        return self.run("up", "--stack", stack, "--yes", "--skip-preview", *policy_pack(stack))
 
     def preview(self, stack: str, extra: Sequence[str] = ()) -> int:
         """Shows what would change, and what the policy pack says of it."""
-        return self.run("preview", "--stack", stack, "--policy-pack", POLICY_PACK, *extra)
+        return self.run("preview", "--stack", stack, *policy_pack(stack), *extra)
 
 
 def check_stack(stack: str) -> None:
@@ -87,6 +87,13 @@ def check_stack(stack: str) -> None:
     known = sorted(path.name.split(".")[1] for path in PROJECT_ROOT.glob("Pulumi.*.yaml"))
     if stack not in known:
         raise LocalError(f"unknown stack {stack!r}; known are {', '.join(known)}")
+
+
+def policy_pack(stack: str) -> list[str]:
+    """Arguments that judge a stack by the policy pack, with the stack's own tightening of it where there is one."""
+    config = PROJECT_ROOT / POLICY_PACK / "config" / f"{stack}.json"
+    own = ["--policy-pack-config", str(config)] if config.is_file() else []
+    return ["--policy-pack", POLICY_PACK, *own]
 
 
 def variables(state: Path) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""Container images: small ones made in Python, and the import of OCI archives into the cluster's containerd."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from local.cluster.errors import ClusterError
+
+NAMESPACE = "k8s.io"
+PAUSE_SOURCE = Path(__file__).parent / "pause.c"
+_OCI = "application/vnd.oci.image"
+
+
+@dataclass(frozen=True)
+class ImageName:
+    """An image of an archive: its full reference and the digest of its manifest ("sha256:...")."""
+
+    reference: str
+    digest: str
+
+
+def write_archive(path: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str], user: str) -> None:
+    """Write an OCI archive of one layer: `files` maps paths in the image to files of this machine (kept executable).
+
+    The same input gives the same bytes, so the manifest's digest tells whether an image is already imported.
+    """
+    layer = _layer(files)
+    config = _json(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Entrypoint": list(entrypoint), "User": user, "Env": ["PATH=/bin:/usr/bin"]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
+        }
+    )
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{_OCI}.manifest.v1+json",
+            "config": {"mediaType": f"{_OCI}.config.v1+json", "digest": _digest(config), "size": len(config)},
+            "layers": [{"mediaType": f"{_OCI}.layer.v1.tar", "digest": _digest(layer), "size": len(layer)}],
+        }
+    )
+    annotations = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference}
+    index = _json(
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                {
+                    "mediaType": f"{_OCI}.manifest.v1+json",
+                    "digest": _digest(manifest),
+                    "size": len(manifest),
+                    "annotations": annotations,
+                }
+            ],
+        }
+    )
+    members = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": index}
+    members |= {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (layer, config, manifest)}
+    temporary = path.with_name(path.name + ".new")
+    with tarfile.open(temporary, "w") as archive:
+        for name, content in members.items():
+            _add(archive, name, content, 0o644)
+    temporary.replace(path)
+
+
+def archive_images(archive: Path) -> list[ImageName]:
+    """The images in an OCI archive. Raises ClusterError where the file is none."""
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile("index.json")
+            index = cast("dict[str, Any]", json.load(member)) if member else {}
+    except (OSError, KeyError, tarfile.TarError, ValueError) as error:
+        raise ClusterError(f"{archive} is not an OCI image archive ({error}): build it again") from error
+    found: list[ImageName] = []
+    for manifest in cast("list[dict[str, Any]]", index.get("manifests", [])):
+        annotations = cast("dict[str, str]", manifest.get("annotations") or {})
+        name = annotations.get("io.containerd.image.name") or annotations.get("org.opencontainers.image.ref.name")
+        if name:
+            found.append(ImageName(name, str(manifest["digest"])))
+    if not found:
+        raise ClusterError(f"{archive} names no image: write it with a full reference, such as localhost/crypto/ops:1")
+    return found
+
+
+def import_archives(ctr: Path, socket: Path, archives: Iterable[Path]) -> list[str]:
+    """Import the archives whose images containerd does not hold yet; return the references that were imported."""
+    present = _present(ctr, socket)
+    imported: list[str] = []
+    for archive in archives:
+        names = archive_images(archive)
+        if all(present.get(name.reference) == name.digest for name in names):
+            continue
+        _ctr(ctr, socket, "images", "import", str(archive))
+        imported += [name.reference for name in names]
+    return imported
+
+
+def build_pause(folder: Path) -> tuple[str, Path]:
+    """Compile the sandbox image into `folder`, once; return its reference and its archive."""
+    source = PAUSE_SOURCE.read_bytes()
+    reference = f"localhost/crypto/pause:{hashlib.sha256(source).hexdigest()[:12]}"
+    archive = folder / f"pause-{reference.rpartition(':')[2]}.tar"
+    if not archive.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        binary = folder / "pause"
+        compile_static(PAUSE_SOURCE, binary)
+        write_archive(archive, reference, {"pause": binary}, ("/pause",), "65535:65535")
+    return reference, archive
+
+
+def compile_static(source: Path, binary: Path) -> None:
+    """Compile a C program that needs no library at run time. Raises ClusterError."""
+    command = ["gcc", "-static", "-Os", "-s", "-Wl,--build-id=none", "-o", str(binary), str(source)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise ClusterError("gcc is not installed: apt-get install gcc libc6-dev") from None
+    except subprocess.CalledProcessError as error:
+        detail = cast("str", error.stderr).strip().splitlines()[-1:]
+        raise ClusterError(f"gcc could not compile {source.name}: {' '.join(detail)}") from None
+
+
+def _present(ctr: Path, socket: Path) -> dict[str, str]:
+    rows = _ctr(ctr, socket, "images", "list").splitlines()[1:]
+    columns = [row.split() for row in rows]
+    return {row[0]: row[2] for row in columns if len(row) > 2}
+
+
+def _ctr(ctr: Path, socket: Path, *arguments: str) -> str:
+    command = [str(ctr), "--address", str(socket), "--namespace", NAMESPACE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        detail = " ".join(done.stderr.strip().splitlines()[-1:])
+        raise ClusterError(f"containerd refused `ctr {' '.join(arguments)}`: {detail}")
+    return done.stdout
+
+
+def _layer(files: Mapping[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as layer:
+        for folder in sorted({str(p) for name in files for p in Path(name).parents if str(p) != "."}):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            layer.addfile(info)
+        for name, source in sorted(files.items()):
+            _add(layer, name, source.read_bytes(), 0o755)
+    return buffer.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), mode
+    archive.addfile(info, io.BytesIO(content))
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

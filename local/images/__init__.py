@@ -1,0 +1,1 @@
+"""Container images of the embedded environment, built from Dockerfiles without a Docker engine."""

@@ -1,0 +1,161 @@
+"""Build every image of the embedded environment, each only once for its contents.
+
+`python -m local.images.build [NAME...]` builds into the user's cache and prints the lock file's JSON.
+"""
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.images.base import base_key, build_base
+from local.images.buildah import Buildah
+from local.images.catalog import Recipe, recipes
+from local.images.context import content_hash
+from local.images.errors import ImageError
+from local.images.kafka_jars import fetch_jars, jars_key
+from local.images.layout import Layout
+from local.images.process import Children
+
+Progress = Callable[[str], None]
+"""Called with one line whenever something begins or ends, from any thread."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image: `ref` is `localhost/crypto/<name>:<content hash>`, `archive` its OCI archive."""
+
+    name: str
+    ref: str
+    archive: Path
+
+
+def planned(cache: Path, names: Sequence[str] | None = None) -> dict[str, Image]:
+    """What `build_all` would return, without building anything.
+
+    Raises:
+        ImageError: an unknown name, or a file of an image is missing.
+    """
+    layout = Layout.of(cache)
+    return {recipe.name: _image(layout, recipe) for recipe in _chosen(names)}
+
+
+def build_all(cache: Path, names: Sequence[str] | None = None, progress: Progress | None = None) -> dict[str, Image]:
+    """Build the images `names` (default: all) that are not in the cache yet; safe to interrupt at any moment.
+
+    Raises:
+        ImageError: an unknown name, a missing tool, or a failed step. Images finished before are kept.
+    """
+    layout = Layout.of(cache)
+    say = progress or _silent
+    images = planned(cache, names)
+    missing = [recipe for recipe in _chosen(names) if not images[recipe.name].archive.exists()]
+    if missing:
+        with _exclusive(layout) as lock:
+            _build_missing(Buildah(layout, Children((lock,))), missing, images, say)
+    return images
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+def _chosen(names: Sequence[str] | None) -> list[Recipe]:
+    known = recipes()
+    for name in names or ():
+        if name not in known:
+            raise ImageError(f"unknown image {name!r}: choose from {', '.join(sorted(known))}")
+    return [recipe for recipe in known.values() if names is None or recipe.name in names]
+
+
+def _image(layout: Layout, recipe: Recipe) -> Image:
+    digest = content_hash(recipe, base_key(), jars_key() if recipe.jars else "")
+    return Image(recipe.name, f"localhost/crypto/{recipe.name}:{digest}", layout.archive(recipe.name, digest))
+
+
+@contextmanager
+def _exclusive(layout: Layout) -> Generator[int]:
+    """One builder at a time; children inherit the descriptor: a killed build's last child still holds the lock."""
+    for folder in (layout.root, layout.scratch, layout.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _build_missing(buildah: Buildah, missing: list[Recipe], images: dict[str, Image], say: Progress) -> None:
+    lanes = {recipe.lane: [other for other in missing if other.lane == recipe.lane] for recipe in missing}
+    with ThreadPoolExecutor(len(lanes) + 1) as pool:
+        try:
+            wants_jars = any(recipe.jars for recipe in missing)
+            jars = pool.submit(fetch_jars, buildah.layout, buildah.children) if wants_jars else None
+            _prepare_base(buildah, say)
+            building = [pool.submit(_build_lane, buildah, lane, images, jars, say) for lane in lanes.values()]
+            for finished in as_completed(building):
+                finished.result()
+        except BaseException:
+            buildah.children.end()
+            raise
+
+
+def _build_lane(
+    buildah: Buildah, lane: list[Recipe], images: dict[str, Image], jars: Future[Path] | None, say: Progress
+) -> None:
+    for recipe in lane:
+        # Another process may have built it while this one waited for the lock.
+        if not images[recipe.name].archive.exists():
+            _build_one(buildah, recipe, images[recipe.name], jars.result() if jars and recipe.jars else None, say)
+
+
+def _prepare_base(buildah: Buildah, say: Progress) -> None:
+    buildah.remove_leftovers()
+    key = base_key()
+    began = time.monotonic()
+    fresh = not buildah.layout.base(key).exists()
+    if fresh:
+        say("images: base from Debian's packages ...")
+    build_base(buildah.layout, buildah.children)
+    buildah.import_base(buildah.layout.base(key), key)
+    if fresh:
+        say(f"images: base ready after {time.monotonic() - began:.0f} s")
+
+
+def _build_one(buildah: Buildah, recipe: Recipe, image: Image, jars: Path | None, say: Progress) -> None:
+    began = time.monotonic()
+    say(f"images: {recipe.name} ...")
+    buildah.build(recipe, image.ref, jars)
+    built = time.monotonic()
+    buildah.export(recipe, image.ref, image.archive)
+    size = image.archive.stat().st_size / 1_000_000
+    ended = time.monotonic()
+    say(f"images: {recipe.name} ready after {ended - began:.0f} s ({size:.0f} MB, written in {ended - built:.0f} s)")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Command line; returns the exit code."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crypto-operations"
+    began = time.monotonic()
+
+    def show(line: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {line}\n")
+
+    try:
+        images = build_all(cache, list(arguments) or None, show)
+    except ImageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps({name: image.ref for name, image in images.items()}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

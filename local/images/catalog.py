@@ -1,0 +1,61 @@
+"""The images: where each Dockerfile lies and what its build may read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_HERE: Final = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is made.
+
+    `context` is the folder that COPY reads, `reads` the paths under it that count; the build sees nothing else. `jars`
+    tells that the build has a second context with Kafka's jars. Images of one `lane` are built one after another: their
+    Dockerfiles share package caches by id, and apt fails where two share one at the same time.
+    """
+
+    name: str
+    dockerfile: Path
+    context: Path
+    reads: tuple[str, ...]
+    lane: str
+    jars: bool = False
+
+
+def _own_folder(name: str, *, jars: bool = False) -> Recipe:
+    folder = _HERE / name
+    return Recipe(name, folder / "Dockerfile", folder, (".",), "servers", jars)
+
+
+def _ops() -> Recipe:
+    dockerfile = _CHECKOUT / "images" / "ops" / "Dockerfile"
+    return Recipe("ops", dockerfile, _CHECKOUT, allowed_by(dockerfile.with_name("Dockerfile.dockerignore")), "python")
+
+
+def allowed_by(ignore_file: Path) -> tuple[str, ...]:
+    """The paths that a list of the form `*`, `!this`, `!that/` lets through."""
+    lines = (line.strip() for line in ignore_file.read_text().splitlines())
+    return tuple(line[1:].rstrip("/") for line in lines if line.startswith("!"))
+
+
+def recipes() -> dict[str, Recipe]:
+    """All images by name, in the order in which a lane builds them."""
+    sample = Recipe(
+        "sample-service",
+        _HERE / "sample-service" / "Dockerfile",
+        _HERE.parent,
+        ("images/sample-service/requirements.txt", "sample_service"),
+        "python",
+    )
+    all_of_them = (
+        _own_folder("kafka", jars=True),
+        _ops(),
+        _own_folder("postgres"),
+        _own_folder("redis"),
+        _own_folder("pgbouncer"),
+        sample,
+    )
+    return {recipe.name: recipe for recipe in all_of_them}
