@@ -1,0 +1,144 @@
+"""Building: once for each content, all or nothing, one clear line for a failure. Stub tools stand for the real ones."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.images import kafka_jars
+from local.images.build import build_all, planned
+from local.images.errors import ImageError
+from local.images.kafka_jars import checksums_of, expected_jars, verify
+from local.images.process import Children
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+# Logs its arguments; `push` writes the archive that it was asked for.
+_BUILDAH = """#!/bin/sh
+echo "$*" >>"$STUB_LOG"
+case "$*" in
+    *" containers --json") echo null ;;
+    *" images --json") echo '[]' ;;
+    *" push "*)
+        for last; do :; done
+        path=${last#oci-archive:}; path=${path%%:localhost*}
+        printf half >"$path"
+        [ -z "$STUB_HANG" ] || exec sleep 60
+        [ -z "$STUB_FAIL" ] || { echo "writing blob: No space left on device"; exit 1; }
+        printf ' whole' >>"$path" ;;
+esac
+"""
+_MMDEBSTRAP = (
+    '#!/bin/sh\nfor part; do case "$part" in *.tar) echo base >"$part" ;; esac; done\necho base >>"$STUB_LOG"\n'
+)
+
+
+@pytest.fixture
+def stub_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, body in (("buildah", _BUILDAH), ("mmdebstrap", _MMDEBSTRAP)):
+        (tools / name).write_text(body)
+        (tools / name).chmod(0o755)
+    log = tmp_path / "stub.log"
+    log.touch()
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STUB_LOG", str(log))
+    monkeypatch.delenv("STUB_FAIL", raising=False)
+    monkeypatch.delenv("STUB_HANG", raising=False)
+    return log
+
+
+def test_what_is_built_is_not_built_again(tmp_path: Path, stub_log: Path) -> None:
+    first = build_all(tmp_path / "cache", ["redis", "pgbouncer"])
+    assert {image.archive.read_text() for image in first.values()} == {"half whole"}
+    stub_log.write_text("")
+    assert build_all(tmp_path / "cache", ["redis", "pgbouncer"]) == first
+    assert stub_log.read_text() == ""
+
+
+def test_references_carry_name_and_content_hash(tmp_path: Path) -> None:
+    images = planned(tmp_path)
+    assert set(images) == {"ops", "postgres", "pgbouncer", "redis", "kafka", "sample-service"}
+    for name, image in images.items():
+        repository, _, tag = image.ref.partition(":")
+        assert repository == f"localhost/crypto/{name}"
+        assert len(tag) == 12
+        assert tag in image.archive.name
+
+
+def test_a_failed_export_leaves_no_archive_and_says_why(
+    tmp_path: Path, stub_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_FAIL", "1")
+    with pytest.raises(ImageError, match="No space left on device") as caught:
+        build_all(tmp_path / "cache", ["redis"])
+    assert "\n" not in str(caught.value)
+    assert not planned(tmp_path / "cache", ["redis"])["redis"].archive.exists()
+    monkeypatch.delenv("STUB_FAIL")
+    assert build_all(tmp_path / "cache", ["redis"])["redis"].archive.read_text() == "half whole"
+    assert "push" in stub_log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, number: signal.Signals) -> None:
+    environment = {**os.environ, "STUB_HANG": "1", "XDG_CACHE_HOME": str(tmp_path / "home")}
+    build = subprocess.Popen(
+        [sys.executable, "-m", "local.images.build", "redis"],
+        env=environment,
+        cwd=_CHECKOUT,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while "push" not in stub_log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    # As a terminal or a cgroup would: to the whole group.
+    os.killpg(build.pid, number)
+    assert build.wait(30) != 0
+    cache = tmp_path / "home" / "crypto-operations"
+    assert not planned(cache, ["redis"])["redis"].archive.exists()
+    assert build_all(cache, ["redis"])["redis"].archive.read_text() == "half whole"
+
+
+def test_an_unknown_image_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"unknown image 'mysql': choose from kafka, ops"):
+        build_all(tmp_path, ["mysql"])
+
+
+def test_a_missing_tool_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="'no-such-tool' is not installed"):
+        Children().run(["no-such-tool"], log=tmp_path / "log", what="image x")
+
+
+def test_after_the_end_no_child_is_started(tmp_path: Path) -> None:
+    children = Children()
+    children.end()
+    with pytest.raises(ImageError, match="was not begun"):
+        children.run(["touch", str(tmp_path / "trace")], log=tmp_path / "log", what="image x")
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_changed_a_missing_and_an_unknown_jar_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jar").write_text("a")
+    (tmp_path / "b.jar").write_text("b")
+    expected = checksums_of(tmp_path)
+    verify(tmp_path, expected)
+    with pytest.raises(ImageError, match=r"b\.jar is not expected"):
+        verify(tmp_path, {"a.jar": expected["a.jar"]})
+    with pytest.raises(ImageError, match=r"c\.jar is missing"):
+        verify(tmp_path, {**expected, "c.jar": "0"})
+    (tmp_path / "a.jar").write_text("tampered")
+    with pytest.raises(ImageError, match=r"a\.jar has another SHA-256"):
+        verify(tmp_path, expected)
+
+
+def test_the_committed_jars_are_those_of_the_pom() -> None:
+    version = kafka_jars.kafka_version()
+    names = set(expected_jars())
+    assert {f"kafka_2.13-{version}.jar", f"kafka-tools-{version}.jar", f"kafka-clients-{version}.jar"} <= names
+    assert not any(name.startswith("connect-") for name in names)
