@@ -1,0 +1,1 @@
+"""The operations program: what CronJobs and on-call engineers run as ``ops``."""

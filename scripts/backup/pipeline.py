@@ -1,0 +1,74 @@
+"""The stream between the dump and the bucket: hashed, compressed, hashed again, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import zstandard
+
+from scripts.backup.manifest import Digest
+
+CHUNK_BYTES: Final = 2**20
+_LEVEL: Final = 3
+# Each thread holds buffers of several MiB; more than these do not make a dump faster, since pg_dump is one process.
+_MOST_THREADS: Final = 4
+# What a thread is given at once: the default of four windows takes memory and gains nothing.
+_JOB_BYTES: Final = 2 * 2**20
+_INPUT_BYTES: Final = 64 * 2**10
+
+
+class Meter:
+    """Counts and hashes the bytes that pass."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
+        self.bytes += len(data)
+
+    def digest(self) -> Digest:
+        """What has passed so far."""
+        return Digest(bytes=self.bytes, sha256=self._hash.hexdigest())
+
+
+def threads() -> int:
+    """Compression threads: the processors that this process may use, within reason."""
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+
+
+def compress(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
+    """``chunks`` as one zstd frame with a checksum; ``meter`` sees what goes in."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
+        _LEVEL, threads=threads(), job_size=_JOB_BYTES, write_checksum=True
+    )
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    for chunk in chunks:
+        meter.update(chunk)
+        if block := compressor.compress(chunk):
+            yield block
+    yield compressor.flush()
+
+
+def decompress(chunks: Iterable[bytes], damaged: Callable[[str], Exception]) -> Iterator[bytes]:
+    """The content of the zstd frame in ``chunks``.
+
+    Raises:
+        damaged(reason): the frame is broken or ends early.
+    """
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    for chunk in chunks:
+        # A highly compressible chunk must not become one huge block.
+        for start in range(0, len(chunk), _INPUT_BYTES):
+            try:
+                block = frame.decompress(chunk[start : start + _INPUT_BYTES])
+            except zstandard.ZstdError as error:
+                raise damaged(str(error)) from None
+            if block:
+                yield block
+    if not frame.eof:
+        raise damaged("it ends in the middle")

@@ -1,0 +1,143 @@
+"""``ops backup postgres``: dump, compress, upload, and the manifest last."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from runbook.ops_settings import OpsSettings
+from scripts import log
+from scripts.backup import dump, keys, lock, parts, snapshot, upload
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import FORMAT_VERSION, Manifest
+from scripts.backup.pipeline import Meter, compress
+from scripts.backup.snapshot import Counting, Snapshot
+from scripts.backup.units import duration, size
+from scripts.clients import pgtools
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
+    """Back the database up.
+
+    Raises:
+        UsageError: a login, the bucket or the client program is not as it must be.
+        TemporaryError: another run is at it, or something does not answer.
+        CheckFailedError: the dump failed.
+    """
+    access = Access.of(settings.postgres, settings.postgres.backup)
+    database = settings.postgres.database
+    bucket = Bucket(settings.backup)
+    prefix = keys.folder(settings.backup.prefix, keys.POSTGRES)
+    bucket.check(prefix)
+    with lock.held(access, database, lock.Purpose.BACKUP) as assert_held:
+        started = datetime.now(UTC)
+        with snapshot.opened(access, database) as shot:
+            program = pgtools.find("pg_dump", shot.server_major)
+            backup = BackupId.new(started)
+            part_bytes = _part_bytes(shot)
+            if dry_run:
+                return _would(settings, backup, shot, program)
+            upload.abort_stale(bucket, prefix)
+            clock = time.monotonic()
+            manifest = _transfer(bucket, settings, access, shot, program, backup, part_bytes, started, clock)
+        # Whoever lost the lock may have been overtaken: its dump stays without a manifest and does not exist.
+        assert_held()
+        bucket.write_json(keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.MANIFEST), manifest.text())
+    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
+    return _done(settings, manifest)
+
+
+def _part_bytes(shot: Snapshot) -> int:
+    try:
+        return parts.part_size(shot.size)
+    except ValueError as error:
+        raise UsageError(f"database {shot.facts.name}: {error}") from None
+
+
+def _transfer(
+    bucket: Bucket,
+    settings: OpsSettings,
+    access: Access,
+    shot: Snapshot,
+    program: Program,
+    backup: BackupId,
+    part_bytes: int,
+    started: datetime,
+    clock: float,
+) -> Manifest:
+    meter = Meter()
+    key = keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.DUMP)
+    counting = Counting(shot)
+    try:
+        stored = upload.upload(bucket, key, compress(dump.stream(program, access, shot), meter), part_bytes)
+        tables = counting.result()
+    finally:
+        counting.cancel()
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        kind="postgres",
+        id=str(backup),
+        database=shot.facts,
+        server_version=shot.server_version,
+        server_major=shot.server_major,
+        client_version=program.version,
+        started_at=started,
+        snapshot_at=shot.taken_at,
+        finished_at=datetime.now(UTC),
+        duration_seconds=round(time.monotonic() - clock, 3),
+        database_bytes=shot.size,
+        uncompressed=meter.digest(),
+        stored=stored.digest,
+        part_bytes=part_bytes,
+        parts=stored.parts,
+        object_name="dump.zst",
+        compression="zstd",
+        tables=tables,
+    )
+
+
+def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Program) -> Outcome:
+    target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.DUMP)}"
+
+    def show(console: Console) -> None:
+        console.print(
+            f"Would dump {shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables) "
+            f"with pg_dump {program.version}"
+        )
+        console.print(f"into {target}. Nothing was written.", highlight=False)
+
+    return Outcome({"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)}, show)
+
+
+def _done(settings: OpsSettings, manifest: Manifest) -> Outcome:
+    speed = manifest.uncompressed.bytes / 1e6 / max(manifest.duration_seconds, 1e-3)
+    data: dict[str, object] = {
+        "id": manifest.id,
+        "bucket": settings.backup.bucket,
+        "database": manifest.database.name,
+        "tables": len(manifest.tables),
+        "rows": manifest.rows,
+        "database_bytes": manifest.database_bytes,
+        "uncompressed_bytes": manifest.uncompressed.bytes,
+        "stored_bytes": manifest.stored.bytes,
+        "seconds": manifest.duration_seconds,
+    }
+
+    def show(console: Console) -> None:
+        console.print(f"Backup {manifest.id} of {manifest.database.name} is complete.", highlight=False)
+        console.print(
+            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
+            f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
+            highlight=False,
+        )
+
+    return Outcome(data, show)

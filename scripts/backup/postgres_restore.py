@@ -1,0 +1,231 @@
+"""``ops restore postgres``: prove the object, fill a fresh database, prove the rows, then swap."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from runbook.ops_settings import OpsSettings
+from scripts import log
+from scripts.backup import fresh, keys, lock, snapshot, swap
+from scripts.backup.catalog import Catalog, Selection
+from scripts.backup.fill import fill
+from scripts.backup.manifest import Manifest, differences
+from scripts.backup.source import Source
+from scripts.backup.units import duration, size
+from scripts.clients import pgtools, postgres
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+from scripts.clients.s3 import Bucket
+from scripts.exits import CheckFailedError, UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for: ``into`` names a new database and leaves the old one alone; without it they are swapped."""
+
+    selection: Selection
+    into: str | None = None
+    confirmed: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What has been checked and is about to happen."""
+
+    settings: OpsSettings
+    access: Access
+    manifest: Manifest
+    source: Source
+    program: Program
+    into: str | None
+
+    @property
+    def database(self) -> str:
+        return self.settings.postgres.database
+
+
+def run(settings: OpsSettings, plan: Plan) -> Outcome:
+    """Restore the database.
+
+    Raises:
+        UsageError: no such backup, a newer format, a wrong login, or a swap that nobody confirmed.
+        CheckFailedError: the object is damaged, or the restored rows are not those of the manifest.
+        TemporaryError: another restore is running, or something does not answer.
+    """
+    access = Access.of(settings.postgres, settings.postgres.superuser)
+    bucket = Bucket(settings.backup)
+    catalog = Catalog(bucket, settings)
+    manifest = catalog.choose(plan.selection)
+    source = Source(bucket, catalog.key(_id(manifest), manifest.object_name), manifest)
+    with _admin(access) as admin:
+        job = _Job(settings, access, manifest, source, _program(admin, manifest), plan.into)
+        _check(admin, job)
+        exists = job.database in fresh.names(admin)
+        if plan.dry_run:
+            return _would(job, exists)
+        if plan.into is None and not plan.confirmed:
+            _confirm(job, exists)
+        started = time.monotonic()
+        with lock.held(access, job.database, lock.Purpose.RESTORE):
+            kept = _restore(admin, job)
+    log.info("restore complete", id=manifest.id, database=plan.into or job.database, kept=kept)
+    return _done(job, kept, time.monotonic() - started)
+
+
+def _id(manifest: Manifest) -> keys.BackupId:
+    return keys.BackupId.parse(manifest.id)
+
+
+@contextmanager
+def _admin(access: Access) -> Generator[psycopg.Connection]:
+    with (
+        postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as admin,
+        postgres.translated("restore"),
+    ):
+        yield admin
+
+
+def _program(admin: psycopg.Connection, manifest: Manifest) -> Program:
+    major = admin.info.server_version // 10000
+    if manifest.server_major > major:
+        raise UsageError(
+            f"backup {manifest.id} is of PostgreSQL {manifest.server_version} and this server is {major}; "
+            "restore into a server "
+            f"of version {manifest.server_major} or newer"
+        )
+    return pgtools.find("pg_restore", major)
+
+
+def _check(admin: psycopg.Connection, job: _Job) -> None:
+    saved = job.manifest.database.name
+    if job.into is None and saved != job.database:
+        raise UsageError(
+            f"backup {job.manifest.id} is of database {saved}, not of {job.database}; restore it with --into NAME"
+        )
+    if job.into is None:
+        return
+    if len(job.into.encode()) > fresh.NAME_BYTES or not job.into or fresh.is_name(job.database, job.into):
+        raise UsageError(
+            f"--into {job.into!r} is no name for a database: 1 to {fresh.NAME_BYTES} bytes, "
+            "and not of the form of a restore in progress"
+        )
+    if job.into in fresh.names(admin):
+        raise UsageError(f"database {job.into} exists already; give --into a name that is free")
+
+
+def _confirm(job: _Job, exists: bool) -> None:
+    import typer
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"this replaces database {job.database}; confirm it with --yes")
+    old = "; the present one is kept under another name" if exists else ""
+    moment = f"{job.manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}"
+    typer.confirm(
+        f"Replace {job.database} by its state of {moment} ({job.manifest.rows:,} rows){old}?", abort=True, err=True
+    )
+
+
+def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
+    """Do it; the name under which the old database is kept."""
+    log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
+    job.source.verify()
+    fresh.drop_stale(admin, job.database)
+    owner = job.settings.postgres.owner.user
+    with fresh.created(admin, job.database, job.manifest.database, owner) as name:
+        fill(job.source, job.manifest, job.program, job.access, name)
+        _prove(job, name)
+        if job.into is not None:
+            swap.swap(job.access, name, job.into, None)
+            return None
+        kept = None
+        if job.database in fresh.names(admin):
+            swap.copy_properties(job.access, job.database, name)
+            kept = fresh.derived(job.database, f"_before_{datetime.now(UTC):%Y%m%dt%H%M%Sz}")
+        swap.swap(job.access, name, job.database, kept)
+        return kept
+
+
+def _prove(job: _Job, name: str) -> None:
+    """Raise unless every table has the rows that the manifest says; then give the planner its statistics."""
+    with (
+        postgres.connect(job.access, name, application="ops restore") as connection,
+        postgres.translated(f"counting the rows of {name}"),
+    ):
+        found = snapshot.count(connection, snapshot.tables_of(connection))
+        if wrong := differences(job.manifest.tables, found):
+            more = f" and {len(wrong) - 3} more tables" if len(wrong) > 3 else ""
+            raise CheckFailedError(
+                f"backup {job.manifest.id} is not restored: {'; '.join(wrong[:3])}{more}; {job.database} is unchanged"
+            )
+        log.info("every row count is equal", tables=len(found), rows=job.manifest.rows)
+        connection.execute("ANALYZE")
+
+
+def _would(job: _Job, exists: bool) -> Outcome:
+    target = job.into or job.database
+    manifest = job.manifest
+
+    def show(console: Console) -> None:
+        console.print(
+            f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:", highlight=False
+        )
+        console.print(
+            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
+            highlight=False,
+        )
+        if job.into is None and exists:
+            console.print(f"and keep the present {job.database} as {job.database}_before_<time>.", highlight=False)
+        console.print("Nothing was changed.")
+
+    return Outcome(
+        {
+            "dry_run": True,
+            "id": manifest.id,
+            "database": target,
+            "rows": manifest.rows,
+            "replaces": job.into is None and exists,
+        },
+        show,
+    )
+
+
+def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
+    manifest, target = job.manifest, job.into or job.database
+    data: dict[str, object] = {
+        "id": manifest.id,
+        "database": target,
+        "snapshot_at": manifest.snapshot_at.isoformat(timespec="seconds"),
+        "tables": len(manifest.tables),
+        "rows": manifest.rows,
+        "kept": kept,
+        "seconds": round(seconds, 3),
+    }
+
+    def show(console: Console) -> None:
+        console.print(
+            f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
+            highlight=False,
+        )
+        console.print(
+            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
+            highlight=False,
+        )
+        if kept:
+            console.print(
+                f"The database before is kept as {kept}; drop it when it is no longer needed.", highlight=False
+            )
+
+    return Outcome(data, show)

@@ -1,0 +1,151 @@
+"""A multipart upload of a stream: nothing is visible in the bucket before ``complete``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scripts import log
+from scripts.backup.manifest import Digest
+from scripts.backup.parts import MOST_PARTS
+from scripts.backup.pipeline import Meter
+from scripts.clients.s3 import Bucket
+from scripts.exits import CheckFailedError, OpsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+# Parts on their way at once: the next one fills while these travel. With them memory is (this + 1) parts.
+_IN_FLIGHT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was uploaded."""
+
+    digest: Digest
+    parts: int
+
+
+def upload(bucket: Bucket, key: str, blocks: Iterable[bytes], part_bytes: int) -> Stored:
+    """Upload ``blocks`` as one object; S3 checks the SHA-256 of every part.
+
+    When anything raises, the blocks included, the upload is aborted and nothing remains.
+
+    Raises:
+        OpsError: S3 refuses or does not answer.
+    """
+    with bucket.errors(key):
+        upload_id = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ChecksumAlgorithm="SHA256")[
+            "UploadId"
+        ]
+    try:
+        meter = Meter()
+        parts = _Parts(bucket, key, upload_id)
+        with parts.pool:
+            for body in parts_of(blocks, part_bytes, meter):
+                parts.send(body)
+            done = parts.finish()
+        with bucket.errors(key):
+            bucket.client.complete_multipart_upload(
+                Bucket=bucket.name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": done}
+            )
+    except BaseException:
+        _abort(bucket, key, upload_id)
+        raise
+    return Stored(meter.digest(), len(done))
+
+
+def parts_of(blocks: Iterable[bytes], part_bytes: int, meter: Meter) -> Iterator[bytes]:
+    """``blocks`` cut into parts of exactly ``part_bytes``, the last as long as the rest.
+
+    An empty stream is one empty part.
+    """
+    pending: list[bytes] = []
+    held, sent = 0, False
+    for block in blocks:
+        meter.update(block)
+        rest = memoryview(block)
+        while held + len(rest) >= part_bytes:
+            cut = part_bytes - held
+            pending.append(bytes(rest[:cut]))
+            rest = rest[cut:]
+            part = b"".join(pending)
+            pending.clear()
+            held, sent = 0, True
+            yield part
+            del part
+        if rest:
+            pending.append(bytes(rest))
+            held += len(rest)
+    if pending or not sent:
+        yield b"".join(pending)
+
+
+def abort_stale(bucket: Bucket, prefix: str) -> int:
+    """Abort unfinished uploads below ``prefix``; the caller holds the lock, so whoever began them is dead. How many."""
+    with bucket.errors(prefix):
+        pages = bucket.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket.name, Prefix=prefix)
+        found = [(item.get("Key", ""), item.get("UploadId", "")) for page in pages for item in page.get("Uploads", [])]
+    for key, upload_id in found:
+        log.warning("aborting what an earlier run left behind", key=key)
+        _abort(bucket, key, upload_id)
+    return len(found)
+
+
+class _Parts:
+    """Sends parts with a bounded number on their way."""
+
+    def __init__(self, bucket: Bucket, key: str, upload_id: str) -> None:
+        self.pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="part")
+        self.count = 0
+        self._bucket = bucket
+        self._key = key
+        self._upload_id = upload_id
+        self._running: deque[Future[CompletedPartTypeDef]] = deque()
+        self._done: list[CompletedPartTypeDef] = []
+
+    def send(self, body: bytes) -> None:
+        """Send a part; waits while enough are on their way."""
+        if self.count == MOST_PARTS:
+            raise CheckFailedError(
+                f"{self._key}: the dump is more than twice as large as the database and needs too many parts"
+            )
+        while len(self._running) >= _IN_FLIGHT:
+            self._done.append(self._running.popleft().result())
+        self.count += 1
+        self._running.append(self.pool.submit(self._send, self.count, body))
+
+    def finish(self) -> list[CompletedPartTypeDef]:
+        """Wait for all parts; their receipts in order."""
+        while self._running:
+            self._done.append(self._running.popleft().result())
+        return self._done
+
+    def _send(self, number: int, body: bytes) -> CompletedPartTypeDef:
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        with self._bucket.errors(self._key):
+            answer = self._bucket.client.upload_part(
+                Bucket=self._bucket.name,
+                Key=self._key,
+                UploadId=self._upload_id,
+                PartNumber=number,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+            )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+
+def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    try:
+        with bucket.errors(key):
+            bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id)
+    except OpsError as error:
+        # The bucket's lifecycle rule removes it; until then it is invisible.
+        log.warning("could not abort the upload", key=key, reason=str(error))

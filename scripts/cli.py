@@ -1,0 +1,47 @@
+"""The console command ``ops``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final, cast
+
+import typer
+
+from scripts import output
+from scripts.commands import backup, backups, health, restore
+from scripts.exits import MEANINGS, Exit
+
+_EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
+# What wrong usage raises: typer ships its own copy of click in newer releases, so that the class has no public name.
+_UsageError: Final = cast("type[Exception]", typer.BadParameter.__base__)
+
+app = typer.Typer(
+    name="ops",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Operations of the cryptocurrency analytics dashboard.",
+    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+)
+app.add_typer(backup.app, name="backup")
+app.add_typer(restore.app, name="restore")
+app.add_typer(backups.app, name="backups")
+app.command("health")(health.health)
+
+
+def main() -> None:
+    """Run the command line; the process ends with a code of ``exits.Exit``."""
+    try:
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        message = str(getattr(error, "format_message", error.__str__)())
+        output.report_error("", Exit.USAGE, f"{message} (see ops --help)", as_json="--json" in sys.argv)
+        code = int(Exit.USAGE)
+    except (typer.Abort, KeyboardInterrupt):
+        output.report_error("", Exit.USAGE, "not confirmed; nothing was changed", as_json="--json" in sys.argv)
+        code = int(Exit.USAGE)
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""PostgreSQL: connections, errors in the terms of this program, and passwords for child processes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from runbook.ops_settings import Login, PostgresTarget
+from scripts import config
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+from scripts.output import one_line
+
+# Where locks are taken and databases are created and renamed: it exists everywhere and is never restored.
+MAINTENANCE_DATABASE: Final = "postgres"
+_CONNECT_SECONDS: Final = 10
+# A session that lasts as long as a dump must outlive what ends idle sessions; a client that vanished must not keep its
+# locks: keepalives end its session within about a minute.
+_SESSION: Final = (
+    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c lc_messages=C"
+)
+_WRONG_LOGIN: Final = re.compile(
+    r"password authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba\.conf entry"
+    r"|is not permitted to log in|no password supplied|permission denied for database"
+)
+_TEMPORARY_CLASSES: Final = ("08", "53", "57P", "55P03", "40", "58")
+_CONNECTION_LOST: Final = re.compile(
+    r"connection to server|server closed the connection|terminating connection|could not connect"
+    r"|starting up|shutting down|SSL SYSCALL|Connection (refused|reset|timed out)|the connection is (closed|lost)"
+    r"|could not translate host name|remaining connection slots|too many clients|lock timeout|No space left"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a server is and who logs in there."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+    @staticmethod
+    def of(target: PostgresTarget, login: Login) -> Access:
+        """The access of ``login``; its password is read from its file."""
+        return Access(target.host, target.port, login.user, config.password(login))
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@contextmanager
+def connect(
+    access: Access, database: str, *, application: str, autocommit: bool = True, seconds: float = _CONNECT_SECONDS
+) -> Generator[psycopg.Connection]:
+    """A connection that is closed at the end, without commit; to connect may take ``seconds``.
+
+    Raises:
+        UsageError: the login is refused, or there is no such database.
+        TemporaryError: the server does not answer or has no connection left.
+    """
+    try:
+        connection = psycopg.connect(
+            host=access.host,
+            port=access.port,
+            user=access.user,
+            password=access.password,
+            dbname=database,
+            application_name=application,
+            connect_timeout=max(2, int(seconds)),
+            autocommit=autocommit,
+        )
+        with translated(f"PostgreSQL at {access.address}"):
+            _prepare(connection)
+    except psycopg.Error as error:
+        raise translate(error, f"PostgreSQL at {access.address}, database {database}, user {access.user}") from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _prepare(connection: psycopg.Connection) -> None:
+    """Session settings; those that the server is too old to know, or the role may not set, are left alone."""
+    options = re.findall(r"-c (\w+)=(\w+)", _SESSION)
+    names = {row[0] for row in connection.execute("SELECT name FROM pg_settings WHERE context IN ('user')").fetchall()}
+    for name, value in options:
+        if name in names:
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    if not connection.autocommit:
+        connection.commit()
+
+
+@contextmanager
+def translated(what: str) -> Generator[None]:
+    """Turn errors of psycopg into errors of this program; the message names ``what``."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, what) from None
+
+
+def translate(error: psycopg.Error, what: str) -> OpsError:
+    """The error in the terms of this program."""
+    message = explain(error)
+    state = error.sqlstate or ""
+    if _WRONG_LOGIN.search(message) or isinstance(error, errors.InsufficientPrivilege):
+        return UsageError(f"{what}: {message}")
+    if state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, psycopg.OperationalError) and not state):
+        return TemporaryError(f"{what}: {message}")
+    return CheckFailedError(f"{what}: {message}")
+
+
+def explain(error: psycopg.Error) -> str:
+    """The server's own words without the statement that led to them."""
+    text = error.diag.message_primary or str(error) or type(error).__name__
+    lines = (line for line in text.splitlines() if "Is the server running" not in line)
+    return one_line(" ".join(lines)).removeprefix("connection failed: ")
+
+
+def child_error(program: str, code: int, stderr: str, what: str) -> OpsError:
+    """Why a PostgreSQL client program ended with ``code``; a negative code is the signal that killed it."""
+    if code < 0:
+        return TemporaryError(f"{program} of {what} was killed by signal {-code}; run it again")
+    reason = one_line(stderr) or f"exit code {code} without a message"
+    if _WRONG_LOGIN.search(stderr) or "permission denied" in stderr:
+        return UsageError(f"{program} of {what}: {reason}")
+    if _CONNECTION_LOST.search(stderr):
+        return TemporaryError(f"{program} of {what}: {reason}")
+    return CheckFailedError(f"{program} of {what} ended with code {code}: {reason}")
+
+
+@contextmanager
+def child_login(
+    access: Access, database: str, application: str
+) -> Generator[tuple[Mapping[str, str], tuple[int, ...]]]:
+    """Environment and inherited descriptors with which a PostgreSQL client program logs in.
+
+    The password is in an anonymous file in memory: it is in no argument and in no environment, needs no writable
+    folder and is gone with the last process that holds it, however that ends.
+    """
+    escaped = access.password.replace("\\", "\\\\").replace(":", "\\:")
+    descriptor = os.memfd_create("pgpass", flags=0)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, f"*:*:*:*:{escaped}\n".encode())
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        environment = {
+            **kept,
+            "LC_ALL": "C.UTF-8",
+            "PGHOST": access.host,
+            "PGPORT": str(access.port),
+            "PGUSER": access.user,
+            "PGDATABASE": database,
+            "PGPASSFILE": f"/proc/self/fd/{descriptor}",
+            "PGAPPNAME": application,
+            "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
+        }
+        yield environment, (descriptor,)
+    finally:
+        os.close(descriptor)

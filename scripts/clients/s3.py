@@ -1,0 +1,167 @@
+"""The backup bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from runbook.ops_settings import BackupTarget
+from scripts import redact
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+from scripts.output import one_line
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# botocore's own retries, with growing waits: throttling, 5xx and broken connections pass without the run failing.
+_ATTEMPTS: Final = 6
+_CONNECT_SECONDS: Final = 10
+_READ_SECONDS: Final = 60
+
+_WRONG: Final = frozenset(
+    {
+        "AccessDenied", "403", "NoSuchBucket", "AllAccessDisabled", "InvalidBucketName",
+        "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
+        "PermanentRedirect", "AuthorizationHeaderMalformed",
+    }
+)  # fmt: skip
+_TEMPORARY: Final = frozenset(
+    {
+        "SlowDown",
+        "RequestTimeout",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "RequestLimitExceeded",
+        "NoSuchUpload",
+    }
+)
+
+
+class NotFoundError(CheckFailedError):
+    """There is no object of that key."""
+
+
+class ChangedError(CheckFailedError):
+    """The object is no longer the one that was looked at."""
+
+
+class Bucket:
+    """The bucket of the backups. Every method raises ``OpsError`` with the bucket and the key in its line."""
+
+    def __init__(self, target: BackupTarget, *, seconds: float | None = None) -> None:
+        """The bucket of ``target``.
+
+        With ``seconds`` each request may take so long and is not repeated; without, it is patient.
+        """
+        import boto3
+        from botocore.config import Config
+
+        self.name = target.bucket
+        config = Config(
+            region_name=target.region,
+            retries={"mode": "standard", "max_attempts": 1 if seconds else _ATTEMPTS},
+            connect_timeout=seconds or _CONNECT_SECONDS,
+            read_timeout=seconds or _READ_SECONDS,
+            s3={"addressing_style": "path" if target.endpoint else "auto"},
+            user_agent_extra="crypto-operations",
+        )
+        with self.errors(""):
+            session = boto3.session.Session()
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise UsageError(
+                    "no AWS credentials: run with a role (web identity) or name a file in AWS_SHARED_CREDENTIALS_FILE"
+                )
+            frozen = credentials.get_frozen_credentials()
+            redact.hide(frozen.secret_key)
+            redact.hide(frozen.token)
+            self.client: S3Client = session.client("s3", endpoint_url=target.endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
+
+    @contextmanager
+    def errors(self, key: str) -> Generator[None]:
+        """Turn errors of boto3 into errors of this program."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        where = f"s3://{self.name}/{key}"
+        try:
+            yield
+        except ClientError as error:
+            raise _client_error(error.response, where) from None
+        except BotoCoreError as error:
+            raise _local_error(error, where) from None
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys below ``prefix``, sorted."""
+        with self.errors(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            return sorted(item["Key"] for page in pages for item in page.get("Contents", []) if "Key" in item)
+
+    def read(self, key: str) -> bytes:
+        """A small object, whole.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self.errors(key):
+            return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def write_json(self, key: str, text: str) -> None:
+        """Create an object; one that exists already is never overwritten."""
+        json.loads(text)
+        with self.errors(key):
+            self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=text.encode(),
+                ContentType="application/json",
+                ChecksumAlgorithm="SHA256",
+                IfNoneMatch="*",
+            )
+
+    def describe(self, key: str) -> tuple[int, str]:
+        """Size in bytes and ETag of an object.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self.errors(key):
+            head = self.client.head_object(Bucket=self.name, Key=key)
+            return head["ContentLength"], head["ETag"]
+
+    def check(self, prefix: str) -> None:
+        """Raise unless the bucket answers and may be listed."""
+        with self.errors(prefix):
+            self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+
+
+def _client_error(response: Any, where: str) -> OpsError:
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    text = f"{where}: {code} {response.get('Error', {}).get('Message', '')}"
+    if code in _WRONG:
+        return UsageError(text)
+    if code in ("NoSuchKey", "404", "NoSuchVersion"):
+        return NotFoundError(f"{where} does not exist")
+    if code in ("PreconditionFailed", "412"):
+        return ChangedError(f"{where} is no longer the object that was looked at, or exists already")
+    if code in _TEMPORARY or status == 429 or status >= 500:
+        return TemporaryError(text)
+    return CheckFailedError(text)
+
+
+def _local_error(error: Exception, where: str) -> OpsError:
+    from botocore import exceptions
+
+    text = f"{where}: {one_line(str(error))}"
+    wrong = (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.ParamValidationError,
+        exceptions.ConfigParseError,
+        exceptions.InvalidRegionError,
+    )
+    return UsageError(text) if isinstance(error, wrong) else TemporaryError(text)

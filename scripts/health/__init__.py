@@ -1,0 +1,1 @@
+"""The health check (section 1.1)."""

@@ -1,0 +1,73 @@
+"""``ops health``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts.backup.units import duration
+from scripts.exits import Exit
+from scripts.health import backups, cluster, datastores, kafka, runner, services, volumes
+from scripts.health.model import Check, Result, Status, worst
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_COLOURS: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.UNKNOWN: "magenta"}
+
+
+def run(settings: OpsSettings, *, timeout: float) -> Outcome:
+    """Every check at once, each with ``timeout`` seconds; the exit code is 1 when any fails."""
+    start = time.monotonic()
+    results = runner.run(checks(settings), timeout)
+    took = time.monotonic() - start
+    status = worst(results)
+
+    def show(console: Console) -> None:
+        _show(console, results, status, took)
+
+    data = {"status": str(status), "took": round(took, 3), "checks": [plain(result) for result in results]}
+    return Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
+
+
+def checks(settings: OpsSettings) -> list[Check]:
+    """Everything that is looked at, in the order in which people read it."""
+    return [
+        *cluster.checks(settings),
+        *services.checks(settings),
+        *datastores.checks(settings),
+        *kafka.checks(settings),
+        *volumes.checks(settings),
+        *backups.checks(settings),
+    ]
+
+
+def plain(result: Result) -> dict[str, object]:
+    """A result as data for machines; what is empty is left out."""
+    finding = result.finding
+    found: dict[str, object] = {
+        "name": finding.name,
+        "status": str(finding.status),
+        "value": finding.value,
+        "threshold": finding.threshold,
+        "detail": finding.detail,
+    }
+    return {key: value for key, value in found.items() if value} | {"took": round(result.took, 3)}
+
+
+def _show(console: Console, results: Sequence[Result], status: Status, took: float) -> None:
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("CHECK", "STATUS", "VALUE", "LIMIT", "TOOK"):
+        grid.add_column(heading, no_wrap=True)
+    grid.add_column("DETAIL", overflow="fold")
+    for result in results:
+        finding = result.finding
+        mark = f"[{_COLOURS[finding.status]}]{finding.status}[/]"
+        grid.add_row(finding.name, mark, finding.value, finding.threshold, duration(result.took), finding.detail)
+    console.print(grid)
+    console.print(f"\n[{_COLOURS[status]}]{status}[/]: {len(results)} findings in {duration(took)}", highlight=False)

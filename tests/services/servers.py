@@ -1,0 +1,268 @@
+"""Real servers for tests: PostgreSQL, Redis and an S3 endpoint.
+
+Each listens on a free port, keeps its data in a folder of its own, and is a context manager that ends what it started
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+SUPERUSER = "superuser"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    host: str
+    port: int
+    pid: int
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Poll until ``condition`` holds; fail with ``what`` when it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def postgres_programs() -> Path | None:
+    """The folder of the newest installed PostgreSQL server, None without one."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
+
+
+@contextmanager
+def _folder(owner: str | None = None) -> Generator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="crypto-test-"))
+    try:
+        if owner is not None:
+            shutil.chown(folder, owner)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _other_user() -> str | None:
+    """The user as which a server runs that refuses root; None where this is not root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+def _as(user: str | None) -> list[str]:
+    return ["setpriv", f"--reuid={user}", "--clear-groups", "--"] if user else []
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], port: int, folder: Path, stop: signal.Signals, environment: Mapping[str, str] | None = None
+) -> Generator[Server]:
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=environment, start_new_session=True
+        )
+    try:
+        wait_until(
+            lambda: accepts(port) or process.poll() is not None,
+            f"{command[0]} listens; it says {log.read_text(errors='replace')}",
+        )
+        assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')}"
+        yield Server("127.0.0.1", port, process.pid, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(stop)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def postgres(password: str, settings: Mapping[str, str] | None = None) -> Generator[Server]:
+    """PostgreSQL with the role ``SUPERUSER``; every login over TCP needs its password."""
+    programs = postgres_programs()
+    assert programs is not None, "no PostgreSQL server is installed (apt-get install postgresql)"
+    user = _other_user()
+    with _folder(user) as folder:
+        secret = folder / "password"
+        secret.write_text(password)
+        secret.chmod(0o644)
+        initdb = [
+            str(programs / "initdb"),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            SUPERUSER,
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]
+        subprocess.run(
+            [*_as(user), *initdb, f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"],
+            check=True,
+            capture_output=True,
+        )
+        port = free_port()
+        values = {
+            "fsync": "off",
+            "unix_socket_directories": str(folder),
+            "listen_addresses": "127.0.0.1",
+            **(settings or {}),
+        }
+        options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
+        command = [*_as(user), str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
+        with _process(command, port, folder, signal.SIGINT) as server:
+            wait_until(lambda: _answers(server, password), "PostgreSQL accepts connections")
+            yield server
+
+
+def _answers(server: Server, password: str) -> bool:
+    try:
+        psycopg.connect(
+            host=server.host, port=server.port, user=SUPERUSER, password=password, dbname="postgres"
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@contextmanager
+def redis(*options: str) -> Generator[Server]:
+    """Redis without persistence; ``options`` as on its command line."""
+    program = shutil.which("redis-server")
+    assert program is not None, "redis-server is not installed (apt-get install redis-server)"
+    with _folder() as folder:
+        port = free_port()
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
+        with _process(command, port, folder, signal.SIGTERM) as server:
+            yield server
+
+
+@contextmanager
+def s3() -> Generator[Server]:
+    """An S3 endpoint in memory, without any bucket."""
+    program = Path(sys.executable).with_name("moto_server")
+    with _folder() as folder:
+        port = free_port()
+        with _process([str(program), "-H", "127.0.0.1", "-p", str(port)], port, folder, signal.SIGTERM) as server:
+            yield server
+
+
+class Gate:
+    """A TCP relay in front of a server: it can hold what clients send, and break connections."""
+
+    def __init__(self, target: Server) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._open = threading.Event()
+        self._open.set()
+        self._hold_at: int | None = None
+        self._sockets: list[socket.socket] = []
+        self.passed = 0
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def held(self) -> bool:
+        """Whether it holds something back."""
+        return not self._open.is_set()
+
+    def hold_after(self, count: int) -> None:
+        """Let ``count`` more bytes of clients pass, then hold."""
+        self._hold_at = self.passed + count
+
+    def release(self) -> None:
+        """Let everything pass."""
+        self._hold_at = None
+        self._open.set()
+
+    def cut(self) -> None:
+        """Break every connection; new ones are accepted."""
+        for connection in self._sockets:
+            # Lingering for no time makes close send a reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self.cuts += len(self._sockets)
+        self._sockets.clear()
+
+    def close(self) -> None:
+        """End it."""
+        self.release()
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((self._target.host, self._target.port))
+            except OSError:
+                return
+            self._sockets += [client, server]
+            threading.Thread(target=self._relay, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._relay, args=(server, client, False), daemon=True).start()
+
+    def _relay(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if counted:
+                    if self._hold_at is not None and self.passed + len(data) > self._hold_at:
+                        self._open.clear()
+                    self._open.wait()
+                    self.passed += len(data)
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def gate(target: Server) -> Generator[Gate]:
+    """A ``Gate`` in front of a server."""
+    relay = Gate(target)
+    try:
+        yield relay
+    finally:
+        relay.close()

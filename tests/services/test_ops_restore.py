@@ -1,0 +1,423 @@
+"""``ops restore postgres`` and ``ops backups list`` against a real PostgreSQL and a real S3 endpoint, with faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
+from tests.services import ops_environment
+from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
+from tests.services.servers import wait_until
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not Path("/usr/lib/postgresql").is_dir(), reason="no PostgreSQL server is installed"),
+]
+
+_PRICES = 200_000
+
+
+@pytest.fixture(scope="module")
+def servers_and_backup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, dict[str, bytes]]]:
+    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+        populate(environment, users=500, prices=_PRICES)
+        with environment.connect() as connection:
+            name, owner, backup = (sql.Identifier(text) for text in (DATABASE, DATABASE_OWNER, BACKUP_ROLE))
+            connection.execute(sql.SQL("ALTER DATABASE {} SET search_path = '$user', public, extra").format(name))
+            connection.execute(sql.SQL("ALTER ROLE {} IN DATABASE {} SET work_mem = '7MB'").format(owner, name))
+            connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(name))
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, backup))
+            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS 'prices and users'").format(name))
+            statement = "ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public GRANT SELECT ON TABLES TO {}"
+            connection.execute(sql.SQL(statement).format(owner, backup))
+        backup_id = environment.backup()
+        folder = f"{PREFIX}postgres/{backup_id}/"
+        saved = {
+            name: environment.s3.get_object(Bucket=BUCKET, Key=folder + name)["Body"].read()
+            for name in ("dump.zst", "manifest.json")
+        }
+        yield environment, saved | {"id": backup_id.encode()}
+
+
+@pytest.fixture
+def saved(servers_and_backup: tuple[Environment, dict[str, bytes]]) -> dict[str, bytes]:
+    """The content of the one backup, by object."""
+    return servers_and_backup[1]
+
+
+@pytest.fixture
+def environment(servers_and_backup: tuple[Environment, dict[str, bytes]], saved: dict[str, bytes]) -> Environment:
+    """The environment with exactly that backup in its bucket."""
+    environment = servers_and_backup[0]
+    environment.reset()
+    for name in ("dump.zst", "manifest.json"):
+        _put(environment, saved["id"].decode(), name, saved[name])
+    return environment
+
+
+def _put(environment: Environment, backup: str, name: str, content: bytes) -> None:
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/{name}", Body=content)
+
+
+def _changed(saved: dict[str, bytes], **changes: Any) -> bytes:
+    return json.dumps(json.loads(saved["manifest.json"]) | changes).encode()
+
+
+def test_a_restore_brings_every_row_back_and_keeps_the_old_database(environment: Environment) -> None:
+    with environment.connect() as connection:
+        connection.execute("INSERT INTO users (email) VALUES ('after the backup')")
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert answer.json["rows"] == 500 + _PRICES
+    assert environment.rows("SELECT count(*) FROM users") == [(500,)]
+    assert environment.rows("SELECT count(*) FROM prices") == [(_PRICES,)]
+    kept = answer.json["kept"]
+    assert environment.databases() == sorted([DATABASE, kept])
+    assert environment.rows("SELECT count(*) FROM users", kept) == [(501,)]
+
+
+def test_owners_grants_settings_and_extensions_survive_and_the_backup_role_can_save_it_again(
+    environment: Environment,
+) -> None:
+    facts = """
+        SELECT pg_get_userbyid(datdba), datacl::text, shobj_description(oid, 'pg_database'),
+               (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid),
+               (SELECT array_agg(tablename || tableowner ORDER BY 1) FROM pg_tables WHERE schemaname = 'public'),
+               (SELECT array_agg(extname::text ORDER BY 1) FROM pg_extension),
+               (SELECT array_agg(defaclacl::text) FROM pg_default_acl)
+        FROM pg_database d WHERE datname = current_database()
+    """
+    before = environment.rows(facts)
+    assert before[0][3] is not None
+    assert before[0][6] is not None
+
+    restored = environment.ops("restore", "postgres", "--yes", "--json")
+    again = environment.ops("backup", "postgres", "--json")
+
+    assert restored.code == 0, restored.stderr
+    assert environment.rows(facts) == before
+    assert again.code == 0, again.stderr
+    assert again.json["rows"] == restored.json["rows"]
+    with environment.connect(role="owner") as connection:
+        connection.execute("INSERT INTO users (email) VALUES ('sequences go on')")
+        connection.execute("DELETE FROM users WHERE email = 'sequences go on'")
+
+
+def test_clients_that_keep_reconnecting_cannot_stop_the_swap_and_find_the_new_database(
+    environment: Environment,
+) -> None:
+    stop, served = threading.Event(), 0
+
+    def serve() -> None:
+        nonlocal served
+        while not stop.is_set():
+            try:
+                with environment.connect(role="owner") as connection:
+                    while not stop.is_set():
+                        connection.execute("SELECT count(*) FROM empty_table")
+                        served += 1
+            except psycopg.OperationalError:
+                continue
+
+    clients = [threading.Thread(target=serve) for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        wait_until(lambda: served > 20, "the clients are served")
+        answer = environment.ops("restore", "postgres", "--yes", "--json")
+        after = served
+        wait_until(lambda: served > after + 20, "the clients are served again")
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+
+    assert answer.code == 0, answer.stderr
+
+
+def test_a_restore_into_another_name_leaves_the_database_alone(environment: Environment) -> None:
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--into", "scratch", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert environment.rows("SELECT count(*) FROM prices", "scratch") == [(_PRICES,)]
+    assert [row for row in environment.state() if row[1] != "scratch"] == before
+    refused = environment.ops("restore", "postgres", "--into", "scratch", "--json")
+    assert refused.code == 2
+    assert "database scratch exists already" in refused.json["error"]
+
+
+def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: Environment) -> None:
+    with environment.connect("postgres") as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert answer.json["kept"] is None
+    assert environment.rows("SELECT count(*) FROM users") == [(500,)]
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "words"),
+    [
+        ("truncated", 1, "the manifest says"),
+        ("altered", 1, "its SHA-256 is"),
+        ("missing object", 1, "it is missing"),
+        ("newer format", 2, "has format 2 and this release of ops reads up to 1"),
+        ("newer server", 2, "is of PostgreSQL"),
+        ("damaged manifest", 1, "is no manifest in JSON"),
+        ("incomplete manifest", 1, "is damaged: stored: Field required"),
+        ("other database", 2, "is of database other_db, not of crypto_db"),
+        ("rows that are not there", 1, "public.users has 500 instead of 501"),
+    ],
+)
+def test_what_cannot_be_trusted_stops_before_anything_is_touched(
+    environment: Environment, saved: dict[str, bytes], case: str, code: int, words: str
+) -> None:
+    _spoil(environment, saved, case)
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == code, answer.stderr
+    assert words in answer.json["error"]
+    assert environment.state() == before
+    assert "Traceback" not in answer.stderr
+    # Only what pg_restore itself must prove may ever have begun to fill a database.
+    assert ("restore started" in answer.stderr) == (case == "rows that are not there")
+
+
+def _spoil(environment: Environment, saved: dict[str, bytes], case: str) -> None:
+    backup, dump, manifest = saved["id"].decode(), saved["dump.zst"], json.loads(saved["manifest.json"])
+    middle = len(dump) // 2
+    match case:
+        case "truncated":
+            _put(environment, backup, "dump.zst", dump[:-1])
+        case "altered":
+            _put(environment, backup, "dump.zst", dump[:middle] + bytes([dump[middle] ^ 1]) + dump[middle + 1 :])
+        case "missing object":
+            environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst")
+        case "newer format":
+            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=2))
+        case "newer server":
+            _put(environment, backup, "manifest.json", _changed(saved, serverMajor=99))
+        case "damaged manifest":
+            _put(environment, backup, "manifest.json", saved["manifest.json"][:-20])
+        case "incomplete manifest":
+            del manifest["stored"]
+            _put(environment, backup, "manifest.json", json.dumps(manifest).encode())
+        case "other database":
+            _put(
+                environment,
+                backup,
+                "manifest.json",
+                _changed(saved, database=manifest["database"] | {"name": "other_db"}),
+            )
+        case "rows that are not there":
+            tables = [table | {"rows": table["rows"] + (table["name"] == "users")} for table in manifest["tables"]]
+            _put(environment, backup, "manifest.json", _changed(saved, tables=tables))
+        case _:
+            raise AssertionError(case)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--id", "20200101T000000Z-00000000"), "there is no backup 20200101T000000Z-00000000"),
+        (("--id", "yesterday"), "'yesterday' is no backup id"),
+        (("--at", "2020-01-01T00:00:00Z"), "is as old as 2020-01-01T00:00:00Z"),
+        (("--at", "2026-01-01 08:00"), "has no time zone"),
+        (("--at", "08:00"), "is no time"),
+        (("--id", "20200101T000000Z-00000000", "--at", "2020-01-01T00:00:00Z"), "give --id or --at, not both"),
+    ],
+)
+def test_a_backup_that_does_not_exist_is_wrong_usage(
+    environment: Environment, arguments: tuple[str, ...], words: str
+) -> None:
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", *arguments, "--yes", "--json")
+
+    assert answer.code == 2
+    assert words in answer.json["error"]
+    assert environment.state() == before
+
+
+def test_a_swap_that_nobody_confirmed_does_not_happen(environment: Environment) -> None:
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--json")
+
+    assert answer.code == 2
+    assert answer.json["error"] == "this replaces database crypto_db; confirm it with --yes"
+    assert environment.state() == before
+
+
+def test_a_dry_run_changes_nothing(environment: Environment) -> None:
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--dry-run", "--json")
+
+    assert answer.code == 0
+    assert answer.json["replaces"] is True
+    assert environment.state() == before
+
+
+def test_a_time_selects_the_newest_backup_that_is_not_younger(
+    environment: Environment, saved: dict[str, bytes]
+) -> None:
+    snapshot = datetime.fromisoformat(json.loads(saved["manifest.json"])["snapshotAt"])
+    backup = saved["id"].decode()
+    younger = _copy_at(environment, saved, snapshot + timedelta(hours=2))
+
+    for at, expected in ((snapshot + timedelta(hours=1), backup), (snapshot + timedelta(hours=3), younger)):
+        answer = environment.ops("restore", "postgres", "--at", at.isoformat(), "--dry-run", "--json")
+        assert answer.code == 0, answer.stderr
+        assert answer.json["id"] == expected
+    assert environment.ops("restore", "postgres", "--dry-run", "--json").json["id"] == younger
+
+
+def _copy_at(environment: Environment, saved: dict[str, bytes], moment: datetime) -> str:
+    """The backup once more, as if taken at another time."""
+    copy = f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-00000001"
+    _put(environment, copy, "dump.zst", saved["dump.zst"])
+    _put(environment, copy, "manifest.json", _changed(saved, id=copy, snapshotAt=moment.isoformat()))
+    return copy
+
+
+def _begin_held(environment: Environment) -> tuple[subprocess.Popen[str], int]:
+    """A restore whose pg_restore stands still in the middle, and that program's pid."""
+    process = environment.start("restore", "postgres", "--yes", "--json")
+    pid = int(await_log(process, "restore started")["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: len(environment.databases()) == 2, "the fresh database exists")
+    return process, pid
+
+
+def test_a_restore_killed_in_the_middle_leaves_the_old_database_and_the_next_one_works(
+    environment: Environment,
+) -> None:
+    before = environment.state()
+    process, pid = _begin_held(environment)
+    process.kill()
+    process.wait()
+    os.kill(pid, signal.SIGCONT)
+    left = [name for name in environment.databases() if name != DATABASE]
+    assert len(left) == 1
+    assert [row for row in environment.state() if row[1] not in left] == before
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert environment.databases() == sorted([DATABASE, answer.json["kept"]])
+
+
+def test_a_killed_pg_restore_leaves_everything_as_it_was(environment: Environment) -> None:
+    before = environment.state()
+    process, pid = _begin_held(environment)
+    os.kill(pid, signal.SIGKILL)
+
+    answer = finish(process)
+
+    assert answer.code == 75
+    assert "was killed by signal 9" in answer.json["error"]
+    assert environment.state() == before
+
+
+def test_sigterm_leaves_everything_as_it_was(environment: Environment) -> None:
+    before = environment.state()
+    process, pid = _begin_held(environment)
+    process.send_signal(signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)
+
+    answer = finish(process)
+
+    assert answer.code == 75
+    assert answer.json["error"] == "ended by SIGTERM; what was begun is undone, run it again"
+    assert environment.state() == before
+
+
+def test_a_second_restore_at_the_same_time_is_refused(environment: Environment) -> None:
+    process, pid = _begin_held(environment)
+    second = environment.ops("restore", "postgres", "--yes", "--json")
+    os.kill(pid, signal.SIGCONT)
+    first = finish(process)
+
+    assert second.code == 75
+    assert "another restore of crypto_db is running" in second.json["error"]
+    assert first.code == 0, first.stderr
+
+
+def test_a_prepared_transaction_stops_the_swap_and_nothing_has_changed(environment: Environment) -> None:
+    with environment.connect(role="owner") as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO users (email) VALUES ('in doubt')")
+        connection.execute("PREPARE TRANSACTION 'in-doubt'")
+    before = environment.state()
+    try:
+        answer = environment.ops("restore", "postgres", "--yes", "--json")
+        after = environment.state()
+    finally:
+        with environment.connect(role="owner") as connection:
+            connection.execute("ROLLBACK PREPARED 'in-doubt'")
+
+    assert answer.code == 75
+    assert "prepared transaction" in answer.json["error"]
+    assert after == before
+
+
+def test_a_connection_that_breaks_during_the_download_is_taken_up_where_it_broke(environment: Environment) -> None:
+    with environment.gated() as gate:
+        process, pid = _begin_held(environment)
+        gate.cut()
+        os.kill(pid, signal.SIGCONT)
+        answer = finish(process)
+
+    assert gate.cuts > 0
+    assert answer.code == 0, answer.stderr
+
+
+def test_the_list_shows_complete_backups_newest_first_and_marks_unreadable_ones(
+    environment: Environment, saved: dict[str, bytes]
+) -> None:
+    old = _copy_at(environment, saved, datetime(2026, 1, 1, 2, tzinfo=UTC))
+    _put(environment, "20260102T020000Z-00000002", "manifest.json", b"{}")
+    _put(environment, "20260103T020000Z-00000003", "dump.zst", b"a dump without a manifest is no backup")
+
+    answer = environment.ops("backups", "list", "--json")
+    people = environment.ops("backups", "list")
+
+    assert answer.code == people.code == 0
+    found = [(entry["id"], entry["readable"]) for entry in answer.json["backups"]]
+    assert found == [(saved["id"].decode(), True), ("20260102T020000Z-00000002", False), (old, True)]
+    lines = people.stdout.splitlines()
+    assert lines[0].split() == ["ID", "AGE", "DATABASE", "TABLES", "ROWS", "DUMP", "STORED", "TOOK"]
+    assert [line.split()[0] for line in lines[1:]] == [name for name, _ in found]
+
+
+def test_the_newest_backup_being_unreadable_is_said_and_no_older_one_is_taken(environment: Environment) -> None:
+    newest = f"{datetime.now(UTC) + timedelta(hours=1):%Y%m%dT%H%M%SZ}-00000004"
+    _put(environment, newest, "manifest.json", b"{}")
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 1
+    assert newest in answer.json["error"]
+    assert environment.state() == before
