@@ -56,7 +56,7 @@ def up(instance: Instance) -> int:
     _check(existing, report)
     instance.state_dir.mkdir(parents=True, exist_ok=True)
     with toolchain.start(toolchain.STAGES, progress=ToolchainLines(report)) as building:
-        target = _existing(existing) if existing else _embedded(instance, building, report)
+        target = existing_target(existing) if existing else _embedded(instance, building, report)
         tools = building.wait()
     return _deploy(instance, target, tools, report)
 
@@ -78,7 +78,12 @@ def _check(existing: ExistingCluster | None, report: Report) -> None:
         raise LocalError(f"this machine cannot run containers: {reason}")
 
 
-def _existing(cluster: ExistingCluster) -> Target:
+def existing_target(cluster: ExistingCluster) -> Target:
+    """A cluster that somebody else runs, with the images that its nodes can pull.
+
+    Raises:
+        LocalError: the file of images is no JSON object of references.
+    """
     try:
         images = json.loads(cluster.images.read_bytes())
         environment = EnvironmentFile(images=images, kube_context=cluster.context, aws_endpoint=cluster.aws_endpoint)

@@ -1,0 +1,207 @@
+"""The environment's own commands: what they say, what they write, and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.ops_config import ops_settings
+from local import __main__ as cli
+from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
+from local.errors import LocalError
+from local.paths import Instance
+from local.report import Report, ToolchainLines
+from local.summary import summary
+from runbook import datastores
+from runbook.settings import SecretNames
+from tests.program.settings import load
+
+
+def _pod(name: str, *, ready: bool, owner: str = "ReplicaSet", waiting: str | None = None) -> dict[str, Any]:
+    state = {"waiting": {"reason": waiting, "message": "back-off"}} if waiting else {"running": {}}
+    return {
+        "metadata": {"name": name, "ownerReferences": [{"kind": owner}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [{"state": state}],
+        },
+    }
+
+
+def _deployment(name: str, available: int) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"availableReplicas": available}}
+
+
+def _scaler(name: str, least: int) -> dict[str, Any]:
+    return {"spec": {"scaleTargetRef": {"name": name}, "minReplicas": least}}
+
+
+def test_a_system_without_pods_does_not_count_as_running() -> None:
+    assert readiness.missing([], [], []) == ["there are no pods"]
+
+
+def test_a_running_pod_that_crash_loops_is_missing_with_its_reason() -> None:
+    lines = readiness.missing([_pod("a", ready=False, waiting="CrashLoopBackOff")], [], [])
+    assert lines == ["pod a is not ready: CrashLoopBackOff (back-off)"]
+
+
+def test_a_deployment_below_its_autoscalers_least_is_missing() -> None:
+    lines = readiness.missing([_pod("a", ready=True)], [_deployment("web", 1)], [_scaler("web", 3)])
+    assert lines == ["web has 1 of 3 pods"]
+
+
+def test_a_pod_of_a_job_is_not_waited_for() -> None:
+    pods = [_pod("a", ready=True), _pod("job", ready=False, owner="Job")]
+    assert readiness.missing(pods, [_deployment("web", 3)], [_scaler("web", 3)]) == []
+
+
+def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_path: Path) -> None:
+    inside = ops_settings(load("local"))
+    names = [
+        "postgres",
+        "redis",
+        "kafka",
+        *(service.health_url.split("/")[2].split(".")[0] for service in inside.services),
+    ]
+    addresses = {name: f"10.96.0.{index}" for index, name in enumerate(names, start=10)}
+    outside = ops_config.reachable(inside, addresses, credentials.Credentials(tmp_path))
+    assert outside.postgres.host == "10.96.0.10"
+    assert outside.kafka.bootstrap == f"10.96.0.12:{datastores.KAFKA_EXTERNAL_PORT}"
+    assert outside.services[0].health_url == "http://10.96.0.13:8000/api/health"
+    assert outside.postgres.owner.password_file == str(tmp_path / "postgres-credentials" / "password")
+    assert ".svc" not in outside.model_dump_json()
+
+
+def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    made = credentials.Credentials(tmp_path / "secrets")
+    made.ensure()
+    names = SecretNames()
+    files = [path for path in made.folder.rglob("*") if path.is_file()]
+    before = {path: path.read_text() for path in files}
+    made.ensure()
+    assert len(files) == 8
+    assert {path: path.read_text() for path in files} == before
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
+    password = made.path(names.postgres, "password").read_text()
+    assert made.path(names.pgbouncer, "userlist.txt").read_text() == f'"crypto_user" "{password}"\n'
+
+
+def test_every_secret_that_the_program_names_is_made(tmp_path: Path) -> None:
+    made = credentials.Credentials(tmp_path)
+    made.ensure()
+    objects = {item["metadata"]["name"]: item for item in made.objects("crypto")}
+    assert set(SecretNames().model_dump().values()) | {load("local").aws.credentials_secret} == set(objects)
+    assert all(item["metadata"]["namespace"] == "crypto" and item["stringData"] for item in objects.values())
+
+
+def test_exports_survive_a_real_shell_and_a_second_evaluation() -> None:
+    values = {"ODD": 'it\'s "$HOME" `x`'}
+    text = shell.exports(values, [Path("/opt/first"), Path("/opt/second dir")])
+    run = subprocess.run(
+        ["sh", "-c", f'{text}\n{text}\nprintf "%s\\n%s" "$ODD" "$PATH"'],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split("\n") == [values["ODD"], "/opt/first:/opt/second dir:/usr/bin:/bin"]
+
+
+def test_no_existing_cluster_is_the_normal_case() -> None:
+    assert settings.existing_cluster({}) is None
+
+
+def test_an_existing_cluster_that_is_half_named_says_what_else_to_set() -> None:
+    with pytest.raises(LocalError, match=r"CRYPTO_KUBE_CONTEXT \(the context in it\)") as caught:
+        settings.existing_cluster({"CRYPTO_KUBECONFIG": "/etc/hosts", "CRYPTO_IMAGES": "/etc/hosts"})
+    assert "CRYPTO_AWS_ENDPOINT" in str(caught.value)
+    assert "CRYPTO_IMAGES (" not in str(caught.value)
+
+
+def test_an_existing_cluster_whose_kubeconfig_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "kubeconfig"
+    names = {
+        "CRYPTO_KUBECONFIG": str(missing),
+        "CRYPTO_KUBE_CONTEXT": "c",
+        "CRYPTO_IMAGES": "i",
+        "CRYPTO_AWS_ENDPOINT": "e",
+    }
+    with pytest.raises(LocalError, match=str(missing)):
+        settings.existing_cluster(names)
+
+
+def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(LocalError, match="unknown stack 'staging'; known are local, prod"):
+        pulumi_cli.check_stack("staging")
+
+
+def test_production_is_judged_with_its_own_tightening() -> None:
+    assert "--policy-pack-config" in pulumi_cli.policy_pack("prod")
+    assert "--policy-pack-config" not in pulumi_cli.policy_pack("local")
+
+
+@pytest.mark.parametrize("variable", ["CRYPTO_SLOT", "CRYPTO_INSTANCE"])
+def test_a_wrong_instance_is_one_line_and_exit_code_one(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "Not Allowed")
+    assert cli.main(["status"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "Not Allowed" in error
+
+
+def test_up_without_root_says_what_to_do_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main(["up"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("up: the embedded cluster needs root; run `sudo make up`")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_fits_eighty_columns_and_names_what_to_try() -> None:
+    instance = Instance("crypto", 0, Path("/root/.local/state/crypto-operations/crypto"), Path("/root/.cache"))
+    text = summary(instance, 16, 61.5)
+    assert "16 pods" in text
+    assert "1 min 1 s" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert 'eval "$(make -s env)"' in text
+
+
+def test_a_report_line_carries_the_time_and_its_subject() -> None:
+    stream = io.StringIO()
+    lines = ToolchainLines(Report(stream))
+    lines.started("engine", 2)
+    lines.finished("engine", 61.2)
+    lines.close()
+    assert stream.getvalue().splitlines() == [
+        "[ 0:00] toolchain  building engine, 2 more after it",
+        "[ 0:00] toolchain  engine built in 61 s",
+    ]
+
+
+def test_make_targets_are_the_commands() -> None:
+    makefile = (pulumi_cli.PROJECT_ROOT / "Makefile").read_text()
+    for command in ("up", "down", "clean", "status", "logs", "env", "preview", "test"):
+        assert f"$(LOCAL) {command}" in makefile
+
+
+def test_images_of_an_existing_cluster_must_be_a_json_object(tmp_path: Path) -> None:
+    from local.up import existing_target
+
+    (tmp_path / "images.json").write_text(json.dumps(["ops"]))
+    cluster = settings.ExistingCluster(tmp_path / "k", "c", tmp_path / "images.json", "http://s3")
+    with pytest.raises(LocalError, match="must be JSON like"):
+        existing_target(cluster)
