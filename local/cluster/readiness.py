@@ -36,7 +36,7 @@ def await_status(
             return current
         if not is_alive(supervisor):
             raise ClusterError(f"the supervisor has ended: {_last_line(layout, 'supervisor')}")
-        failing = next((d for d in current.daemons if _keeps_dying(d, before)), None) if current else None
+        failing = next((d for d in current.daemons if keeps_dying(d, before)), None) if current else None
         if failing is not None:
             raise ClusterError(
                 f"{failing.name} keeps ending ({failing.last_exit}): {_last_line(layout, failing.name)} "
@@ -48,7 +48,7 @@ def await_status(
         time.sleep(POLL_SECONDS)
 
 
-def _keeps_dying(daemon: DaemonStatus, before: dict[str, int]) -> bool:
+def keeps_dying(daemon: DaemonStatus, before: dict[str, int]) -> bool:
     """Whether it has died too often since it was first looked at (`before`: restarts at that time, by name)."""
     first = before.setdefault(daemon.name, daemon.restarts if daemon.settled else 0)
     return not daemon.settled and daemon.restarts - first > MAX_RESTARTS

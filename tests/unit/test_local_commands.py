@@ -25,7 +25,8 @@ from tests.program.settings import load
 
 
 def _pod(name: str, *, ready: bool, owner: str = "ReplicaSet", waiting: str | None = None) -> dict[str, Any]:
-    state = {"waiting": {"reason": waiting, "message": "back-off"}} if waiting else {"running": {}}
+    running: dict[str, str] = {}
+    state = {"waiting": {"reason": waiting, "message": "back-off"}} if waiting else {"running": running}
     return {
         "metadata": {"name": name, "ownerReferences": [{"kind": owner}]},
         "status": {

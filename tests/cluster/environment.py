@@ -1,0 +1,102 @@
+"""An instance of the whole environment for the tests, driven by the commands that people use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.paths import Instance
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said; ``output`` is both streams together."""
+
+    code: int
+    output: str
+
+
+@dataclass
+class Environment:
+    """The instance and the variables of a shell that uses it."""
+
+    instance: Instance
+    base: Mapping[str, str]
+    shell: dict[str, str] = field(default_factory=dict[str, str])
+
+    def local(self, *arguments: str, timeout: float = 900) -> Answer:
+        """`python -m local ...`, as the Makefile's targets call it."""
+        return _run([sys.executable, "-m", "local", *arguments], self.base, timeout)
+
+    def load_shell(self) -> None:
+        """What `eval "$(make -s env)"` does, in a real shell."""
+        exports = _run([sys.executable, "-m", "local", "env"], self.base, 60)
+        assert exports.code == 0, exports.output
+        script = f"{exports.output}\nexec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+        shown = subprocess.run(["sh", "-c", script], env=self.base, capture_output=True, text=True, check=True)
+        self.shell = json.loads(shown.stdout)
+
+    def run(self, *command: str, timeout: float = 300) -> Answer:
+        """A command in a shell that has the environment."""
+        return _run(list(command), self.shell, timeout)
+
+    def ok(self, *command: str, timeout: float = 300) -> str:
+        """The output of a command that must succeed."""
+        answer = self.run(*command, timeout=timeout)
+        assert answer.code == 0, f"{' '.join(command)}:\n{answer.output}"
+        return answer.output
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """An object of the cluster, or a list of them."""
+        return json.loads(self.ok("kubectl", "get", *arguments, "--output=json"))
+
+    def sql(self, statement: str, database: str = "crypto_db") -> str:
+        """The answer of PostgreSQL in its pod, unadorned."""
+        psql = ["psql", "--username=postgres", f"--dbname={database}", "--tuples-only", "--no-align"]
+        pod = ("kubectl", "exec", "--namespace=crypto", "postgres-0", "--")
+        return self.ok(*pod, *psql, f"--command={statement}").strip()
+
+    def tables(self, database: str) -> list[str]:
+        """The tables of a database's own schema; never none."""
+        names = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database).split()
+        assert names, f"{database} has no tables"
+        return names
+
+
+def _run(command: list[str], variables: Mapping[str, str], timeout: float) -> Answer:
+    run = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Answer(run.returncode, run.stdout)
+
+
+def variables(state_home: Path, name: str, slot: int) -> dict[str, str]:
+    """Variables of an instance of its own: nothing of a running environment of the user's gets in."""
+    own = ("CRYPTO_", "PULUMI_", "AWS_", "OPS_CONFIG", "KUBECONFIG")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
+    return {**kept, "XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Returns once the condition holds; fails with ``what`` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)
