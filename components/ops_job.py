@@ -78,34 +78,28 @@ def _environment(args: OpsCronJobArgs, context: Context) -> dict[str, str]:
 def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecArgs:
     """A run's pod. It gets a token for the API only where the job has a Role."""
     mounts = _mounts(args, context)
-    pull = context.settings.image_pull_secret
-    return core.v1.PodTemplateSpecArgs(
-        metadata=meta.v1.ObjectMetaArgs(
-            labels=labels(args.name, context.settings.owner, "operations"),
-            annotations=section_annotations(args.schedule.section),
-        ),
-        spec=core.v1.PodSpecArgs(
-            service_account_name=args.name,
-            automount_service_account_token=bool(args.rules),
-            enable_service_links=False,
+    container = core.v1.ContainerArgs(
+        name="ops",
+        image=context.settings.image("ops"),
+        args=list(args.command),
+        env=pods.environment(_environment(args, context)),
+        resources=pods.requirements(args.resources),
+        security_context=pods.container_security(),
+        volume_mounts=[mount.mount for mount in mounts],
+        termination_message_policy="FallbackToLogsOnError",
+    )
+    return pods.template(
+        pods.PodArgs(
+            name=args.name,
+            component="operations",
+            section=args.schedule.section,
+            user_id=USER_ID,
+            containers=[container],
+            mounts=mounts,
+            token=bool(args.rules),
             restart_policy="Never",
-            security_context=pods.pod_security(USER_ID),
-            image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
-            termination_grace_period_seconds=30,
-            containers=[
-                core.v1.ContainerArgs(
-                    name="ops",
-                    image=context.settings.image("ops"),
-                    args=list(args.command),
-                    env=pods.environment(_environment(args, context)),
-                    resources=pods.requirements(args.resources),
-                    security_context=pods.container_security(),
-                    volume_mounts=[mount.mount for mount in mounts],
-                    termination_message_policy="FallbackToLogsOnError",
-                )
-            ],
-            volumes=[mount.volume for mount in mounts],
         ),
+        context.settings,
     )
 
 

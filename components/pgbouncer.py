@@ -10,7 +10,7 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from components.labels import selector
 from runbook import datastores
 from runbook.sections import Section
 from runbook.settings import PgbouncerSettings
@@ -54,27 +54,22 @@ def deployment_args(context: Context, config: dict[str, str]) -> apps.v1.Deploym
         pods.secret_files("userlist", context.settings.secrets.pgbouncer, _SECRETS),
         pods.scratch("tmp", "/tmp"),
     ]
-    pull = context.settings.image_pull_secret
     return apps.v1.DeploymentInitArgs(
         metadata=context.metadata(_SPEC.name, "datastore", _SECTION),
         spec=apps.v1.DeploymentSpecArgs(
             replicas=settings.replicas,
             selector=meta.v1.LabelSelectorArgs(match_labels=selector(_SPEC.name)),
-            template=core.v1.PodTemplateSpecArgs(
-                metadata=meta.v1.ObjectMetaArgs(
-                    labels=labels(_SPEC.name, context.settings.owner, "datastore"),
-                    annotations=section_annotations(_SECTION, **{CHECKSUM_ANNOTATION: pods.checksum(config)}),
-                ),
-                spec=core.v1.PodSpecArgs(
-                    service_account_name=_SPEC.name,
-                    automount_service_account_token=False,
-                    enable_service_links=False,
-                    security_context=pods.pod_security(_SPEC.user_id),
-                    image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
-                    topology_spread_constraints=pods.spread(_SPEC.name),
+            template=pods.template(
+                pods.PodArgs(
+                    name=_SPEC.name,
+                    component="datastore",
+                    section=_SECTION,
+                    user_id=_SPEC.user_id,
                     containers=[_container(context, mounts)],
-                    volumes=[mount.volume for mount in mounts],
+                    mounts=mounts,
+                    config=config,
                 ),
+                context.settings,
             ),
         ),
     )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from pulumi_kubernetes import core, meta
 
-from components.labels import selector
-from runbook.settings import Resources
+from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from runbook.sections import Section
+from runbook.settings import Resources, Settings
 
 
 def pod_security(user_id: int) -> core.v1.PodSecurityContextArgs:
@@ -128,3 +129,48 @@ def environment(values: Mapping[str, str]) -> list[core.v1.EnvVarArgs]:
 def checksum(data: Mapping[str, str]) -> str:
     """A fingerprint of configuration: on a pod template it makes a changed ConfigMap roll the pods."""
     return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class PodArgs:
+    """What tells one pod template from another; everything else is the same for all of them.
+
+    ``name`` is the workload's, its ServiceAccount's and the value of its selector.
+    """
+
+    name: str
+    component: str
+    section: Section
+    user_id: int
+    containers: Sequence[core.v1.ContainerArgs]
+    mounts: Sequence[Mount]
+    grace_seconds: int = 30
+    config: Mapping[str, str] | None = None
+    token: bool = False
+    restart_policy: str | None = None
+
+
+def template(args: PodArgs, settings: Settings) -> core.v1.PodTemplateSpecArgs:
+    """A pod that the namespace admits, with its owner, its section and the fingerprint of its configuration."""
+    stamp = {CHECKSUM_ANNOTATION: checksum(args.config)} if args.config is not None else {}
+    pull = settings.image_pull_secret
+    runs_once = args.restart_policy is not None
+    return core.v1.PodTemplateSpecArgs(
+        metadata=meta.v1.ObjectMetaArgs(
+            labels=labels(args.name, settings.owner, args.component),
+            annotations=section_annotations(args.section, **stamp),
+        ),
+        spec=core.v1.PodSpecArgs(
+            service_account_name=args.name,
+            automount_service_account_token=args.token,
+            # The kubelet would else inject an address pair for every Service of the namespace.
+            enable_service_links=False,
+            restart_policy=args.restart_policy,
+            security_context=pod_security(args.user_id),
+            image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
+            topology_spread_constraints=None if runs_once else spread(args.name),
+            termination_grace_period_seconds=args.grace_seconds,
+            containers=list(args.containers),
+            volumes=[mount.volume for mount in args.mounts],
+        ),
+    )

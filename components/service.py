@@ -12,7 +12,7 @@ from pulumi_kubernetes import apps, autoscaling, core, meta, policy
 from components import pods
 from components.app_config import CONFIG_MAP, service_environment
 from components.context import Context, child
-from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from components.labels import selector
 from runbook.sections import Section
 from runbook.services import ServiceSpec
 from runbook.settings import ServiceSettings
@@ -83,7 +83,6 @@ def deployment_args(args: MicroserviceArgs, context: Context) -> apps.v1.Deploym
         pods.scratch("tmp", "/tmp"),
         *(pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in args.secrets(context).items()),
     ]
-    pull = context.settings.image_pull_secret
     return apps.v1.DeploymentInitArgs(
         metadata=context.metadata(spec.name, "service", spec.section),
         spec=apps.v1.DeploymentSpecArgs(
@@ -93,25 +92,17 @@ def deployment_args(args: MicroserviceArgs, context: Context) -> apps.v1.Deploym
                 type="RollingUpdate",
                 rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
             ),
-            template=core.v1.PodTemplateSpecArgs(
-                metadata=meta.v1.ObjectMetaArgs(
-                    labels=labels(spec.name, context.settings.owner, "service"),
-                    annotations=section_annotations(
-                        spec.section, **{CHECKSUM_ANNOTATION: pods.checksum(args.shared_config)}
-                    ),
-                ),
-                spec=core.v1.PodSpecArgs(
-                    service_account_name=spec.name,
-                    automount_service_account_token=False,
-                    # The kubelet would else inject an address pair for every Service of the namespace.
-                    enable_service_links=False,
-                    security_context=pods.pod_security(USER_ID),
-                    image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
-                    topology_spread_constraints=pods.spread(spec.name),
-                    termination_grace_period_seconds=30,
+            template=pods.template(
+                pods.PodArgs(
+                    name=spec.name,
+                    component="service",
+                    section=spec.section,
+                    user_id=USER_ID,
                     containers=[container_args(args, context, mounts)],
-                    volumes=[mount.volume for mount in mounts],
+                    mounts=mounts,
+                    config=args.shared_config,
                 ),
+                context.settings,
             ),
         ),
     )

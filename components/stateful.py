@@ -11,7 +11,7 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from components.labels import selector
 from runbook.datastores import DatastoreSpec
 from runbook.sections import Section
 from runbook.settings import Resources
@@ -85,24 +85,16 @@ def _claim(args: StatefulArgs, context: Context) -> core.v1.PersistentVolumeClai
     )
 
 
-def _pod(args: StatefulArgs, context: Context) -> core.v1.PodTemplateSpecArgs:
-    pull = context.settings.image_pull_secret
-    return core.v1.PodTemplateSpecArgs(
-        metadata=meta.v1.ObjectMetaArgs(
-            labels=labels(args.spec.name, context.settings.owner, "datastore"),
-            annotations=section_annotations(args.section, **{CHECKSUM_ANNOTATION: pods.checksum(args.config)}),
-        ),
-        spec=core.v1.PodSpecArgs(
-            service_account_name=args.spec.name,
-            automount_service_account_token=False,
-            enable_service_links=False,
-            security_context=pods.pod_security(args.spec.user_id),
-            image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
-            topology_spread_constraints=pods.spread(args.spec.name),
-            termination_grace_period_seconds=args.grace_seconds,
-            containers=[args.container],
-            volumes=[mount.volume for mount in args.mounts],
-        ),
+def _pod(args: StatefulArgs) -> pods.PodArgs:
+    return pods.PodArgs(
+        name=args.spec.name,
+        component="datastore",
+        section=args.section,
+        user_id=args.spec.user_id,
+        containers=[args.container],
+        mounts=args.mounts,
+        grace_seconds=args.grace_seconds,
+        config=args.config,
     )
 
 
@@ -118,7 +110,7 @@ def stateful_set_args(args: StatefulArgs, context: Context) -> apps.v1.StatefulS
             persistent_volume_claim_retention_policy=apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs(
                 when_deleted="Retain", when_scaled="Retain"
             ),
-            template=_pod(args, context),
+            template=pods.template(_pod(args), context.settings),
             volume_claim_templates=[_claim(args, context)],
         ),
     )
