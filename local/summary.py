@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from local.paths import Instance
+from pathlib import Path
+
 from local.settings import NAMESPACE
 
 
-def summary(instance: Instance, pods: int, seconds: float) -> str:
+def summary(cluster: str, aws: str, state: Path, pods: int, seconds: float) -> str:
     """Lines of at most 80 columns."""
     minutes, rest = divmod(int(seconds), 60)
     return f"""
 The system runs: {pods} pods in namespace {NAMESPACE}, ready after {minutes} min {rest} s.
 
-  Kubernetes API   {instance.api_url}
-  AWS endpoint     {instance.aws_url}
-  State and data   {instance.state_dir}
+  Kubernetes       {cluster}
+  AWS endpoint     {aws}
+  State            {state}
 
 Put its tools into this shell, then look around:
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import credentials as credentials_module
-from local import debian, ops_config, readiness, shell, toolchain
+from local import debian, ops_config, pulumi_locks, readiness, shell, toolchain
 from local.aws.plugin import install_plugin
 from local.aws.server import DEFAULT_PORT
 from local.cluster.daemons import DaemonSpec, Probe
@@ -39,8 +39,9 @@ PODS_READY_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The cluster that the system goes to, with what the program must know of it."""
+    """The cluster that the system goes to, with what the program must know of it; ``where`` is for people."""
 
+    where: str
     kubeconfig: Path
     environment: EnvironmentFile
 
@@ -89,7 +90,7 @@ def existing_target(cluster: ExistingCluster) -> Target:
         environment = EnvironmentFile(images=images, kube_context=cluster.context, aws_endpoint=cluster.aws_endpoint)
     except ValueError:
         raise LocalError(f'{cluster.images} must be JSON like {{"ops": "registry/ops:1.0", ...}}') from None
-    return Target(cluster.kubeconfig, environment)
+    return Target(f"context {cluster.context}", cluster.kubeconfig, environment)
 
 
 def _embedded(instance: Instance, building: toolchain.Handle, report: Report) -> Target:
@@ -105,7 +106,7 @@ def _embedded(instance: Instance, building: toolchain.Handle, report: Report) ->
         kube_context=instance.name,
         aws_endpoint=instance.aws_url,
     )
-    return Target(instance.kubeconfig, environment)
+    return Target(instance.api_url, instance.kubeconfig, environment)
 
 
 def _import(spec: ClusterSpec, images: dict[str, Image], report: Report) -> None:
@@ -153,14 +154,16 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     pods = readiness.wait(kubectl, NAMESPACE, PODS_READY_SECONDS, _line(report, "pods"))
     settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets)
     _write(shell.ops_config_file(instance), settings.model_dump_json(by_alias=True, indent=2))
-    print(summary(instance, pods, report.elapsed_seconds))
+    print(summary(target.where, target.environment.aws_endpoint, instance.state_dir, pods, report.elapsed_seconds))
     return 0
 
 
 def pulumi_cli(instance: Instance, tools: dict[str, Path]) -> PulumiCli:
     """The CLI with every plugin installed in the instance's own home."""
     home = instance.state_dir / "pulumi-home"
-    (instance.state_dir / "pulumi-state").mkdir(parents=True, exist_ok=True)
+    state = instance.state_dir / "pulumi-state"
+    state.mkdir(parents=True, exist_ok=True)
+    pulumi_locks.clear_dead(state)
     toolchain.install_plugins(home, tools)
     install_plugin(home, Path(sys.executable))
     folders = os.pathsep.join(map(str, shell.search_path(toolchain.bin_dir())))

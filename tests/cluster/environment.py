@@ -37,6 +37,19 @@ class Environment:
         """`python -m local ...`, as the Makefile's targets call it."""
         return _run([sys.executable, "-m", "local", *arguments], self.base, timeout)
 
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same in the background, as a process group of its own."""
+        command = [sys.executable, "-m", "local", *arguments]
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, cwd=ROOT, env=dict(self.base), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+
+    def beside(self, changes: Mapping[str, str]) -> Environment:
+        """Another instance on the same machine."""
+        values = {**self.base, **changes}
+        return Environment(Instance.from_environment(values), values)
+
     def load_shell(self) -> None:
         """What `eval "$(make -s env)"` does, in a real shell."""
         exports = _run([sys.executable, "-m", "local", "env"], self.base, 60)

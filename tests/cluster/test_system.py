@@ -218,6 +218,40 @@ def test_up_works_after_everything_was_killed_from_outside(system: Environment) 
     assert _counts(system)["users"] >= users
 
 
+def test_an_up_that_is_killed_while_it_deploys_does_not_lock_the_next_one_out(system: Environment) -> None:
+    locks = system.instance.state_dir / "pulumi-state" / ".pulumi" / "locks"
+    with system.start("up") as process:
+        wait_until(lambda: any(locks.rglob("*.json")), 120, "the engine has locked the stack")
+        os.killpg(process.pid, signal.SIGKILL)
+    assert any(locks.rglob("*.json"))
+    answer = system.local("up")
+    assert answer.code == 0, answer.output
+
+
+def test_a_destroyed_stack_comes_up_again_on_the_cluster_as_an_existing_one(system: Environment) -> None:
+    system.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
+    assert system.run("kubectl", "get", "namespace", "crypto").code != 0
+    images = system.instance.state_dir / "images.json"
+    facts = json.loads((system.instance.state_dir / "environment.json").read_text())
+    images.write_text(json.dumps(facts["images"]))
+    name = f"{system.instance.name}-x"
+    existing = {
+        "CRYPTO_INSTANCE": name,
+        "CRYPTO_KUBECONFIG": str(system.instance.kubeconfig),
+        "CRYPTO_KUBE_CONTEXT": facts["kubeContext"],
+        "CRYPTO_IMAGES": str(images),
+        "CRYPTO_AWS_ENDPOINT": system.instance.aws_url,
+    }
+    other = system.beside(existing)
+    answer = other.local("up")
+    assert answer.code == 0, answer.output
+    assert f"context {facts['kubeContext']}" in answer.output
+    other.load_shell()
+    assert _running_pods(other)
+    other.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
+    assert other.local("clean").code == 0
+
+
 def test_production_can_be_previewed_without_any_access(system: Environment) -> None:
     before = (ROOT / "Pulumi.prod.yaml").read_bytes()
     answer = system.local("preview", "--stack", "prod")

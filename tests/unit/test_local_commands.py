@@ -16,7 +16,6 @@ from components.ops_config import ops_settings
 from local import __main__ as cli
 from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
 from local.errors import LocalError
-from local.paths import Instance
 from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores
@@ -173,8 +172,8 @@ def test_up_without_root_says_what_to_do_instead(
 
 
 def test_the_summary_fits_eighty_columns_and_names_what_to_try() -> None:
-    instance = Instance("crypto", 0, Path("/root/.local/state/crypto-operations/crypto"), Path("/root/.cache"))
-    text = summary(instance, 16, 61.5)
+    state = Path("/home/somebody/.local/state/crypto-operations/crypto")
+    text = summary("https://10.231.0.2:6443", "http://10.231.0.2:4566", state, 16, 61.5)
     assert "16 pods" in text
     assert "1 min 1 s" in text
     assert max(len(line) for line in text.splitlines()) <= 80
