@@ -58,7 +58,7 @@ def table(entries: Sequence[Entry], now: datetime) -> Table:
     """The list for people."""
     from rich.table import Table
 
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     for heading in ("ID", "AGE", "DATABASE", "TABLES", "ROWS", "DUMP", "STORED", "TOOK"):
         grid.add_column(heading, justify="left" if heading in ("ID", "DATABASE") else "right", no_wrap=True)
     for entry in entries:

@@ -27,7 +27,7 @@ def run(settings: OpsSettings, *, timeout: float) -> Outcome:
     status = worst(results)
 
     def show(console: Console) -> None:
-        _show(console, results, status, took)
+        print_results(console, results, status, took)
 
     data = {"status": str(status), "took": round(took, 3), "checks": [plain(result) for result in results]}
     return Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
@@ -58,16 +58,21 @@ def plain(result: Result) -> dict[str, object]:
     return {key: value for key, value in found.items() if value} | {"took": round(result.took, 3)}
 
 
-def _show(console: Console, results: Sequence[Result], status: Status, took: float) -> None:
+def print_results(console: Console, results: Sequence[Result], status: Status, took: float) -> None:
+    """The results as a table for people, and below it what the checks have to say."""
     from rich.table import Table
 
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    # A terminal of 80 columns cuts nothing off: long words fold, and details stand below in full.
+    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     for heading in ("CHECK", "STATUS", "VALUE", "LIMIT", "TOOK"):
-        grid.add_column(heading, no_wrap=True)
-    grid.add_column("DETAIL", overflow="fold")
+        short = heading in ("STATUS", "TOOK")
+        grid.add_column(heading, no_wrap=short, min_width=6 if short else None, overflow="fold")
     for result in results:
         finding = result.finding
         mark = f"[{_COLOURS[finding.status]}]{finding.status}[/]"
-        grid.add_row(finding.name, mark, finding.value, finding.threshold, duration(result.took), finding.detail)
+        grid.add_row(finding.name, mark, finding.value, finding.threshold, duration(result.took))
     console.print(grid)
-    console.print(f"\n[{_COLOURS[status]}]{status}[/]: {len(results)} findings in {duration(took)}", highlight=False)
+    for result in results:
+        if result.finding.detail:
+            console.print(f"{result.finding.name}: {result.finding.detail}", highlight=False, markup=False)
+    console.print(f"\n[{_COLOURS[status]}]{status}[/]: {len(results)} checks in {duration(took)}", highlight=False)

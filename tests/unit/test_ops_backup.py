@@ -226,6 +226,13 @@ def test_a_time_needs_its_zone() -> None:
         Selection.parse(_ID, "2026-03-01T02:30:00Z")
 
 
+def test_the_list_fits_a_terminal_of_eighty_columns() -> None:
+    entries = [Entry(BackupId.parse(_ID), manifest.parse(json.dumps(plain_manifest()).encode(), "m"), None)]
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(listing.table(entries, datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)))
+    assert "…" not in console.export_text()
+
+
 def test_the_list_names_each_backup_once_with_its_figures() -> None:
     readable = manifest.parse(json.dumps(plain_manifest()).encode(), "m")
     entries = [

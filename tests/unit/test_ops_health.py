@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from runbook import thresholds
 from scripts.exits import TemporaryError
@@ -184,3 +186,19 @@ def test_a_check_that_finds_nothing_is_unknown() -> None:
 
 def test_a_result_as_data_leaves_out_what_is_empty() -> None:
     assert check.plain(Result(Finding("x", Status.OK), 0.1234)) == {"name": "x", "status": "ok", "took": 0.123}
+
+
+def test_a_terminal_of_eighty_columns_shows_every_word() -> None:
+    results = [
+        Result(Finding("service market-data-service", Status.OK, "200", "200"), 1.04),
+        Result(Finding("backup", Status.WARN, "no backup yet", "<= 26 h 0 min"), 0.96),
+        Result(Finding("redis", Status.FAIL, "no answer", detail="connection to 10.96.0.190:6379 refused " * 3), 10.3),
+    ]
+    console = Console(width=80, file=io.StringIO(), record=True)
+    check.print_results(console, results, Status.FAIL, 10.3)
+    text = console.export_text()
+    words = text.split()
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert {"STATUS", "TOOK", "fail", "warn", "1.0", "10.3"} <= set(words)
+    assert text.count("refused") == 3
