@@ -32,8 +32,10 @@ def _is_dead(path: Path) -> bool:
 
 
 def _is_pulumi(pid: int) -> bool:
-    # The number alone may belong to somebody else by now.
+    """Whether the process runs and is an engine; the number alone may belong to somebody else by now."""
     try:
-        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
-    except OSError:
+        name, rest = Path(f"/proc/{pid}/stat").read_text().split("(", 1)[1].rsplit(")", 1)
+    except (OSError, IndexError, ValueError):
         return False
+    # A killed process whose parent was killed too stays as a zombie until somebody reaps it.
+    return "pulumi" in name and rest.split()[0] not in "ZX"

@@ -15,8 +15,9 @@ from local.images.packages import HOST_PACKAGES
 from local.pulumi_cli import PROJECT_ROOT
 from local.report import Report, ToolchainLines
 
-# Servers that tests/services starts as plain processes, each on free ports and in its own folder.
-SERVER_PACKAGES = ("pgbouncer", "postgresql-15", "postgresql-client-15", "redis-server")
+# Servers that tests/services starts as plain processes, each on free ports and in its own folder; busybox is what runs
+# in the pods of the cluster's own tests.
+TEST_PACKAGES = ("busybox-static", "postgresql-15", "postgresql-client-15", "redis-server", "util-linux")
 CLUSTER_TESTS = "tests/cluster"
 
 
@@ -41,7 +42,7 @@ def run_tests(arguments: Sequence[str]) -> int:
 
 def _left_out(report: Report) -> str | None:
     """Why the tests on the cluster cannot run here, or None where they can."""
-    packages = [*(package.name for package in CLUSTER_PACKAGES), *HOST_PACKAGES, *SERVER_PACKAGES]
+    packages = [*(package.name for package in CLUSTER_PACKAGES), *HOST_PACKAGES, *TEST_PACKAGES]
     try:
         debian.ensure(packages, lambda line: report.say("packages", line))
     except LocalError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,18 @@ def tools_bin_dir() -> Path:
 def pulumi_cli(tools_bin_dir: Path) -> Path:
     """The pulumi command; its language host stands beside it."""
     return tools_bin_dir / "pulumi"
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI nothing is left out: a skipped test there is a machine that lacks something."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter is not None and "skipped" in reporter.stats
+    if os.environ.get("CI") == "true" and skipped and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The last lines name what was left out; the reasons stand in pytest's own summary above."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") == "true" and skipped:
+        terminalreporter.write_line(f"CI=true and {len(skipped)} tests were skipped: that is a failure", red=True)

@@ -97,6 +97,17 @@ def members(identity: ProcessIdentity) -> list[ProcessFacts]:
     return [found for found in all_facts() if found.identity.pid_namespace == identity.pid_namespace]
 
 
+def is_ending(recorded: ProcessIdentity) -> bool:
+    """Whether processes of an ended supervisor's namespace are still there: the kernel needs a moment to end them all.
+
+    A record that names this process's own namespace, or another boot, is no record of a supervisor.
+    """
+    own_namespace = (PROC / "self/ns/pid").stat().st_ino
+    if recorded.boot_id != boot_id() or recorded.pid_namespace == own_namespace:
+        return False
+    return bool(members(recorded))
+
+
 def write(path: Path, identity: ProcessIdentity) -> None:
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(identity.model_dump_json() + "\n")

@@ -7,12 +7,13 @@ import shutil
 import time
 from pathlib import Path
 
-from local.cluster import cgroups, linux, mount_point, network
+from local.cluster import cgroups, identity, linux, mount_point, network
 from local.cluster.errors import ClusterError
 from local.cluster.layout import Layout, cgroup_root
 from local.paths import Instance
 
 INTERFACE_SECONDS = 5.0
+DYING_SECONDS = 15.0
 
 
 def clear(instance: Instance) -> None:
@@ -21,6 +22,7 @@ def clear(instance: Instance) -> None:
     Harmless where there is nothing. Raises ClusterError for what resists.
     """
     layout = Layout.of(instance)
+    _await_end(layout)
     _clear_interfaces(instance)
     _clear_mounts(layout.root)
     left = cgroups.remove(cgroup_root(instance))
@@ -29,6 +31,17 @@ def clear(instance: Instance) -> None:
     layout.process.unlink(missing_ok=True)
     layout.status.unlink(missing_ok=True)
     mount_point.remove()
+
+
+def _await_end(layout: Layout) -> None:
+    """Wait for daemons that a SIGKILL of their supervisor is still ending: they hold etcd's lock and the ports.
+
+    Their namespace's number may belong to somebody else by now, so this never fails: what really resists shows below.
+    """
+    recorded = identity.read(layout.process)
+    deadline = time.monotonic() + DYING_SECONDS
+    while recorded is not None and identity.is_ending(recorded) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _clear_interfaces(instance: Instance) -> None:

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -351,14 +353,27 @@ def _peak_memory(environment: Environment, only: str | None) -> tuple[float, int
     environment.configure(postgres={**good, "database": DATABASE if only is None else "small"})
     try:
         process = environment.start("backup", "postgres", "--json")
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = _watch_memory(process)
+        output = process.communicate()[0]
     finally:
         environment.configure(postgres=good)
         if only is None:
             with environment.connect() as connection:
                 connection.execute("DROP TABLE filler")
     assert process.returncode == 0
-    return usage.ru_maxrss / 1024, int(json.loads(output)["uncompressed_bytes"])
+    return peak, int(json.loads(output)["uncompressed_bytes"])
+
+
+def _watch_memory(process: subprocess.Popen[Any]) -> float:
+    """Greatest resident memory in MB until the process ends.
+
+    Not the kernel's ru_maxrss: that one begins with the memory of the process that forked, which is pytest's.
+    """
+    peak = 0.0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        mine = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        peak = max([peak, *(int(kilobytes) / 1024 for kilobytes in mine)])
+        time.sleep(0.02)
+    assert peak > 10
+    return peak

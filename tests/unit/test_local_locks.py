@@ -50,6 +50,17 @@ def test_the_lock_of_a_running_engine_stays(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_the_lock_of_a_killed_engine_that_nobody_has_reaped_is_removed(tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as engine:
+        path = _lock(tmp_path, {"pid": engine.pid, "hostname": socket.gethostname()})
+        engine.kill()
+        # Waits for its end and leaves the zombie to the `with` block.
+        os.waitid(os.P_PID, engine.pid, os.WEXITED | os.WNOWAIT)
+        assert pulumi_locks.clear_dead(tmp_path) == [path]
+
+
 @pytest.mark.parametrize("content", ["", "{", [], {"pid": "x", "hostname": "h"}, {"pid": 1}])
 def test_a_lock_that_cannot_be_read_stays(tmp_path: Path, content: Any) -> None:
     path = _lock(tmp_path, content)
