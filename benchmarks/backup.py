@@ -23,7 +23,7 @@ from runbook.datastores import BACKUP_ROLE, DATABASE
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import PASSWORDS, Environment
 
-_ROWS_A_MEGABYTE = 4400
+_ROWS_A_MEGABYTE = 6200
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class _Writer(pickle.Pickler):
         state = dict(key.__dict__)
         del state["lock"]
         state["_value_buffer"] = self._stored(key)
+        # copyreg has __newobj__, typeshed does not.
         return copyreg.__newobj__, (FakeKey,), state, None, None, restore_key  # type: ignore[attr-defined]
 
     def _stored(self, key: Any) -> StoredBody:
@@ -94,7 +95,7 @@ class _Writer(pickle.Pickler):
         source: Any = io.BytesIO() if buffer.closed else buffer
         stored = self._bodies.keep(source)
         with key.lock:
-            key._value_buffer = stored  # noqa: SLF001
+            key._value_buffer = stored  # noqa: SLF001 - as above
         buffer.close()
         return stored
 

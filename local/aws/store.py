@@ -115,13 +115,13 @@ def _collect() -> dict[tuple[str, str, str], dict[str, Any]]:
     return {
         (service, account, region): backend.__dict__
         for service in KEPT_SERVICES
-        for account, region, backend in get_backend(service).iter_backends()  # type: ignore[arg-type]
+        for account, region, backend in get_backend(service).iter_backends()  # type: ignore[arg-type] - moto names its services in a Literal
     }
 
 
 def _install(state: dict[tuple[str, str, str], dict[str, Any]]) -> None:
     for (service, account, region), attributes in state.items():
-        backend: object = get_backend(service)[account][region]  # type: ignore[call-overload]
+        backend: object = get_backend(service)[account][region]  # type: ignore[call-overload] - moto names its services in a Literal
         vars(backend).update(attributes)
         for bucket in attributes.get("buckets", ()):
             # moto keeps the owners of buckets, whose names are global, beside its backends.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,10 @@ from local.aws.provider.provider import AwsProvider
 from local.aws.provider.registry import resource_types
 from local.aws.provider.values import UNKNOWN, Values, plain_values, property_values
 
+from .aws_lives import BUCKET, CHANGEABLE, LIVES, SEED, TRUST, Life, grant
 from .conftest import AwsEndpoint, free_port
 
 pytestmark = pytest.mark.timeout(120)
-
-_BUCKET = "crypto-backups"
-_SEED = bytes.fromhex("0123456789abcdef")
-_TRUST: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/cluster"},
-        }
-    ],
-}
-
-_TRUST_EVERY_POD = {"Version": "2012-10-17", "Statement": [{**_TRUST["Statement"][0], "Sid": "EveryPod"}]}
-
-
-def _grant(action: str) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
 
 
 @dataclass
@@ -85,7 +67,7 @@ class Engine:
         asyncio.run(self.provider.delete(protocol.DeleteRequest(_urn(token), resource_id, property_values(state), 60)))
 
     def _check(self, token: str, inputs: Values, old: Values, name: str) -> protocol.CheckResponse:
-        request = protocol.CheckRequest(_urn(token, name), property_values(old), property_values(inputs), _SEED)
+        request = protocol.CheckRequest(_urn(token, name), property_values(old), property_values(inputs), SEED)
         return asyncio.run(self.provider.check(request))
 
 
@@ -147,170 +129,6 @@ def _wipe_iam(iam: Any) -> None:
         iam.delete_policy(PolicyArn=policy["Arn"])
 
 
-@dataclass(frozen=True)
-class Life:
-    """One resource type: what it is made with, what it is changed to in place, and how it drifts."""
-
-    name: str
-    inputs: Values
-    changed: Values | None
-    drift: Callable[[Any, str], object]
-    """Changes it behind the provider's back, given the endpoint and its id."""
-    replaced_by: str = "bucket"
-    """An input whose change replaces it."""
-    import_id: str | None = None
-
-
-_IN_BUCKET = {"bucket": _BUCKET}
-_RULE = {
-    "id": "expire-backups",
-    "status": "Enabled",
-    "filter": {"prefix": "crypto-analytics/"},
-    "expiration": {"days": 30},
-    "noncurrentVersionExpiration": {"noncurrentDays": 30},
-    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
-}
-_TAGGED_RULE = {
-    "id": "tagged",
-    "status": "Disabled",
-    "filter": {"and": {"prefix": "p/", "tags": {"kind": "full", "tier": "cold"}}},
-    "transitions": [{"days": 30, "storageClass": "GLACIER"}],
-}
-_KMS_RULE = {
-    "applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "alias/backups"},
-    "bucketKeyEnabled": True,
-}
-_CLOSED = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True)
-
-LIVES = [
-    Life(
-        "aws:s3/bucket:Bucket",
-        {"bucket": "crypto-other", "tags": {"a": "b"}, "forceDestroy": False},
-        {"bucket": "crypto-other", "tags": {"a": "c"}, "forceDestroy": True},
-        lambda e, i: e.client("s3").put_bucket_tagging(Bucket=i, Tagging={"TagSet": [{"Key": "x", "Value": "y"}]}),
-    ),
-    Life(
-        "aws:s3/bucketVersioning:BucketVersioning",
-        {**_IN_BUCKET, "versioningConfiguration": {"status": "Enabled"}},
-        {**_IN_BUCKET, "versioningConfiguration": {"status": "Suspended"}},
-        lambda e, i: e.client("s3").put_bucket_versioning(Bucket=i, VersioningConfiguration={"Status": "Suspended"}),
-    ),
-    Life(
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-        {**_IN_BUCKET, "rules": [_KMS_RULE]},
-        {**_IN_BUCKET, "rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]},
-        lambda e, i: e.client("s3").put_bucket_encryption(
-            Bucket=i,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
-        ),
-    ),
-    Life(
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-        {**_IN_BUCKET, **_CLOSED},
-        {**_IN_BUCKET, **_CLOSED, "ignorePublicAcls": False},
-        lambda e, i: e.client("s3").put_public_access_block(
-            Bucket=i, PublicAccessBlockConfiguration={"BlockPublicAcls": False}
-        ),
-    ),
-    Life(
-        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-        {**_IN_BUCKET, "rule": {"objectOwnership": "BucketOwnerEnforced"}},
-        {**_IN_BUCKET, "rule": {"objectOwnership": "ObjectWriter"}},
-        lambda e, i: e.client("s3").put_bucket_ownership_controls(
-            Bucket=i, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
-        ),
-    ),
-    Life(
-        "aws:s3/bucketPolicy:BucketPolicy",
-        {**_IN_BUCKET, "policy": json.dumps(_grant("s3:GetObject"), indent=4)},
-        {**_IN_BUCKET, "policy": _grant("s3:PutObject")},
-        lambda e, i: e.client("s3").put_bucket_policy(Bucket=i, Policy=json.dumps(_grant("s3:*"))),
-    ),
-    Life(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        {**_IN_BUCKET, "rules": [_RULE, _TAGGED_RULE]},
-        {**_IN_BUCKET, "rules": [{**_RULE, "expiration": {"days": 31}}]},
-        lambda e, i: e.client("s3").put_bucket_lifecycle_configuration(
-            Bucket=i,
-            LifecycleConfiguration={
-                "Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": "y"}, "Expiration": {"Days": 1}}]
-            },
-        ),
-    ),
-    Life(
-        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
-        {"bucket": "crypto-locked", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 1}}},
-        {"bucket": "crypto-locked", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 2}}},
-        lambda e, i: e.client("s3").put_object_lock_configuration(
-            Bucket=i, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
-        ),
-    ),
-    Life(
-        "aws:s3/bucketLogging:BucketLogging",
-        {**_IN_BUCKET, "targetBucket": "crypto-logs", "targetPrefix": "s3/"},
-        {**_IN_BUCKET, "targetBucket": "crypto-logs", "targetPrefix": "access/"},
-        lambda e, i: e.client("s3").put_bucket_logging(
-            Bucket=i, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "crypto-logs", "TargetPrefix": "x/"}}
-        ),
-    ),
-    Life(
-        "aws:kms/key:Key",
-        {"description": "backups", "enableKeyRotation": True, "deletionWindowInDays": 7, "tags": {"a": "b"}},
-        {"description": "all backups", "enableKeyRotation": False, "isEnabled": False, "tags": {"c": "d"}},
-        lambda e, i: e.client("kms").disable_key_rotation(KeyId=i),
-        replaced_by="keyUsage",
-    ),
-    Life(
-        "aws:kms/alias:Alias",
-        {"name": "alias/other", "targetKeyId": "<key>"},
-        {"name": "alias/other", "targetKeyId": "<key 2>"},
-        lambda e, i: e.client("kms").update_alias(
-            AliasName=i, TargetKeyId=e.client("kms").create_key()["KeyMetadata"]["KeyId"]
-        ),
-        replaced_by="name",
-    ),
-    Life(
-        "aws:iam/role:Role",
-        {"name": "backup", "assumeRolePolicy": json.dumps(_TRUST, indent=1), "tags": {"a": "b"}},
-        {
-            "name": "backup",
-            "assumeRolePolicy": _TRUST_EVERY_POD,
-            "description": "writes backups",
-            "maxSessionDuration": 7200,
-            "tags": {"c": "d"},
-        },
-        lambda e, i: e.client("iam").tag_role(RoleName=i, Tags=[{"Key": "x", "Value": "y"}]),
-        replaced_by="path",
-    ),
-    Life(
-        "aws:iam/rolePolicy:RolePolicy",
-        {"name": "write", "role": "base", "policy": json.dumps(_grant("s3:PutObject"))},
-        {"name": "write", "role": "base", "policy": _grant("s3:GetObject")},
-        lambda e, _: e.client("iam").put_role_policy(
-            RoleName="base", PolicyName="write", PolicyDocument=json.dumps(_grant("s3:*"))
-        ),
-        replaced_by="role",
-    ),
-    Life(
-        "aws:iam/policy:Policy",
-        {"name": "shared", "policy": json.dumps(_grant("s3:PutObject")), "tags": {"a": "b"}},
-        {"name": "shared", "policy": _grant("s3:GetObject"), "tags": {"c": "d"}},
-        lambda e, i: e.client("iam").create_policy_version(
-            PolicyArn=i, PolicyDocument=json.dumps(_grant("s3:*")), SetAsDefault=True
-        ),
-        replaced_by="description",
-    ),
-    Life(
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-        {"role": "base", "policyArn": "<policy>"},
-        None,
-        lambda e, i: e.client("iam").detach_role_policy(RoleName="base", PolicyArn=i.partition("/")[2]),
-        replaced_by="role",
-    ),
-]
-CHANGEABLE = [life for life in LIVES if life.changed is not None]
 _EACH = pytest.mark.parametrize("life", LIVES, ids=[life.name.rpartition(":")[2] for life in LIVES])
 
 
@@ -320,13 +138,13 @@ def surroundings(endpoint: AwsEndpoint, engine: Engine) -> dict[str, str]:
     del engine
     s3, kms, iam = (endpoint.client(name) for name in ("s3", "kms", "iam"))
     place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
-    for name in (_BUCKET, "crypto-logs"):
+    for name in (BUCKET, "crypto-logs"):
         s3.create_bucket(Bucket=name, **place)
     s3.create_bucket(Bucket="crypto-locked", ObjectLockEnabledForBucket=True, **place)
     group = "http://acs.amazonaws.com/groups/s3/LogDelivery"
     s3.put_bucket_acl(Bucket="crypto-logs", GrantWrite=f'uri="{group}"', GrantReadACP=f'uri="{group}"')
-    iam.create_role(RoleName="base", AssumeRolePolicyDocument=json.dumps(_TRUST))
-    policy = iam.create_policy(PolicyName="base", PolicyDocument=json.dumps(_grant("s3:ListBucket")))
+    iam.create_role(RoleName="base", AssumeRolePolicyDocument=json.dumps(TRUST))
+    policy = iam.create_policy(PolicyName="base", PolicyDocument=json.dumps(grant("s3:ListBucket")))
     keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
     return {"<key>": keys[0], "<key 2>": keys[1], "<policy>": policy["Policy"]["Arn"]}
 
@@ -455,13 +273,13 @@ def test_a_bucket_with_objects_is_deleted_only_by_force(engine: Engine, endpoint
 
 def test_a_bucket_that_exists_is_not_taken_over(engine: Engine, surroundings: dict[str, str]) -> None:
     assert surroundings
-    with pytest.raises(ProviderError, match=f"a bucket named {_BUCKET} exists already"):
-        engine.create("aws:s3/bucket:Bucket", {"bucket": _BUCKET})
+    with pytest.raises(ProviderError, match=f"a bucket named {BUCKET} exists already"):
+        engine.create("aws:s3/bucket:Bucket", {"bucket": BUCKET})
 
 
 def test_what_aws_refuses_is_said_in_one_line_that_names_the_resource(engine: Engine) -> None:
     with pytest.raises(ProviderError) as refused:
-        engine.create("aws:iam/rolePolicy:RolePolicy", {"role": "nobody", "policy": json.dumps(_grant("s3:*"))})
+        engine.create("aws:iam/rolePolicy:RolePolicy", {"role": "nobody", "policy": json.dumps(grant("s3:*"))})
     assert str(refused.value).startswith("thing: ")
     assert "nobody" in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -469,9 +287,9 @@ def test_what_aws_refuses_is_said_in_one_line_that_names_the_resource(engine: En
 
 def test_a_policy_can_be_changed_more_often_than_aws_keeps_versions(engine: Engine, endpoint: AwsEndpoint) -> None:
     token = "aws:iam/policy:Policy"
-    resource_id, state = engine.create(token, {"name": "often", "policy": json.dumps(_grant("s3:A0"))})
+    resource_id, state = engine.create(token, {"name": "often", "policy": json.dumps(grant("s3:A0"))})
     for number in range(1, 8):
-        inputs = {"name": "often", "policy": json.dumps(_grant(f"s3:A{number}"))}
+        inputs = {"name": "often", "policy": json.dumps(grant(f"s3:A{number}"))}
         state = engine.update(token, resource_id, state, inputs)
     versions = endpoint.client("iam").list_policy_versions(PolicyArn=resource_id)["Versions"]
     assert len(versions) <= 5
@@ -482,16 +300,16 @@ def test_default_tags_reach_every_tagged_resource(endpoint: AwsEndpoint, engine:
     del engine
     tagging = Engine(_configured(endpoint.url, defaultTags=json.dumps({"tags": {"app": "crypto", "a": "default"}})))
     _, bucket = tagging.create("aws:s3/bucket:Bucket", {"bucket": "crypto-tagged", "tags": {"a": "own"}})
-    _, role = tagging.create("aws:iam/role:Role", {"assumeRolePolicy": _TRUST})
+    _, role = tagging.create("aws:iam/role:Role", {"assumeRolePolicy": TRUST})
     assert bucket["tagsAll"] == {"app": "crypto", "a": "own"}
     assert role["tagsAll"] == {"app": "crypto", "a": "default"}
 
 
 def test_a_name_left_out_is_made_up_once_and_kept(engine: Engine) -> None:
     token = "aws:iam/role:Role"
-    resource_id, state = engine.create(token, {"assumeRolePolicy": _TRUST})
+    resource_id, state = engine.create(token, {"assumeRolePolicy": TRUST})
     assert resource_id == "thing-0123456"
-    assert engine.diff(token, resource_id, state, {"assumeRolePolicy": _TRUST}).changes is False
+    assert engine.diff(token, resource_id, state, {"assumeRolePolicy": TRUST}).changes is False
 
 
 def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
@@ -501,7 +319,7 @@ def test_an_endpoint_that_does_not_answer_is_named_with_what_to_do(
     monkeypatch.setattr("local.aws.provider.clients.READY_WITHIN_SECONDS", 0.3)
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ProviderError, match=f"the AWS endpoint {url} did not answer .* `make up`"):
-        Engine(_configured(url)).create("aws:s3/bucket:Bucket", {"bucket": _BUCKET})
+        Engine(_configured(url)).create("aws:s3/bucket:Bucket", {"bucket": BUCKET})
 
 
 def test_the_users_own_aws_files_are_never_read(

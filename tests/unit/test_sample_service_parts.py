@@ -228,7 +228,7 @@ def test_only_a_needed_dependency_makes_a_service_unavailable() -> None:
 
 def test_the_lexicon_tells_good_from_bad_news() -> None:
     assert score("Bitcoin SURGES as a bank adopts it") > 0.5
-    assert score("bitcoin crashes after a hack") < -0.5
+    assert score("bitcoin crashes after a theft") < -0.5
     assert score("nothing of note") == 0
 
 

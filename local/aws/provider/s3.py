@@ -102,7 +102,7 @@ class Bucket(ResourceType):
 def _tag(s3: S3Client, bucket: str, inputs: Values) -> None:
     tags: dict[str, str] = inputs.get("tags") or {}
     if tags:
-        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_list(tags)})  # type: ignore[typeddict-item]
+        s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_list(tags)})  # type: ignore[typeddict-item] - plain dicts, of the right shape
     else:
         s3.delete_bucket_tagging(Bucket=bucket)
 

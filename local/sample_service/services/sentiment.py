@@ -12,14 +12,14 @@ from ..server import Request, Response
 
 _LEXICON: Final = {
     "surges": 1.0, "rallies": 0.8, "gains": 0.6, "adopts": 0.5, "steady": 0.1,
-    "slips": -0.4, "falls": -0.6, "fears": -0.7, "crashes": -1.0, "hack": -0.9,
+    "slips": -0.4, "falls": -0.6, "fears": -0.7, "crashes": -1.0, "theft": -0.9,
 }  # fmt: skip
 _HEADLINES: Final = (
     "{coin} surges as a bank adopts it",
     "{coin} rallies after a quiet week",
     "{coin} steady in thin trading",
     "{coin} slips on fears of regulation",
-    "{coin} crashes after a hack",
+    "{coin} crashes after a theft",
 )
 _WORD: Final = re.compile(r"[a-z]+")
 _MOST_TEXT: Final = 10_000
