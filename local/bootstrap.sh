@@ -15,7 +15,8 @@ if [ ! -x "$home/bin/uv" ]; then
     # Debian's python3 has pip or venv only as packages of their own.
     if ! python3 -m venv --help >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-            { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } >&2
+            echo "installing Debian's python3-venv" >&2
+            apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
         else
             echo "make: python3 has no venv; run: sudo apt-get install python3-venv" >&2
             exit 1

@@ -14,6 +14,7 @@ from local.errors import LocalError
 
 # Debian's own switch for "may this service start now?"; 101 means no.
 _SERVICE_POLICY: Final = Path("/usr/sbin/policy-rc.d")
+_MANUALS: Final = Path("/usr/share/man/man1")
 
 
 def installed(packages: Sequence[str]) -> set[str]:
@@ -45,6 +46,8 @@ def ensure(packages: Sequence[str], say: Callable[[str], None]) -> None:
     if os.geteuid() != 0:
         raise LocalError(f"Debian packages are missing; run: sudo sh -c '{command}'")
     say(f"installing {len(missing)} Debian packages: {' '.join(missing)}")
+    # Slim images of Debian lack it, and Java's packages fail without: they link their manual pages into it.
+    _MANUALS.mkdir(parents=True, exist_ok=True)
     _apt(["update", "-qq"])
     _apt(["install", "--no-install-recommends", "-y", "-qq", *missing])
 
@@ -54,8 +57,9 @@ def _apt(arguments: Sequence[str]) -> None:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run = subprocess.run(["apt-get", *arguments], capture_output=True, text=True, env=environment, check=False)
     if run.returncode != 0:
-        last = next((line for line in reversed(run.stderr.splitlines()) if line.strip()), "no reason given")
-        raise LocalError(f"`apt-get {arguments[0]}` failed: {last.strip()}; mend that and run the command again")
+        lines = [line.strip() for line in (run.stdout + run.stderr).splitlines() if "error" in line or line[:2] == "E:"]
+        reason = lines[0] if lines else "no reason given"
+        raise LocalError(f"`apt-get {arguments[0]}` failed: {reason}; mend that and run the command again")
 
 
 @contextmanager
