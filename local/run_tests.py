@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from local import debian, toolchain
+from local import debian, shell, toolchain
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.packages import CLUSTER_PACKAGES
 from local.errors import LocalError
@@ -33,7 +33,9 @@ def run_tests(arguments: Sequence[str]) -> int:
     with toolchain.start(toolchain.STAGES, progress=ToolchainLines(report)) as building:
         building.wait()
     command = [sys.executable, "-m", "pytest", *skip, *(arguments or ["tests"])]
-    code = subprocess.run(command, cwd=PROJECT_ROOT, check=False).returncode
+    folders = [*map(str, shell.search_path(toolchain.bin_dir())), os.environ.get("PATH", "")]
+    environment = {**os.environ, "PATH": os.pathsep.join(folders)}
+    code = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
     if left_out:
         print(f"\nleft out: {CLUSTER_TESTS}, because {left_out}")
         return code or (1 if os.environ.get("CI") == "true" else 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,9 +46,15 @@ def variables(instance: Instance) -> dict[str, str]:
     }
 
 
-def search_path(bin_dir: Path) -> list[Path]:
-    """Folders that go before PATH: the toolchain, and the virtual environment with ``ops``."""
-    return [bin_dir, Path(sys.executable).parent]
+def search_path(bin_dir: Path, environ: Mapping[str, str] | None = None) -> list[Path]:
+    """Folders that go before PATH: the toolchain, the virtual environment with ``ops``, and uv where PATH has none.
+
+    The engine starts Python programs through uv. `uv run` says in UV where it is itself.
+    """
+    given = os.environ if environ is None else environ
+    uv = given.get("UV")
+    hidden = uv and shutil.which("uv", path=given.get("PATH")) is None
+    return [bin_dir, Path(sys.executable).parent, *([Path(uv).parent] if uv and hidden else [])]
 
 
 def exports(values: Mapping[str, str], folders: list[Path]) -> str:

@@ -115,6 +115,16 @@ def test_exports_survive_a_real_shell_and_a_second_evaluation() -> None:
     assert run.stdout.split("\n") == [values["ODD"], "/opt/first:/opt/second dir:/usr/bin:/bin"]
 
 
+def test_a_uv_that_is_not_on_the_path_is_put_there(tmp_path: Path) -> None:
+    uv = tmp_path / "cache" / "uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\n")
+    uv.chmod(0o755)
+    assert shell.search_path(tmp_path, {"UV": str(uv), "PATH": "/nowhere"})[-1] == uv.parent
+    assert uv.parent not in shell.search_path(tmp_path, {"UV": str(uv), "PATH": str(uv.parent)})
+    assert len(shell.search_path(tmp_path, {"PATH": "/nowhere"})) == 2
+
+
 def test_no_existing_cluster_is_the_normal_case() -> None:
     assert settings.existing_cluster({}) is None
 
