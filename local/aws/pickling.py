@@ -86,7 +86,7 @@ class _Writer(pickle.Pickler):
         del state["lock"]
         state["_value_buffer"] = self._stored(key)
         # copyreg has __newobj__, typeshed does not.
-        return copyreg.__newobj__, (FakeKey,), state, None, None, restore_key  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (FakeKey,), state, None, None, restore_key  # type: ignore[attr-defined] - see above
 
     def _stored(self, key: Any) -> StoredBody:
         buffer: Any = key._value_buffer  # noqa: SLF001 - moto has no other way to its bodies

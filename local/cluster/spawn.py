@@ -31,7 +31,7 @@ def _become_supervisor(config_file: str, log_file: str) -> None:
     os.close(log)
     os.chdir("/")
     os.umask(0o022)
-    os.execv(sys.executable, [sys.executable, "-m", SUPERVISOR_MODULE, config_file])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", SUPERVISOR_MODULE, config_file])  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":
