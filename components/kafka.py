@@ -52,7 +52,7 @@ def kafka_environment(settings: KafkaSettings, namespace: str, domain: str) -> d
 
 
 def _listeners(settings: KafkaSettings) -> dict[str, int]:
-    external = {"EXTERNAL": datastores.KAFKA_EXTERNAL_PORT} if settings.external else {}
+    external = {"EXTERNAL": datastores.KAFKA_EXTERNAL_PORT} if settings.outside_listener else {}
     return {"PLAINTEXT": datastores.KAFKA.port, "CONTROLLER": CONTROLLER_PORT, **external}
 
 
@@ -62,7 +62,7 @@ def _pod_environment(settings: KafkaSettings, namespace: str) -> list[core.v1.En
         return core.v1.EnvVarArgs(name=name, value_from=source)
 
     host = f"$(POD_NAME).{headless_name(datastores.KAFKA)}.{namespace}.svc"
-    external = [f"EXTERNAL://$(POD_IP):{datastores.KAFKA_EXTERNAL_PORT}"] if settings.external else []
+    external = [f"EXTERNAL://$(POD_IP):{datastores.KAFKA_EXTERNAL_PORT}"] if settings.outside_listener else []
     advertised = ",".join([f"PLAINTEXT://{host}:{datastores.KAFKA.port}", *external])
     return [
         field("POD_NAME", "metadata.name"),
@@ -70,6 +70,10 @@ def _pod_environment(settings: KafkaSettings, namespace: str) -> list[core.v1.En
         field("KAFKA_NODE_ID", "metadata.labels['apps.kubernetes.io/pod-index']"),
         core.v1.EnvVarArgs(name="KAFKA_ADVERTISED_LISTENERS", value=advertised),
     ]
+
+
+def _outside_ports(settings: KafkaSettings) -> dict[str, int]:
+    return {datastores.KAFKA_EXTERNAL_NAME: datastores.KAFKA_EXTERNAL_PORT} if settings.outside_listener else {}
 
 
 def kafka_args(context: Context) -> StatefulArgs:
@@ -102,7 +106,9 @@ def kafka_args(context: Context) -> StatefulArgs:
         # A broker hands over its partitions before it goes.
         grace_seconds=120,
         parallel=True,
-        more_ports={datastores.KAFKA_EXTERNAL_NAME: datastores.KAFKA_EXTERNAL_PORT} if settings.external else {},
+        more_ports={datastores.KAFKA_EXTERNAL_NAME: datastores.KAFKA_EXTERNAL_PORT}
+        if settings.outside_listener
+        else {},
     )
 
 

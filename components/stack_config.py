@@ -26,8 +26,25 @@ _TEXT_KEYS: Final = (
     "storageClass",
     "imagePullSecret",
 )
-_OBJECT_KEYS: Final = ("images", "services", "postgres", "pgbouncer", "redis", "kafka", "backup", "aws", "secrets")
-_FLAG_KEYS: Final = ("protect",)
+_OBJECT_KEYS: Final = (
+    "images",
+    "services",
+    "postgres",
+    "pgbouncer",
+    "redis",
+    "kafka",
+    "backup",
+    "aws",
+    "secrets",
+    "ingress",
+    "certificates",
+    "monitoring",
+    "alerting",
+    "notifications",
+    "access",
+    "network",
+)
+_FLAG_KEYS: Final = ("protect", "maintenance", "adoptNamespace")
 
 
 def read(config: pulumi.Config) -> Settings:

@@ -6,6 +6,7 @@ names them and never sees what is in them.
 
 from __future__ import annotations
 
+import importlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,14 @@ class Credentials:
         self._password(names.postgres_superuser)
         self._password(names.postgres_backup)
         self._password(names.postgres)
+        self._password(names.postgres_monitoring)
         self._write(names.postgres_backup, "username", datastores.BACKUP_ROLE)
         self._write(names.postgres, "username", datastores.DATABASE_OWNER)
+        self._write(names.postgres_monitoring, "username", datastores.MONITORING_ROLE)
         owner_password = self.path(names.postgres, "password").read_text()
         self._write(names.pgbouncer, "userlist.txt", f'"{datastores.DATABASE_OWNER}" "{owner_password}"\n')
         self._write(names.jwt, "secret", secrets.token_urlsafe(32))
+        self._write(names.backup_key, "identity", _new_age_identity())
         # The endpoint of the embedded environment checks no signature; boto3 wants something to sign with.
         aws = f"[default]\naws_access_key_id = local\naws_secret_access_key = {secrets.token_urlsafe(24)}\n"
         self._write(AWS_SECRET, "credentials", aws)
@@ -70,6 +74,12 @@ class Credentials:
         partial.write_text(value)
         # A half-written password would be taken for a whole one by the next run.
         partial.rename(path)
+
+
+def _new_age_identity() -> str:
+    # The package has no types of its own.
+    pyrage: Any = importlib.import_module("pyrage")
+    return str(pyrage.x25519.Identity.generate())
 
 
 def put_into_cluster(credentials: Credentials, kubectl: Kubectl, namespace: str) -> None:

@@ -33,3 +33,5 @@ DATABASE: Final = "crypto_db"
 DATABASE_OWNER: Final = "crypto_user"
 # Reads everything and changes nothing: a backup job that is taken over cannot destroy what it saves.
 BACKUP_ROLE: Final = "crypto_backup"
+# Sees what the server does and nothing of what is in it.
+MONITORING_ROLE: Final = "crypto_monitor"

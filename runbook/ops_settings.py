@@ -46,6 +46,7 @@ class RedisTarget(_Model):
 
     host: str
     port: int = Field(ge=1, le=65535)
+    tls: bool = False
 
 
 class KafkaTarget(_Model):
@@ -55,6 +56,7 @@ class KafkaTarget(_Model):
     brokers: int = Field(ge=1)
     topic: str
     group: str
+    tls: bool = False
 
 
 class ServiceTarget(_Model):
@@ -65,13 +67,60 @@ class ServiceTarget(_Model):
 
 
 class BackupTarget(_Model):
-    """The bucket of the backups; ``endpoint`` only where there is no AWS. Ages in days."""
+    """The bucket of the backups; ``endpoint`` only where there is no AWS. Ages in days.
+
+    ``public_key`` is an age recipient (``age1...``): what is written is encrypted for it. ``private_key_file`` is
+    mounted only where something is restored.
+    """
 
     bucket: str
     prefix: str
     region: str
     endpoint: str | None = None
     retention_days: int = Field(ge=1)
+    public_key: str | None = None
+    private_key_file: str | None = None
+
+
+class PrometheusTarget(_Model):
+    """Prometheus, by the address of its HTTP API."""
+
+    url: str
+
+
+class MailTarget(_Model):
+    """Where mail goes. ``password_file`` only where the server wants a login; ``tls`` is STARTTLS."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    sender: str
+    recipients: tuple[str, ...] = Field(min_length=1)
+    tls: bool = True
+    user: str | None = None
+    password_file: str | None = None
+
+
+class ChatTarget(_Model):
+    """A Slack webhook, by the file that holds its address: the address is the secret."""
+
+    webhook_file: str
+
+
+class ScaleTarget(_Model):
+    """An autoscaler's least replicas outside and in the peak hours."""
+
+    name: str
+    normal: int = Field(ge=1)
+    peak: int = Field(ge=1)
+
+
+class JwtTarget(_Model):
+    """The JWT secret: ``key`` signs, ``previous_key`` still verifies, ``services`` are rolled when it changes."""
+
+    secret: str
+    key: str = "secret"
+    previous_key: str = "previous"
+    services: tuple[str, ...]
 
 
 class OpsSettings(_Model):
@@ -84,3 +133,8 @@ class OpsSettings(_Model):
     kafka: KafkaTarget
     services: tuple[ServiceTarget, ...]
     backup: BackupTarget
+    prometheus: PrometheusTarget | None = None
+    mail: MailTarget | None = None
+    chat: ChatTarget | None = None
+    scaling: tuple[ScaleTarget, ...] = ()
+    jwt: JwtTarget | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from runbook import schedules, services, thresholds
+from runbook import jobs, practices, schedules, services, severities, thresholds
 from runbook.quantity import human_bytes
 from runbook.sections import Section
 from runbook.thresholds import Threshold, Unit
@@ -25,7 +25,10 @@ def value(threshold: Threshold) -> str:
 def _seconds(number: float) -> str:
     if number < 1:
         return f"{number * 1000:g} ms"
-    return f"{number / 60:g} min" if number >= 60 and number % 60 == 0 else f"{number:g} s"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if number >= 2 * size and number % size == 0:
+            return f"{number / size:g} {unit}"
+    return f"{number:g} s"
 
 
 _FORMATS: Final[Mapping[Unit, Callable[[float], str]]] = {
@@ -50,16 +53,32 @@ def _section(section: Section) -> Iterator[str]:
     yield f"## {section}"
     yield ""
     yield from _table(("Limit", "Value", "Meaning"), _limits(section))
-    yield from _table(("Schedule", "Cron", "Meaning"), _schedules(section))
+    yield from _table(("Severity", "Description", "Answered within", "Notified"), _severities(section))
+    yield from _table(("Schedule", "Cron", "Command", "Meaning"), _schedules(section))
     yield from _table(("Service", "Address", "Health", "Normal", "Peak"), _services(section))
 
 
 def _limits(section: Section) -> list[tuple[str, ...]]:
-    return [(item.name, value(item), item.meaning) for item in thresholds.ALL if item.section is section]
+    limits = (*thresholds.ALL, *practices.ALL)
+    return [(item.name, value(item), item.meaning) for item in limits if item.section is section]
+
+
+def _severities(section: Section) -> list[tuple[str, ...]]:
+    if section is not Section.SEVERITIES:
+        return []
+    return [(item.name, item.description, _response(item), item.notified) for item in severities.ALL]
+
+
+def _response(severity: severities.Severity) -> str:
+    return "next sprint" if severity.response_seconds is None else _seconds(severity.response_seconds)
 
 
 def _schedules(section: Section) -> list[tuple[str, ...]]:
-    return [(item.name, f"`{item.cron}`", item.meaning) for item in schedules.ALL if item.section is section]
+    return [
+        (item.name, f"`{item.cron}`", f"`ops {' '.join(jobs.BY_NAME[item.name].command)}`", item.meaning)
+        for item in schedules.ALL
+        if item.section is section
+    ]
 
 
 def _services(section: Section) -> list[tuple[str, ...]]:

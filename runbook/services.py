@@ -104,6 +104,8 @@ SENTIMENT: Final = ServiceSpec(
 )
 
 ALL: Final[tuple[ServiceSpec, ...]] = (API_GATEWAY, USER_SERVICE, MARKET_DATA, ANALYTICS, SENTIMENT)
+# What `ops scale` moves between normal and peak (section 4.2).
+SCALED_AT_PEAK: Final[tuple[ServiceSpec, ...]] = tuple(spec for spec in ALL if spec.section is Section.PEAK_SCALING)
 BY_NAME: Final = {service.name: service for service in ALL}
 
 # The runbook's names on the message bus (section 3.4).

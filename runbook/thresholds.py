@@ -117,6 +117,16 @@ BACKUP_RETENTION: Final = Threshold(
 KAFKA_PARTITIONS: Final = Threshold(
     "kafka-partitions", 24, Unit.COUNT, Section.KAFKA_LAG, "partitions of the topic price_updates"
 )
+INCIDENT_UPDATE: Final = Threshold(
+    "incident-update",
+    15 * 60,
+    Unit.SECONDS,
+    Section.INCIDENT_PROCESS,
+    "time between two updates of an open incident's ticket",
+)
+INCIDENT_RCA: Final = Threshold(
+    "incident-rca", 24 * 3600, Unit.SECONDS, Section.INCIDENT_PROCESS, "time after an incident until its RCA is sent"
+)
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))
 

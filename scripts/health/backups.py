@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from runbook import practices
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import duration
-from scripts.health import limits
 from scripts.health.model import Check, Finding, Status
 
 
@@ -24,7 +24,7 @@ def _look(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
 
     catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings)
     found = catalog.ids()
-    limit = limits.BACKUP_AGE.value
+    limit = practices.BACKUP_AGE.value
     threshold = f"<= {duration(limit)}"
     if not found:
         return [Finding("backup", Status.WARN, "no backup yet", threshold, f"s3://{settings.backup.bucket}")]

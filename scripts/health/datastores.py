@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from runbook import thresholds
+from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings, RedisTarget
 from scripts.backup.units import size
-from scripts.health import limits
 from scripts.health.model import Check, Finding, Status, ratio
 
 # What a session does is hidden from a role without pg_monitor, its kind included; whose it is and where is not.
@@ -35,7 +34,7 @@ def _postgres(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
         row = connection.execute(_SESSIONS).fetchone()
     if row is None:
         return []
-    status, value, limit = ratio(row[0], row[1], limits.CONNECTION_RATIO.value)
+    status, value, limit = ratio(row[0], row[1], practices.CONNECTION_RATIO.value)
     return [
         Finding("postgres", Status.OK, connection_value(access.address)),
         Finding("postgres connections", status, value, limit, f"{row[0]} of {row[1]}"),

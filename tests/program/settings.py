@@ -8,14 +8,14 @@ from typing import Any, cast
 import yaml
 
 from components import stack_config
-from runbook import settings
+from runbook import services, settings
 from runbook.environment import EnvironmentFile
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL_ENVIRONMENT = EnvironmentFile(
     images={
         name: f"localhost/crypto/{name}:0123456789ab"
-        for name in ("ops", "postgres", "pgbouncer", "redis", "kafka", "sample-service")
+        for name in (*(name for name in settings.IMAGE_NAMES if name not in services.BY_NAME), "sample-service")
     },
     kube_context="crypto",
     aws_endpoint="http://10.231.0.2:4566",

@@ -34,6 +34,8 @@ from runbook.sections import Section
         (thresholds.SLOW_QUERY, 500),
         (thresholds.BACKUP_RETENTION, 30),
         (thresholds.KAFKA_PARTITIONS, 24),
+        (thresholds.INCIDENT_UPDATE, 900),
+        (thresholds.INCIDENT_RCA, 86_400),
     ],
     ids=lambda value: value.name if isinstance(value, thresholds.Threshold) else str(value),
 )
@@ -44,7 +46,7 @@ def test_a_threshold_is_the_runbooks_number(threshold: thresholds.Threshold, val
 
 def test_every_threshold_is_named_once_and_checked_above() -> None:
     names = [threshold.name for threshold in thresholds.ALL]
-    assert len(names) == len(set(names)) == 21
+    assert len(names) == len(set(names)) == 23
 
 
 def test_section_anchors_are_unique_and_stable() -> None:

@@ -1,0 +1,55 @@
+"""Limits that the runbook's sections imply without stating a number, chosen here once, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runbook.sections import Section
+from runbook.thresholds import Threshold, Unit
+
+_HOUR: Final = 3600
+
+BACKUP_AGE: Final = Threshold(
+    "backup-age",
+    26 * _HOUR,
+    Unit.SECONDS,
+    Section.DATABASE_BACKUP,
+    "age of the newest backup: one day and two hours for the run",
+)
+PROOF_AGE: Final = Threshold(
+    "proof-age",
+    50 * _HOUR,
+    Unit.SECONDS,
+    Section.DATABASE_RECOVERY,
+    "age of the newest backup that was restored and compared: one missed proof is an accident, two are not",
+)
+CONNECTION_RATIO: Final = Threshold(
+    "connection-ratio", 0.8, Unit.RATIO, Section.CONNECTION_POOL, "connections of PostgreSQL in use, of max_connections"
+)
+REDIS_MAXMEMORY_RATIO: Final = Threshold(
+    "redis-maxmemory-ratio",
+    0.75,
+    Unit.RATIO,
+    Section.REDIS_MEMORY,
+    "greatest maxmemory, of the container's memory: a snapshot's fork needs the rest",
+)
+CERTIFICATE_RENEWAL: Final = Threshold(
+    "certificate-renewal", 30, Unit.DAYS, Section.TLS, "time before its end at which a certificate is renewed"
+)
+CERTIFICATE_WARNING: Final = Threshold(
+    "certificate-warning",
+    21,
+    Unit.DAYS,
+    Section.TLS,
+    "time left at which a certificate that was not renewed is somebody's business",
+)
+JWT_OVERLAP: Final = Threshold(
+    "jwt-overlap",
+    24 * _HOUR,
+    Unit.SECONDS,
+    Section.SECRET_ROTATION,
+    "time for which the previous JWT secret still verifies, longer than any token lives",
+)
+JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
+
+ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

@@ -1,0 +1,75 @@
+"""Settings of the datastores."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runbook import practices, thresholds
+from runbook.settings.base import Cidr, DnsName, HostPort, Model, Quantity, Resources
+
+
+class ExternalServer(Model):
+    """A datastore that somebody else runs (RDS, ElastiCache): nothing of it is declared, its address is used.
+
+    ``cidr`` is where pods may go for it.
+    """
+
+    host: DnsName
+    port: int = Field(ge=1, le=65535)
+    tls: bool = True
+    cidr: Cidr = "0.0.0.0/0"
+
+
+class ExternalKafka(Model):
+    """A Kafka that somebody else runs (MSK), by the brokers that answer first."""
+
+    bootstrap: tuple[HostPort, ...] = Field(min_length=1)
+    tls: bool = True
+    cidr: Cidr = "0.0.0.0/0"
+
+
+class ExporterSettings(Model):
+    """An exporter's pod."""
+
+    resources: Resources = Resources(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
+
+
+class PostgresSettings(Model):
+    """PostgreSQL: its volume, its memory and ``max_connections`` (section 3.2 recommends 200 to 300)."""
+
+    external: ExternalServer | None = None
+    volume_size: Quantity = "100Gi"
+    resources: Resources = Resources(cpu_request="1", memory_request="4Gi", memory_limit="4Gi")
+    max_connections: int = Field(default=thresholds.MAX_CONNECTIONS_HIGH.count, ge=10)
+
+
+class PgbouncerSettings(Model):
+    """PgBouncer: how many clients it accepts and how many server connections it shares among them."""
+
+    replicas: int = Field(default=2, ge=1)
+    pool_size: int = Field(default=100, ge=1, description="server connections of one pod to PostgreSQL")
+    max_client_connections: int = Field(default=2000, ge=1)
+    resources: Resources = Resources(cpu_request="100m", memory_request="64Mi", memory_limit="128Mi")
+
+
+class RedisSettings(Model):
+    """Redis: ``maxmemory`` is a share of the memory limit, because a fork for a snapshot needs room beside the data."""
+
+    external: ExternalServer | None = None
+    volume_size: Quantity = "10Gi"
+    resources: Resources = Resources(cpu_request="250m", memory_request="4Gi", memory_limit="4Gi")
+    maxmemory_ratio: float = Field(default=0.6, gt=0, le=practices.REDIS_MAXMEMORY_RATIO.value)
+
+
+class KafkaSettings(Model):
+    """Kafka in KRaft mode: brokers, each of which is a controller as well."""
+
+    external: ExternalKafka | None = None
+    brokers: int = Field(default=3, ge=1)
+    volume_size: Quantity = "100Gi"
+    heap: Quantity = "2Gi"
+    outside_listener: bool = Field(
+        default=False,
+        description="a second listener that names brokers by pod address, for clients outside the cluster's DNS",
+    )
+    resources: Resources = Resources(cpu_request="500m", memory_request="4Gi", memory_limit="4Gi")

@@ -1,0 +1,63 @@
+"""Settings of what watches the system, and of who is told."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from runbook.settings.base import DnsLabel, DnsName, Model
+
+
+class GrafanaSettings(Model):
+    """The cluster's Grafana: it gets dashboards, a certificate and an Ingress at ``grafana.<domain>``."""
+
+    namespace: DnsLabel = "monitoring"
+    service: DnsLabel | None = Field(default=None, description="left out: no Ingress for it")
+    port: int = Field(default=80, ge=1, le=65535)
+
+
+class MonitoringSettings(Model):
+    """The cluster's Prometheus (by its operator): where it runs, which labels it selects by, where it answers."""
+
+    namespace: DnsLabel = "monitoring"
+    labels: dict[str, str] = Field(default_factory=lambda: {"release": "kube-prometheus-stack"}, min_length=1)
+    prometheus_url: str = Field(default="http://prometheus-operated.monitoring.svc:9090", pattern=r"^https?://")
+    grafana: GrafanaSettings = GrafanaSettings()
+
+
+class AlertingSettings(Model):
+    """Who gets alerts. Secrets are named; ``webhookUrl`` is for environments without PagerDuty and Slack."""
+
+    pagerduty_secret: DnsLabel | None = Field(default=None, description="Secret with the key routing-key")
+    slack_secret: DnsLabel | None = Field(default=None, description="Secret with the key url, a webhook's address")
+    slack_channel: str = "#incidents"
+    webhook_url: str | None = Field(default=None, pattern=r"^https?://", description="gets every notification")
+    heartbeat_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="expects a sign of life; raises the alarm when none comes"
+    )
+
+
+class MailSettings(Model):
+    """The SMTP server of the jobs' reports."""
+
+    host: DnsName
+    port: int = Field(default=587, ge=1, le=65535)
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    recipients: tuple[str, ...] = Field(min_length=1)
+    tls: bool = True
+    user: str | None = None
+    secret: DnsLabel | None = Field(default=None, description="Secret with the key password")
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if (self.user is None) != (self.secret is None):
+            raise ValueError("user and secret belong together: set both, or neither where the server wants no login")
+        return self
+
+
+class NotificationSettings(Model):
+    """Where the jobs' reports go: mail, Slack, both or neither."""
+
+    mail: MailSettings | None = None
+    slack_secret: DnsLabel | None = Field(default=None, description="Secret with the key url, a webhook's address")

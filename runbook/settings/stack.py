@@ -1,0 +1,138 @@
+"""Everything that a stack decides, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from runbook import services
+from runbook.settings.base import DnsLabel, DnsName, Model, TimeZone
+from runbook.settings.datastores import KafkaSettings, PgbouncerSettings, PostgresSettings, RedisSettings
+from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings
+from runbook.settings.monitoring import AlertingSettings, MonitoringSettings, NotificationSettings
+from runbook.settings.storage import AwsSettings, BackupSettings
+from runbook.settings.workloads import ServiceSettings, as_mapping, default_services, service_settings
+
+IMAGE_NAMES: Final = (
+    "ops",
+    "postgres",
+    "pgbouncer",
+    "redis",
+    "kafka",
+    "maintenance",
+    "postgres-exporter",
+    "redis-exporter",
+    "kafka-exporter",
+    *(service.name for service in services.ALL),
+)
+
+
+class SettingsError(ValueError):
+    """The stack's settings are wrong; the message has one line for each thing to mend."""
+
+
+class SecretNames(Model):
+    """Kubernetes Secrets that must exist; the program names them and never sees what is in them."""
+
+    postgres: DnsLabel = "postgres-credentials"
+    postgres_superuser: DnsLabel = "postgres-superuser"
+    postgres_backup: DnsLabel = "postgres-backup"
+    postgres_monitoring: DnsLabel = "postgres-monitoring"
+    pgbouncer: DnsLabel = "pgbouncer-userlist"
+    jwt: DnsLabel = "jwt-secret"
+    backup_key: DnsLabel = "backup-key"
+
+
+class Settings(Model):
+    """Everything that a stack decides."""
+
+    environment_name: str = Field(pattern=r"^[a-z][-a-z0-9]*$", description="what the stack is: production, local ...")
+    owner: str = Field(min_length=1, description="the team that is asked about these resources")
+    domain: DnsName
+    namespace: DnsLabel = "crypto"
+    kube_context: str = Field(
+        min_length=1, description="context of the kubeconfig; named so that no other cluster is hit"
+    )
+    time_zone: TimeZone = "UTC"
+    storage_class: DnsName | None = Field(default=None, description="left out: the cluster's default class")
+    images: dict[str, str]
+    image_pull_secret: DnsLabel | None = None
+    services: dict[str, ServiceSettings] = Field(default_factory=default_services)
+    postgres: PostgresSettings = PostgresSettings()
+    pgbouncer: PgbouncerSettings = PgbouncerSettings()
+    redis: RedisSettings = RedisSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    backup: BackupSettings
+    aws: AwsSettings
+    secrets: SecretNames = SecretNames()
+    ingress: IngressSettings = IngressSettings()
+    certificates: CertificateSettings
+    monitoring: MonitoringSettings = MonitoringSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    notifications: NotificationSettings = NotificationSettings()
+    access: AccessSettings = AccessSettings()
+    network: NetworkSettings = NetworkSettings()
+    protect: bool = Field(default=True, description="refuse to delete what holds data")
+    maintenance: bool = Field(default=False, description="serve the maintenance page and suspend the jobs")
+    adopt_namespace: bool = Field(
+        default=False, description="the namespace exists and belongs to somebody else: label it, never delete it"
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _every_image(cls, images: dict[str, str]) -> dict[str, str]:
+        missing = [name for name in IMAGE_NAMES if name not in images]
+        unknown = sorted(set(images) - set(IMAGE_NAMES))
+        if missing or unknown:
+            wrong = [
+                f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
+            ]
+            raise ValueError(f"{'; '.join(wrong)}; needed is a full reference for each of {', '.join(IMAGE_NAMES)}")
+        return images
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _fill_services(cls, given: Any) -> dict[str, ServiceSettings]:
+        given = as_mapping("services", given)
+        unknown = sorted(name for name in given if name not in services.BY_NAME)
+        if unknown:
+            raise ValueError(f"no such service: {', '.join(unknown)}; known are {', '.join(services.BY_NAME)}")
+        return {spec.name: service_settings(spec, given.get(spec.name, {})) for spec in services.ALL}
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.aws.endpoint is not None and self.aws.credentials_secret is None:
+            raise ValueError("aws.endpoint is set without aws.credentialsSecret; name the Secret that the jobs mount")
+        return self
+
+    def image(self, name: str) -> str:
+        """The full reference of an image of ``IMAGE_NAMES``."""
+        return self.images[name]
+
+
+def load(values: Mapping[str, Any]) -> Settings:
+    """Settings from plain data with the keys of the stack file.
+
+    Raises:
+        SettingsError: one line for each wrong, missing or unknown key.
+    """
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(detail) for detail in error.errors())) from None
+
+
+def _explain(detail: Any) -> str:
+    key = "crypto:" + ".".join(str(part) for part in detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    match detail["type"]:
+        case "missing":
+            return f"{key} is missing; set it in the stack file (Pulumi.yaml says what it is)"
+        case "extra_forbidden":
+            return f"{key} is no setting of this program; remove it or mend its spelling"
+        case _ if isinstance(detail["input"], (dict, list)):
+            return f"{key}: {message}"
+        case _:
+            return f"{key} is {detail['input']!r}: {message}"

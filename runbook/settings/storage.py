@@ -1,0 +1,42 @@
+"""Settings of the backups and of the AWS account."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runbook import thresholds
+from runbook.settings.base import REGION, BucketName, DnsLabel, Model, Resources
+
+
+class BackupSettings(Model):
+    """Where backups go. ``bucket`` is also the name of the S3 bucket that the program declares."""
+
+    bucket: BucketName
+    prefix: str = Field(default="crypto-analytics/", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/$")
+    retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1)
+    public_key: str | None = Field(
+        default=None,
+        pattern=r"^age1[a-z0-9]{58}$",
+        description="age recipient that backups are encrypted for; its private key is the Secret secrets.backupKey",
+    )
+    object_lock_days: int = Field(
+        default=0,
+        ge=0,
+        description="days in which nobody, not even the account's administrator, can delete a backup; 0 for none",
+    )
+    replica_region: str | None = Field(default=None, pattern=REGION, description="a second region that gets a copy")
+    force_destroy: bool = Field(default=False, description="let `pulumi destroy` empty the bucket; never in production")
+    resources: Resources = Resources(cpu_request="500m", memory_request="512Mi", memory_limit="1Gi")
+
+
+class AwsSettings(Model):
+    """The AWS account. ``endpoint`` and ``credentials_secret`` belong to environments without AWS."""
+
+    region: str = Field(pattern=REGION)
+    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    credentials_secret: DnsLabel | None = None
+    oidc_provider_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:oidc-provider/.+$",
+        description="IAM provider of the cluster's service-account tokens; pods get their IAM role by it",
+    )
