@@ -106,9 +106,7 @@ def kafka_args(context: Context) -> StatefulArgs:
         # A broker hands over its partitions before it goes.
         grace_seconds=120,
         parallel=True,
-        more_ports={datastores.KAFKA_EXTERNAL_NAME: datastores.KAFKA_EXTERNAL_PORT}
-        if settings.outside_listener
-        else {},
+        more_ports=_outside_ports(settings),
     )
 
 
