@@ -8,16 +8,17 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.context import Context, child
-from runbook import datastores, services, thresholds
+from runbook import datastores, endpoints, services, thresholds
 from runbook.pool import recommended_pool_size
 from runbook.sections import Section
-from runbook.settings import ServiceSettings
+from runbook.settings import ServiceSettings, Settings
 
 CONFIG_MAP: Final = "app-config"
 
 
-def shared_environment() -> dict[str, str]:
+def shared_environment(settings: Settings) -> dict[str, str]:
     """Environment of all services: addresses, and the pool's limits. A service's own pool size is its own."""
+    cache, brokers = endpoints.redis(settings), endpoints.kafka(settings)
     addresses = {f"{spec.service_name.upper().replace('-', '_')}_URL": spec.url for spec in services.ALL}
     return {
         # PgBouncer stands between the services and PostgreSQL: their pools together exceed max_connections (defect 9).
@@ -28,9 +29,11 @@ def shared_environment() -> dict[str, str]:
         "DATABASE_MAX_OVERFLOW": str(thresholds.POOL_OVERFLOW.count),
         "DATABASE_POOL_TIMEOUT": str(thresholds.POOL_TIMEOUT.count),
         "DATABASE_POOL_RECYCLE": str(thresholds.POOL_RECYCLE.count),
-        "REDIS_HOST": datastores.REDIS.name,
-        "REDIS_PORT": str(datastores.REDIS.port),
-        "KAFKA_BOOTSTRAP_SERVERS": datastores.KAFKA.address,
+        "REDIS_HOST": cache.host,
+        "REDIS_PORT": str(cache.port),
+        **({"REDIS_TLS": "true"} if cache.tls else {}),
+        "KAFKA_BOOTSTRAP_SERVERS": endpoints.bootstrap(brokers),
+        **({"KAFKA_SECURITY_PROTOCOL": "SSL"} if brokers[0].tls else {}),
         "KAFKA_TOPIC": services.PRICE_TOPIC,
         "KAFKA_GROUP": services.ANALYTICS_GROUP,
         "KAFKA_PARTITIONS": str(thresholds.KAFKA_PARTITIONS.count),
@@ -54,7 +57,7 @@ class AppConfig(pulumi.ComponentResource):
 
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("crypto:config:AppConfig", name, None, opts)
-        self.data = shared_environment()
+        self.data = shared_environment(context.settings)
         self.config_map = core.v1.ConfigMap(
             f"{name}-config-map",
             core.v1.ConfigMapInitArgs(

@@ -31,6 +31,16 @@ class Context:
             annotations=section_annotations(section, **(extra or {})),
         )
 
+    def cluster_metadata(
+        self, name: str, component: str, section: Section, extra: dict[str, str] | None = None
+    ) -> meta.v1.ObjectMetaArgs:
+        """Metadata of an object that has no namespace."""
+        return meta.v1.ObjectMetaArgs(
+            name=name,
+            labels=labels(name, self.settings.owner, component),
+            annotations=section_annotations(section, **(extra or {})),
+        )
+
     def in_namespace(self, namespace: pulumi.Input[str]) -> Context:
         """The same context, with a namespace that is known only when it exists."""
         return replace(self, namespace=namespace)

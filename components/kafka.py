@@ -17,7 +17,6 @@ from runbook.quantity import to_bytes
 from runbook.sections import Section
 from runbook.settings import KafkaSettings
 
-CONTROLLER_PORT: Final = 9093
 _DATA: Final = "/var/lib/kafka/data"
 
 
@@ -29,7 +28,7 @@ def cluster_id(domain: str, namespace: str) -> str:
 def kafka_environment(settings: KafkaSettings, namespace: str, domain: str) -> dict[str, str]:
     """Settings of a broker as the image reads them, without what differs from pod to pod."""
     hosts = [f"kafka-{index}.{headless_name(datastores.KAFKA)}.{namespace}.svc" for index in range(settings.brokers)]
-    voters = ",".join(f"{index}@{host}:{CONTROLLER_PORT}" for index, host in enumerate(hosts))
+    voters = ",".join(f"{index}@{host}:{datastores.KAFKA_CONTROLLER_PORT}" for index, host in enumerate(hosts))
     copies = min(3, settings.brokers)
     heap = to_bytes(settings.heap) // 2**20
     return {
@@ -53,7 +52,7 @@ def kafka_environment(settings: KafkaSettings, namespace: str, domain: str) -> d
 
 def _listeners(settings: KafkaSettings) -> dict[str, int]:
     external = {"EXTERNAL": datastores.KAFKA_EXTERNAL_PORT} if settings.outside_listener else {}
-    return {"PLAINTEXT": datastores.KAFKA.port, "CONTROLLER": CONTROLLER_PORT, **external}
+    return {"PLAINTEXT": datastores.KAFKA.port, "CONTROLLER": datastores.KAFKA_CONTROLLER_PORT, **external}
 
 
 def _pod_environment(settings: KafkaSettings, namespace: str) -> list[core.v1.EnvVarArgs]:
@@ -83,7 +82,7 @@ def kafka_args(context: Context) -> StatefulArgs:
     mounts = [
         pods.scratch("config", "/opt/kafka/config"),
         pods.scratch("logs", "/opt/kafka/logs", "256Mi"),
-        pods.scratch("tmp", "/tmp"),
+        pods.temporary(),
     ]
     pod = container(
         spec,

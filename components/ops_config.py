@@ -8,20 +8,26 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.context import Context, child
-from runbook import datastores, services
+from runbook import datastores, endpoints, services
+from runbook.endpoints import Endpoint
 from runbook.ops_settings import (
     CONFIG_PATH,
     SECRETS_DIRECTORY,
     BackupTarget,
+    ChatTarget,
+    JwtTarget,
     KafkaTarget,
     Login,
+    MailTarget,
     OpsSettings,
     PostgresTarget,
+    PrometheusTarget,
     RedisTarget,
+    ScaleTarget,
     ServiceTarget,
 )
 from runbook.sections import Section
-from runbook.settings import Settings
+from runbook.settings import MailSettings, Settings
 
 CONFIG_MAP: Final = "ops-config"
 CONFIG_FILE: Final = CONFIG_PATH.rsplit("/", 1)[1]
@@ -33,45 +39,96 @@ def secret_directory(secret: str) -> str:
     return f"{SECRETS_DIRECTORY}/{secret}"
 
 
+def _login(user: str, secret: str) -> Login:
+    return Login(user=user, password_file=f"{secret_directory(secret)}/password")
+
+
 def ops_settings(settings: Settings) -> OpsSettings:
     """The operations program's settings, with addresses that hold inside the namespace's cluster."""
-    suffix, secrets = f".{settings.namespace}.svc", settings.secrets
-
-    def login(user: str, secret: str) -> Login:
-        return Login(user=user, password_file=f"{secret_directory(secret)}/password")
-
+    suffix = f".{settings.namespace}.svc"
     return OpsSettings(
         namespace=settings.namespace,
         time_zone=settings.time_zone,
-        postgres=PostgresTarget(
-            host=datastores.POSTGRES.name + suffix,
-            port=datastores.POSTGRES.port,
-            database=datastores.DATABASE,
-            backup=login(datastores.BACKUP_ROLE, secrets.postgres_backup),
-            owner=login(datastores.DATABASE_OWNER, secrets.postgres),
-            superuser=login("postgres", secrets.postgres_superuser),
-        ),
-        redis=RedisTarget(host=datastores.REDIS.name + suffix, port=datastores.REDIS.port),
-        kafka=KafkaTarget(
-            bootstrap=f"{datastores.KAFKA.name}{suffix}:{datastores.KAFKA.port}",
-            brokers=settings.kafka.brokers,
-            topic=services.PRICE_TOPIC,
-            group=services.ANALYTICS_GROUP,
-        ),
+        postgres=_postgres(settings, suffix),
+        redis=_redis(endpoints.redis(settings, suffix)),
+        kafka=_kafka(settings, suffix),
         services=tuple(
             ServiceTarget(
                 name=spec.name, health_url=f"http://{spec.service_name}{suffix}:{spec.port}{spec.health_path}"
             )
             for spec in services.ALL
         ),
-        backup=BackupTarget(
-            bucket=settings.backup.bucket,
-            prefix=settings.backup.prefix,
-            region=settings.aws.region,
-            endpoint=settings.aws.endpoint,
-            retention_days=settings.backup.retention_days,
+        backup=_backup(settings),
+        prometheus=PrometheusTarget(url=settings.monitoring.prometheus_url),
+        mail=_mail(settings.notifications.mail),
+        chat=_chat(settings.notifications.slack_secret),
+        scaling=tuple(
+            ScaleTarget(name=spec.name, normal=own.replicas_normal, peak=own.replicas_peak)
+            for spec in services.SCALED_AT_PEAK
+            for own in (settings.services[spec.name],)
         ),
+        jwt=JwtTarget(secret=settings.secrets.jwt, services=tuple(spec.name for spec in services.ALL if spec.uses_jwt)),
     )
+
+
+def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
+    server, secrets = endpoints.postgres(settings, suffix), settings.secrets
+    return PostgresTarget(
+        host=server.host,
+        port=server.port,
+        database=datastores.DATABASE,
+        backup=_login(datastores.BACKUP_ROLE, secrets.postgres_backup),
+        owner=_login(datastores.DATABASE_OWNER, secrets.postgres),
+        superuser=_login("postgres", secrets.postgres_superuser),
+    )
+
+
+def _redis(server: Endpoint) -> RedisTarget:
+    return RedisTarget(host=server.host, port=server.port, tls=server.tls)
+
+
+def _kafka(settings: Settings, suffix: str) -> KafkaTarget:
+    brokers = endpoints.kafka(settings, suffix)
+    external = settings.kafka.external
+    return KafkaTarget(
+        bootstrap=endpoints.bootstrap(brokers),
+        brokers=len(external.bootstrap) if external else settings.kafka.brokers,
+        topic=services.PRICE_TOPIC,
+        group=services.ANALYTICS_GROUP,
+        tls=brokers[0].tls,
+    )
+
+
+def _backup(settings: Settings) -> BackupTarget:
+    backup = settings.backup
+    key = f"{secret_directory(settings.secrets.backup_key)}/identity" if backup.public_key else None
+    return BackupTarget(
+        bucket=backup.bucket,
+        prefix=backup.prefix,
+        region=settings.aws.region,
+        endpoint=settings.aws.endpoint,
+        retention_days=backup.retention_days,
+        public_key=backup.public_key,
+        private_key_file=key,
+    )
+
+
+def _mail(mail: MailSettings | None) -> MailTarget | None:
+    if mail is None:
+        return None
+    return MailTarget(
+        host=mail.host,
+        port=mail.port,
+        sender=mail.sender,
+        recipients=mail.recipients,
+        tls=mail.tls,
+        user=mail.user,
+        password_file=f"{secret_directory(mail.secret)}/password" if mail.secret else None,
+    )
+
+
+def _chat(secret: str | None) -> ChatTarget | None:
+    return ChatTarget(webhook_file=f"{secret_directory(secret)}/url") if secret else None
 
 
 class OpsConfig(pulumi.ComponentResource):

@@ -13,8 +13,11 @@ from components import pods
 from components.context import Context, child
 from components.labels import labels, section_annotations
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP, secret_directory
+from components.rights import policy_rules, role_ref
+from runbook.jobs import Job, Right
+from runbook.ops_settings import FIRST_WEEK_VARIABLE, TIME_ZONE_VARIABLE
 from runbook.schedules import Schedule
-from runbook.settings import Resources
+from runbook.settings import Resources, Settings
 
 USER_ID: Final = 65532
 # A CronJob appends eleven characters to its name for each job.
@@ -25,63 +28,63 @@ DAY_SECONDS: Final = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Verbs on resources of an API group, inside the namespace."""
-
-    resources: tuple[str, ...]
-    verbs: tuple[str, ...]
-    api_group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class OpsCronJobArgs:
-    """A scheduled command of ``ops``. ``deadline_seconds`` ends a run that hangs; ``secrets`` are mounted as files."""
+    """A scheduled command of ``ops`` with what its stack gives it; ``secrets`` are mounted as files."""
 
-    schedule: Schedule
-    command: tuple[str, ...]
+    job: Job
     resources: Resources
-    deadline_seconds: int
-    retries: int = 2
     secrets: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    uses_bucket: bool = False
+    rights: tuple[Right, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.schedule.name) > MAX_NAME_LENGTH:
-            raise ValueError(f"CronJob {self.schedule.name!r}: a name has at most {MAX_NAME_LENGTH} characters")
+        if len(self.name) > MAX_NAME_LENGTH:
+            raise ValueError(f"CronJob {self.name!r}: a name has at most {MAX_NAME_LENGTH} characters")
 
     @property
     def name(self) -> str:
         """Name of the CronJob and of everything that belongs to it."""
-        return self.schedule.name
+        return self.job.name
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it runs."""
+        return self.job.schedule
+
+    def rights_in(self, *, cluster: bool) -> tuple[Right, ...]:
+        """The rights inside the namespace, or those on what has no namespace."""
+        return tuple(right for right in self.rights if right.cluster is cluster)
 
 
-def _mounts(args: OpsCronJobArgs, context: Context) -> list[pods.Mount]:
-    secrets = list(args.secrets)
-    credentials = context.settings.aws.credentials_secret
-    if args.uses_bucket and credentials:
-        secrets.append(credentials)
+def _mounts(args: OpsCronJobArgs) -> list[pods.Mount]:
     return [
         pods.config_files("config", CONFIG_MAP, CONFIG_DIRECTORY),
-        pods.scratch("tmp", "/tmp"),
-        *(pods.secret_files(f"secret-{name}"[:63], name, secret_directory(name)) for name in secrets),
+        pods.temporary(),
+        *(pods.secret_files(f"secret-{name}"[:63], name, secret_directory(name)) for name in args.secrets),
     ]
 
 
 def _environment(args: OpsCronJobArgs, context: Context) -> dict[str, str]:
     credentials = context.settings.aws.credentials_secret
-    if not (args.uses_bucket and credentials):
-        return {}
-    return {"AWS_SHARED_CREDENTIALS_FILE": f"{secret_directory(credentials)}/credentials"}
+    values: dict[str, str] = {}
+    if credentials in args.secrets:
+        values["AWS_SHARED_CREDENTIALS_FILE"] = f"{secret_directory(credentials)}/credentials"
+    if args.schedule.first_week:
+        values |= {FIRST_WEEK_VARIABLE: "1", TIME_ZONE_VARIABLE: time_zone(args, context.settings)}
+    return values
+
+
+def time_zone(args: OpsCronJobArgs, settings: Settings) -> str:
+    """The schedule's own time zone, else the stack's."""
+    return args.schedule.time_zone or settings.time_zone
 
 
 def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecArgs:
     """A run's pod. It gets a token for the API only where the job has a Role."""
-    mounts = _mounts(args, context)
+    mounts = _mounts(args)
     container = core.v1.ContainerArgs(
         name="ops",
         image=context.settings.image("ops"),
-        args=list(args.command),
+        args=list(args.job.command),
         env=pods.environment(_environment(args, context)),
         resources=pods.requirements(args.resources),
         security_context=pods.container_security(),
@@ -96,7 +99,7 @@ def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecA
             user_id=USER_ID,
             containers=[container],
             mounts=mounts,
-            token=bool(args.rules),
+            token=bool(args.rights),
             restart_policy="Never",
         ),
         context.settings,
@@ -124,22 +127,23 @@ def _failure_policy() -> batch.v1.PodFailurePolicyArgs:
 
 
 def cron_job_args(args: OpsCronJobArgs, context: Context) -> batch.v1.CronJobInitArgs:
-    """The CronJob: an explicit time zone, never two runs at once, and a missed run caught up within the hour."""
+    """The CronJob: an explicit time zone, never two runs at once, and a missed run caught up soon or not at all."""
     return batch.v1.CronJobInitArgs(
         metadata=context.metadata(args.name, "operations", args.schedule.section),
         spec=batch.v1.CronJobSpecArgs(
             schedule=args.schedule.cron,
-            time_zone=context.settings.time_zone,
+            time_zone=time_zone(args, context.settings),
+            suspend=context.settings.maintenance,
             concurrency_policy="Forbid",
             # Without it, a job that was suspended fires every missed run at once when it is resumed.
-            starting_deadline_seconds=3600,
+            starting_deadline_seconds=args.schedule.catch_up_seconds,
             successful_jobs_history_limit=3,
             failed_jobs_history_limit=5,
             job_template=batch.v1.JobTemplateSpecArgs(
                 metadata=meta.v1.ObjectMetaArgs(labels=labels(args.name, context.settings.owner, "operations")),
                 spec=batch.v1.JobSpecArgs(
-                    backoff_limit=args.retries,
-                    active_deadline_seconds=args.deadline_seconds,
+                    backoff_limit=args.job.retries,
+                    active_deadline_seconds=args.job.deadline_seconds,
                     ttl_seconds_after_finished=7 * DAY_SECONDS,
                     pod_failure_policy=_failure_policy(),
                     template=pod_args(args, context),
@@ -149,24 +153,9 @@ def cron_job_args(args: OpsCronJobArgs, context: Context) -> batch.v1.CronJobIni
     )
 
 
-def role_args(args: OpsCronJobArgs, context: Context) -> rbac.v1.RoleInitArgs:
-    """The job's Role: exactly the rules that it names."""
-    return rbac.v1.RoleInitArgs(
-        metadata=context.metadata(args.name, "operations", args.schedule.section),
-        rules=[
-            rbac.v1.PolicyRuleArgs(api_groups=[rule.api_group], resources=list(rule.resources), verbs=list(rule.verbs))
-            for rule in args.rules
-        ],
-    )
-
-
-def role_binding_args(args: OpsCronJobArgs, context: Context) -> rbac.v1.RoleBindingInitArgs:
-    """Binds the job's Role to its own ServiceAccount and to nobody else."""
-    return rbac.v1.RoleBindingInitArgs(
-        metadata=context.metadata(args.name, "operations", args.schedule.section),
-        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=args.name),
-        subjects=[rbac.v1.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=context.settings.namespace)],
-    )
+def cluster_role_name(args: OpsCronJobArgs, settings: Settings) -> str:
+    """Name of a job's ClusterRole: those of two namespaces must not meet."""
+    return f"{settings.namespace}-{args.name}"
 
 
 class OpsCronJob(pulumi.ComponentResource):
@@ -194,15 +183,41 @@ class OpsCronJob(pulumi.ComponentResource):
             child(self),
         )
         needed: list[pulumi.Resource] = [account, *depends_on]
-        if args.rules:
-            role = rbac.v1.Role(f"{name}-role", role_args(args, context), child(self))
-            needed.append(
-                rbac.v1.RoleBinding(
-                    f"{name}-role-binding", role_binding_args(args, context), child(self, depends_on=[role])
-                )
-            )
+        needed += self._roles(name, args, context)
         self.cron_job = batch.v1.CronJob(
             f"{name}-cron-job", cron_job_args(args, context), child(self, depends_on=needed)
         )
         self.name = self.cron_job.metadata.name
         self.register_outputs({"name": self.name})
+
+    def _roles(self, name: str, args: OpsCronJobArgs, context: Context) -> list[pulumi.Resource]:
+        """The job's Role and, where it reads what has no namespace, its ClusterRole, bound to it and to nobody else."""
+        made: list[pulumi.Resource] = []
+        metadata = context.metadata(args.name, "operations", args.schedule.section)
+        subjects = [rbac.v1.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=context.settings.namespace)]
+        inside, outside = args.rights_in(cluster=False), args.rights_in(cluster=True)
+        if inside:
+            role = rbac.v1.Role(
+                f"{name}-role", rbac.v1.RoleInitArgs(metadata=metadata, rules=policy_rules(inside)), child(self)
+            )
+            binding = rbac.v1.RoleBindingInitArgs(
+                metadata=metadata, role_ref=role_ref("Role", args.name), subjects=subjects
+            )
+            made.append(rbac.v1.RoleBinding(f"{name}-role-binding", binding, child(self, depends_on=[role])))
+        if outside:
+            shared = cluster_role_name(args, context.settings)
+            cluster_metadata = context.cluster_metadata(shared, "operations", args.schedule.section)
+            cluster_role = rbac.v1.ClusterRole(
+                f"{name}-cluster-role",
+                rbac.v1.ClusterRoleInitArgs(metadata=cluster_metadata, rules=policy_rules(outside)),
+                child(self),
+            )
+            cluster_binding = rbac.v1.ClusterRoleBindingInitArgs(
+                metadata=cluster_metadata, role_ref=role_ref("ClusterRole", shared), subjects=subjects
+            )
+            made.append(
+                rbac.v1.ClusterRoleBinding(
+                    f"{name}-cluster-role-binding", cluster_binding, child(self, depends_on=[cluster_role])
+                )
+            )
+        return made

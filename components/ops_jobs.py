@@ -1,41 +1,46 @@
-"""The jobs of the runbook: which command runs when, with which rights."""
+"""The jobs of the runbook with what the stack's settings add: resources, Secrets, rights."""
 
 from __future__ import annotations
 
-from components.ops_job import OpsCronJobArgs, Rule
-from runbook import schedules
-from runbook.settings import Resources, Settings
+from components.ops_job import OpsCronJobArgs
+from runbook import capacity, jobs
+from runbook.jobs import Job, Need, Right
+from runbook.settings import Settings
 
-_SMALL = Resources(cpu_request="50m", memory_request="128Mi", memory_limit="256Mi")
+
+def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
+    """Secrets that the job's pod mounts: those of the parties that it talks to, and no other."""
+    names, sinks = settings.secrets, settings.notifications
+    by_need: dict[Need, tuple[str | None, ...]] = {
+        Need.POSTGRES_BACKUP: (names.postgres_backup,),
+        Need.POSTGRES_OWNER: (names.postgres,),
+        Need.POSTGRES_SUPERUSER: (names.postgres_superuser, names.postgres),
+        Need.BUCKET: (settings.aws.credentials_secret,),
+        Need.DECRYPTION: (names.backup_key if settings.backup.public_key else None,),
+        Need.NOTIFY: (sinks.mail.secret if sinks.mail else None, sinks.slack_secret),
+    }
+    wanted = (name for need, found in by_need.items() if need in job.needs for name in found)
+    return tuple(dict.fromkeys(name for name in wanted if name))
 
 
-def backup_postgres(settings: Settings) -> OpsCronJobArgs:
-    """Section 5.1. It asks the Kubernetes API for nothing, so it gets no Role and no token."""
+def rights(job: Job, settings: Settings) -> tuple[Right, ...]:
+    """What the job may do in the cluster."""
+    if Need.JWT_SECRET not in job.needs:
+        return job.rights
+    # No `create`: it cannot be limited to a name, and the Secret exists.
+    return (Right(("secrets",), ("get", "patch"), names=(settings.secrets.jwt,)), *job.rights)
+
+
+def job_args(job: Job, settings: Settings) -> OpsCronJobArgs:
+    """The CronJob's arguments."""
     return OpsCronJobArgs(
-        schedule=schedules.BACKUP_POSTGRES,
-        command=("backup", "postgres", "--json"),
-        resources=settings.backup.resources,
-        deadline_seconds=4 * 3600,
-        secrets=(settings.secrets.postgres_backup,),
-        uses_bucket=True,
-    )
-
-
-def health_check(settings: Settings) -> OpsCronJobArgs:
-    """Section 1.1. It reads the pods of its namespace and the list of backups, and changes nothing."""
-    return OpsCronJobArgs(
-        schedule=schedules.HEALTH_CHECK,
-        command=("health", "--json"),
-        resources=_SMALL,
-        deadline_seconds=300,
-        # A failed check is an answer, not an accident.
-        retries=0,
-        secrets=(settings.secrets.postgres_backup,),
-        rules=(Rule(resources=("pods",), verbs=("get", "list")),),
-        uses_bucket=True,
+        job=job,
+        resources=capacity.job_resources(job, settings),
+        secrets=secrets(job, settings),
+        rights=rights(job, settings),
     )
 
 
 def all_jobs(settings: Settings) -> tuple[OpsCronJobArgs, ...]:
     """Every job of the stack."""
-    return (backup_postgres(settings), health_check(settings))
+    return tuple(job_args(job, settings) for job in jobs.ALL)

@@ -11,7 +11,8 @@ from pulumi_kubernetes import apps, core, meta, policy
 from components import pods
 from components.context import Context, child
 from components.labels import selector
-from runbook import datastores
+from runbook import datastores, endpoints
+from runbook.endpoints import Endpoint
 from runbook.sections import Section
 from runbook.settings import PgbouncerSettings
 
@@ -22,11 +23,11 @@ _SPEC: Final = datastores.PGBOUNCER
 _SECTION: Final = Section.CONNECTION_POOL
 
 
-def pgbouncer_ini(settings: PgbouncerSettings) -> str:
+def pgbouncer_ini(settings: PgbouncerSettings, server: Endpoint) -> str:
     """``pgbouncer.ini``: transaction pooling, so that a client holds a server connection only while it works."""
     lines = [
         "[databases]",
-        f"{datastores.DATABASE} = host={datastores.POSTGRES.name} port={datastores.POSTGRES.port}",
+        f"{datastores.DATABASE} = host={server.host} port={server.port}",
         "[pgbouncer]",
         "listen_addr = *",
         f"listen_port = {_SPEC.port}",
@@ -40,6 +41,8 @@ def pgbouncer_ini(settings: PgbouncerSettings) -> str:
         "server_reset_query_always = 0",
         # Clients that speak through JDBC or libpq send these; transaction pooling has no use for them.
         "ignore_startup_parameters = extra_float_digits,options",
+        # Encrypted without a look at the certificate: RDS signs with an authority that no image brings along.
+        *(["server_tls_sslmode = require"] if server.tls else []),
         "log_connections = 0",
         "log_disconnections = 0",
     ]
@@ -52,7 +55,7 @@ def deployment_args(context: Context, config: dict[str, str]) -> apps.v1.Deploym
     mounts = [
         pods.config_files("config", CONFIG_MAP, f"{_CONFIG}/conf"),
         pods.secret_files("userlist", context.settings.secrets.pgbouncer, _SECRETS),
-        pods.scratch("tmp", "/tmp"),
+        pods.temporary(),
     ]
     return apps.v1.DeploymentInitArgs(
         metadata=context.metadata(_SPEC.name, "datastore", _SECTION),
@@ -101,7 +104,7 @@ class PgBouncer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("crypto:datastore:PgBouncer", name, None, opts)
-        config = {"pgbouncer.ini": pgbouncer_ini(context.settings.pgbouncer)}
+        config = {"pgbouncer.ini": pgbouncer_ini(context.settings.pgbouncer, endpoints.postgres(context.settings))}
         metadata = context.metadata(_SPEC.name, "datastore", _SECTION)
         config_map = core.v1.ConfigMap(
             f"{name}-config",

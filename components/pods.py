@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pulumi_kubernetes import core, meta
 
 from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
+from runbook import priorities
 from runbook.sections import Section
 from runbook.settings import Resources, Settings
 
@@ -104,6 +105,11 @@ def scratch(name: str, path: str, size: str = "64Mi") -> Mount:
     )
 
 
+def temporary() -> Mount:
+    """The folder that programs expect to be able to write to: the root file system cannot be written."""
+    return scratch("tmp", "/tmp")  # noqa: S108 (a volume of the pod's own)
+
+
 def config_files(name: str, config_map: str, path: str) -> Mount:
     """A ConfigMap's keys as files in a folder."""
     return Mount(
@@ -165,6 +171,7 @@ def template(args: PodArgs, settings: Settings) -> core.v1.PodTemplateSpecArgs:
             automount_service_account_token=args.token,
             # The kubelet would else inject an address pair for every Service of the namespace.
             enable_service_links=False,
+            priority_class_name=priorities.class_name(args.component, settings.namespace),
             restart_policy=args.restart_policy,
             security_context=pod_security(args.user_id),
             image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,

@@ -48,13 +48,17 @@ def postgresql_conf(settings: PostgresSettings) -> str:
 def init_sql() -> str:
     """Roles and database of a new server. psql reads the passwords from files: they stand in no argument and no log."""
     owner, backup, database = datastores.DATABASE_OWNER, datastores.BACKUP_ROLE, datastores.DATABASE
+    monitor = datastores.MONITORING_ROLE
     return f"""\\set owner_password `cat {_SECRETS}/owner/password`
 \\set backup_password `cat {_SECRETS}/backup/password`
+\\set monitor_password `cat {_SECRETS}/monitoring/password`
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = panic;
 CREATE ROLE {owner} LOGIN CREATEDB PASSWORD :'owner_password';
 CREATE ROLE {backup} LOGIN PASSWORD :'backup_password';
 GRANT pg_read_all_data TO {backup};
+CREATE ROLE {monitor} LOGIN PASSWORD :'monitor_password';
+GRANT pg_monitor TO {monitor};
 CREATE DATABASE {database} OWNER {owner};
 \\connect {database}
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
@@ -74,8 +78,9 @@ def postgres_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, s
         pods.secret_files("superuser", secrets.postgres_superuser, f"{_SECRETS}/superuser"),
         pods.secret_files("owner", secrets.postgres, f"{_SECRETS}/owner"),
         pods.secret_files("backup", secrets.postgres_backup, f"{_SECRETS}/backup"),
+        pods.secret_files("monitoring", secrets.postgres_monitoring, f"{_SECRETS}/monitoring"),
         pods.scratch("run", "/run/postgresql"),
-        pods.scratch("tmp", "/tmp"),
+        pods.temporary(),
     ]
     ready = ["pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"]
     pod = container(

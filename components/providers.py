@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from components.backup_storage import tags
+from components.storage.bucket import tags
 from runbook.settings import Settings
 
 

@@ -40,7 +40,7 @@ def redis_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, str]
     """The StatefulSet's arguments and its ConfigMaps (name -> files)."""
     settings, spec = context.settings.redis, datastores.REDIS
     maps = {CONFIG_MAP: {"redis.conf": redis_conf(settings)}}
-    mounts = [pods.config_files("config", CONFIG_MAP, _CONFIG), pods.scratch("tmp", "/tmp")]
+    mounts = [pods.config_files("config", CONFIG_MAP, _CONFIG), pods.temporary()]
     # PING answers LOADING with exit code 0 while a dump is read: only PONG means ready.
     ready = ["sh", "-c", "redis-cli -h 127.0.0.1 ping | grep -q PONG"]
     pod = container(

@@ -13,6 +13,7 @@ from components import pods
 from components.app_config import CONFIG_MAP, service_environment
 from components.context import Context, child
 from components.labels import selector
+from runbook import datastores
 from runbook.sections import Section
 from runbook.services import ServiceSpec
 from runbook.settings import ServiceSettings
@@ -36,14 +37,18 @@ class MicroserviceArgs:
 
     def secrets(self, context: Context) -> dict[str, str]:
         """Secrets that the pods mount: folder -> Secret."""
-        names = {"database": context.settings.secrets.postgres}
+        names: dict[str, str] = {}
+        if datastores.PGBOUNCER in self.spec.uses:
+            names["database"] = context.settings.secrets.postgres
         if self.spec.uses_jwt:
             names["jwt"] = context.settings.secrets.jwt
         return names
 
 
 def _secret_environment(args: MicroserviceArgs) -> dict[str, str]:
-    files = {"DATABASE_PASSWORD_FILE": f"{_SECRETS}/database/password"}
+    files: dict[str, str] = {}
+    if datastores.PGBOUNCER in args.spec.uses:
+        files["DATABASE_PASSWORD_FILE"] = f"{_SECRETS}/database/password"
     if args.spec.uses_jwt:
         files["JWT_SECRET_FILE"] = f"{_SECRETS}/jwt/secret"
     return files
@@ -80,7 +85,7 @@ def deployment_args(args: MicroserviceArgs, context: Context) -> apps.v1.Deploym
     """The Deployment. ``replicas`` is left out: the HPA owns them, and two owners would fight (defect 14)."""
     spec = args.spec
     mounts = [
-        pods.scratch("tmp", "/tmp"),
+        pods.temporary(),
         *(pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in args.secrets(context).items()),
     ]
     return apps.v1.DeploymentInitArgs(

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
-from components import ops_jobs, providers
+from components import datastores, ops_jobs, providers
+from components.access import Access
 from components.app_config import AppConfig
-from components.backup_storage import BackupStorage
+from components.certificates import Certificates
 from components.context import Context
-from components.kafka import Kafka
+from components.exporters import Exporter
+from components.ingress import Edge
+from components.maintenance import Maintenance
 from components.namespace import CryptoNamespace
+from components.network import Network
 from components.ops_config import OpsConfig
 from components.ops_job import OpsCronJob
-from components.pgbouncer import PgBouncer
-from components.postgres import Postgres
-from components.redis import Redis
 from components.service import Microservice, MicroserviceArgs
-from runbook import services
+from components.storage.backups import BackupStorage
+from runbook import exporters, services
 from runbook.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The components of a stack."""
+    """The components of a stack that others ask for."""
 
     namespace: CryptoNamespace
     storage: BackupStorage
     services: dict[str, Microservice]
     jobs: dict[str, OpsCronJob]
+    edge: Edge
 
     def outputs(self) -> dict[str, Any]:
         """What people and scripts ask a stack for."""
         return {
             "namespace": self.namespace.name,
+            "url": self.edge.url,
             "backupBucket": self.storage.bucket.bucket,
             "services": {name: service.url for name, service in self.services.items()},
             "jobs": sorted(self.jobs),
@@ -48,33 +53,46 @@ def declare(settings: Settings) -> System:
     context = Context(settings, settings.namespace)
     namespace = CryptoNamespace("crypto", context, cluster)
     context = context.in_namespace(namespace.name)
+    Network("network", context, cluster)
+    Access("access", context, cluster)
 
     storage = BackupStorage("backups", context, providers.options(providers.aws_provider(settings)))
     app_config = AppConfig("app", context, cluster)
-    postgres = Postgres("postgres", context, cluster)
-    redis = Redis("redis", context, cluster)
-    kafka = Kafka("kafka", context, cluster)
-    pgbouncer = PgBouncer("pgbouncer", context, [postgres.stateful_set], cluster)
+    stores = datastores.declare(context, cluster)
+    _exporters(context, stores, cluster)
+    microservices = _services(context, app_config, stores, cluster)
+    maintenance = Maintenance("maintenance", context, cluster)
+    jobs = _jobs(context, storage, cluster)
+    certificates = Certificates("certificates", context, cluster)
+    behind = [microservices[services.API_GATEWAY.name].service, maintenance.service, *certificates.certificates]
+    edge = Edge("edge", context, behind, cluster)
+    return System(namespace, storage, microservices, jobs, edge)
 
-    ready: list[pulumi.Resource] = [
-        app_config.config_map,
-        pgbouncer.deployment,
-        redis.stateful_set,
-        kafka.stateful_set,
-    ]
-    microservices = {
+
+def _exporters(context: Context, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions) -> None:
+    for spec in exporters.ALL:
+        Exporter(spec.name, spec, context, stores, cluster)
+
+
+def _services(
+    context: Context, app_config: AppConfig, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions
+) -> dict[str, Microservice]:
+    ready = [app_config.config_map, *stores]
+    return {
         spec.name: Microservice(
             spec.name,
-            MicroserviceArgs(spec, settings.services[spec.name], app_config.data),
+            MicroserviceArgs(spec, context.settings.services[spec.name], app_config.data),
             context,
             ready,
             cluster,
         )
         for spec in services.ALL
     }
-    ops_config = OpsConfig("ops", context, cluster)
-    jobs = {
-        args.name: OpsCronJob(args.name, args, context, storage.role_arn, [ops_config.config_map], cluster)
-        for args in ops_jobs.all_jobs(settings)
+
+
+def _jobs(context: Context, storage: BackupStorage, cluster: pulumi.ResourceOptions) -> dict[str, OpsCronJob]:
+    config = OpsConfig("ops", context, cluster)
+    return {
+        args.name: OpsCronJob(args.name, args, context, storage.role_arn(args.job), [config.config_map], cluster)
+        for args in ops_jobs.all_jobs(context.settings)
     }
-    return System(namespace, storage, microservices, jobs)

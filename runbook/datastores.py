@@ -25,6 +25,7 @@ PGBOUNCER: Final = DatastoreSpec("pgbouncer", 6432, 70)
 REDIS: Final = DatastoreSpec("redis", 6379, 999)
 KAFKA: Final = DatastoreSpec("kafka", 9092, 1000)
 
+KAFKA_CONTROLLER_PORT: Final = 9093
 # A client outside the cluster's DNS asks here and is sent to the brokers' addresses instead of their names.
 KAFKA_EXTERNAL_PORT: Final = 9094
 KAFKA_EXTERNAL_NAME: Final = "external"

@@ -51,5 +51,8 @@ JWT_OVERLAP: Final = Threshold(
     "time for which the previous JWT secret still verifies, longer than any token lives",
 )
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
+ACCESS_LOG_RETENTION: Final = Threshold(
+    "access-log-retention", 90, Unit.DAYS, Section.DATABASE_BACKUP, "age up to which the bucket's access logs are kept"
+)
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

@@ -24,6 +24,12 @@ class Schedule:
     time_zone: str | None = None
     first_week: bool = False
 
+    @property
+    def catch_up_seconds(self) -> int:
+        """How late a run may still start: an hour, or minutes where the next run comes soon anyway."""
+        runs_often = self.cron.split()[1] == "*"
+        return 300 if runs_often else 3600
+
 
 HEALTH_CHECK: Final = Schedule("health-check", "0 8 * * *", Section.HEALTH_CHECK, "every day at 08:00")
 SLO_CHECK: Final = Schedule("slo-check", "10 * * * *", Section.DASHBOARD_CHECK, "every hour, at minute 10")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runbook import thresholds
+from runbook.datastores import KAFKA, PGBOUNCER, REDIS, DatastoreSpec
 from runbook.sections import Section
 
 
@@ -37,7 +38,10 @@ class MemoryRange:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service as the runbook knows it: Deployment ``name``, Service ``service_name``, port and health path."""
+    """A service as the runbook knows it: Deployment ``name``, Service ``service_name``, port and health path.
+
+    ``uses`` are the datastores that it talks to, ``calls`` the services (by name): nothing else is open to it.
+    """
 
     name: str
     service_name: str
@@ -46,6 +50,8 @@ class ServiceSpec:
     replicas: ReplicaRange
     memory: MemoryRange
     section: Section
+    uses: tuple[DatastoreSpec, ...]
+    calls: tuple[str, ...] = ()
     uses_jwt: bool = False
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -66,6 +72,8 @@ API_GATEWAY: Final = ServiceSpec(
     ReplicaRange(3, 10),
     _COMMON_MEMORY,
     Section.PEAK_SCALING,
+    uses=(PGBOUNCER, REDIS),
+    calls=("user-service", "market-data-service", "analytics", "sentiment"),
     uses_jwt=True,
 )
 # The runbook scales three services by hand and is silent on the other two: two pods survive the loss of one, twice that
@@ -78,6 +86,7 @@ USER_SERVICE: Final = ServiceSpec(
     ReplicaRange(2, 4),
     _COMMON_MEMORY,
     Section.AUTOSCALING,
+    uses=(PGBOUNCER,),
     uses_jwt=True,
 )
 MARKET_DATA: Final = ServiceSpec(
@@ -88,9 +97,17 @@ MARKET_DATA: Final = ServiceSpec(
     ReplicaRange(2, 4),
     _COMMON_MEMORY,
     Section.AUTOSCALING,
+    uses=(PGBOUNCER, REDIS, KAFKA),
 )
 ANALYTICS: Final = ServiceSpec(
-    "analytics", "analytics-service", 8003, "/health", ReplicaRange(3, 8), _COMMON_MEMORY, Section.PEAK_SCALING
+    "analytics",
+    "analytics-service",
+    8003,
+    "/health",
+    ReplicaRange(3, 8),
+    _COMMON_MEMORY,
+    Section.PEAK_SCALING,
+    uses=(PGBOUNCER, REDIS, KAFKA),
 )
 SENTIMENT: Final = ServiceSpec(
     "sentiment",
@@ -100,6 +117,7 @@ SENTIMENT: Final = ServiceSpec(
     ReplicaRange(2, 5),
     MemoryRange(thresholds.SENTIMENT_MEMORY_REQUEST.count, thresholds.SENTIMENT_MEMORY_LIMIT.count),
     Section.PEAK_SCALING,
+    uses=(PGBOUNCER, KAFKA),
     environment=(("TORCH_DEVICE", "cpu"), ("HUGGINGFACE_MODEL", "distilbert-base-uncased")),
 )
 

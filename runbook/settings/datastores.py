@@ -28,12 +28,6 @@ class ExternalKafka(Model):
     cidr: Cidr = "0.0.0.0/0"
 
 
-class ExporterSettings(Model):
-    """An exporter's pod."""
-
-    resources: Resources = Resources(cpu_request="50m", memory_request="64Mi", memory_limit="128Mi")
-
-
 class PostgresSettings(Model):
     """PostgreSQL: its volume, its memory and ``max_connections`` (section 3.2 recommends 200 to 300)."""
 

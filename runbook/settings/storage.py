@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from runbook import thresholds
 from runbook.settings.base import REGION, BucketName, DnsLabel, Model, Resources
@@ -27,6 +29,15 @@ class BackupSettings(Model):
     replica_region: str | None = Field(default=None, pattern=REGION, description="a second region that gets a copy")
     force_destroy: bool = Field(default=False, description="let `pulumi destroy` empty the bucket; never in production")
     resources: Resources = Resources(cpu_request="500m", memory_request="512Mi", memory_limit="1Gi")
+
+    @model_validator(mode="after")
+    def _lock_ends_before_retention(self) -> Self:
+        if self.object_lock_days > self.retention_days:
+            raise ValueError(
+                f"objectLockDays {self.object_lock_days} is above retentionDays {self.retention_days}; "
+                "backups could not be deleted when they are due"
+            )
+        return self
 
 
 class AwsSettings(Model):

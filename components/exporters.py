@@ -1,0 +1,111 @@
+"""Exporters of the datastores: their state as metrics (sections 3.2, 3.3 and 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import core
+
+from components import pods
+from components.context import Context
+from components.deployment import Workload, WorkloadArgs
+from runbook import capacity, datastores, endpoints, exporters
+from runbook.exporters import PORT_NAME, ExporterSpec
+from runbook.settings import Settings
+
+_SECRETS: Final = "/etc/exporter/secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How an exporter reaches its datastore: arguments, environment and mounted Secrets (folder -> Secret)."""
+
+    args: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    secrets: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def postgres_connection(settings: Settings) -> Connection:
+    """A role with pg_monitor: it sees what the server does and nothing of what is in it."""
+    server = endpoints.postgres(settings)
+    mode = "require" if server.tls else "disable"
+    return Connection(
+        environment={
+            "DATA_SOURCE_URI": f"{server.host}:{server.port}/{datastores.DATABASE}?sslmode={mode}",
+            "DATA_SOURCE_USER": datastores.MONITORING_ROLE,
+            "DATA_SOURCE_PASS_FILE": f"{_SECRETS}/postgres/password",
+        },
+        secrets={"postgres": settings.secrets.postgres_monitoring},
+    )
+
+
+def redis_connection(settings: Settings) -> Connection:
+    """Redis by its address."""
+    server = endpoints.redis(settings)
+    scheme = "rediss" if server.tls else "redis"
+    return Connection(environment={"REDIS_ADDR": f"{scheme}://{server.host}:{server.port}"})
+
+
+def kafka_connection(settings: Settings) -> Connection:
+    """Kafka by the brokers that answer first."""
+    brokers = endpoints.kafka(settings)
+    tls = ["--tls.enabled"] if brokers[0].tls else []
+    return Connection(args=[*(f"--kafka.server={broker.host}:{broker.port}" for broker in brokers), *tls])
+
+
+_CONNECTIONS: Final[dict[str, Callable[[Settings], Connection]]] = {
+    exporters.POSTGRES_EXPORTER.name: postgres_connection,
+    exporters.REDIS_EXPORTER.name: redis_connection,
+    exporters.KAFKA_EXPORTER.name: kafka_connection,
+}
+
+
+def workload_args(spec: ExporterSpec, context: Context) -> WorkloadArgs:
+    """One pod: a second one would report everything twice.
+
+    Its probes only open a connection: an exporter whose datastore is away must stay and say so.
+    """
+    connection = _CONNECTIONS[spec.name](context.settings)
+    mounts = [pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in connection.secrets.items()]
+    container = core.v1.ContainerArgs(
+        name=spec.name,
+        image=context.settings.image(spec.name),
+        args=list(connection.args) or None,
+        env=pods.environment(connection.environment) or None,
+        ports=[core.v1.ContainerPortArgs(name=PORT_NAME, container_port=spec.port)],
+        resources=pods.requirements(capacity.EXPORTER_RESOURCES),
+        security_context=pods.container_security(),
+        startup_probe=pods.tcp_probe(PORT_NAME, period=2, failures=30),
+        readiness_probe=pods.tcp_probe(PORT_NAME, period=10, failures=3),
+        liveness_probe=pods.tcp_probe(PORT_NAME, period=30, failures=6),
+        volume_mounts=[mount.mount for mount in mounts],
+    )
+    pod = pods.PodArgs(
+        name=spec.name,
+        component="exporter",
+        section=spec.section,
+        user_id=spec.user_id,
+        containers=[container],
+        mounts=mounts,
+        grace_seconds=5,
+    )
+    return WorkloadArgs(pod=pod, replicas=1, port=spec.port, port_name=PORT_NAME)
+
+
+class Exporter(Workload):
+    """An exporter."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: ExporterSpec,
+        context: Context,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            "crypto:monitoring:Exporter", name, workload_args(spec, context), context, {}, depends_on, opts
+        )

@@ -1,0 +1,100 @@
+"""The way in: one host, TLS, and behind it the gateway or, during maintenance, its page (sections 7.4 and 8.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import meta, networking
+
+from components import maintenance
+from components.certificates import GRAFANA_SECRET, TLS_SECRET, grafana_host
+from components.context import Context, child
+from components.labels import labels, section_annotations
+from runbook import services
+from runbook.sections import Section
+from runbook.settings import Settings
+
+# The runbook's own name for it.
+NAME: Final = services.API_GATEWAY.name
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A Service of the Ingress's namespace and its port."""
+
+    service: str
+    port: int
+
+
+def backend(settings: Settings) -> Backend:
+    """Where requests go. Only this changes for maintenance: host and certificate stay (defect 17)."""
+    if settings.maintenance:
+        return Backend(maintenance.NAME, maintenance.SERVICE_PORT)
+    return Backend(services.API_GATEWAY.service_name, services.API_GATEWAY.port)
+
+
+def spec(host: str, secret: str, target: Backend, class_name: str) -> networking.v1.IngressSpecArgs:
+    """One host with its certificate, and everything under it to one backend."""
+    service = networking.v1.IngressServiceBackendArgs(
+        name=target.service, port=networking.v1.ServiceBackendPortArgs(number=target.port)
+    )
+    path = networking.v1.HTTPIngressPathArgs(
+        path="/", path_type="Prefix", backend=networking.v1.IngressBackendArgs(service=service)
+    )
+    return networking.v1.IngressSpecArgs(
+        ingress_class_name=class_name,
+        tls=[networking.v1.IngressTLSArgs(hosts=[host], secret_name=secret)],
+        rules=[networking.v1.IngressRuleArgs(host=host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))],
+    )
+
+
+def ingress_args(context: Context) -> networking.v1.IngressInitArgs:
+    """The system's Ingress."""
+    settings = context.settings
+    section = Section.MAINTENANCE_MODE if settings.maintenance else Section.TLS
+    return networking.v1.IngressInitArgs(
+        metadata=context.metadata(NAME, "ingress", section, dict(settings.ingress.annotations)),
+        spec=spec(settings.domain, TLS_SECRET, backend(settings), settings.ingress.class_name),
+    )
+
+
+def grafana_ingress_args(settings: Settings, service: str) -> networking.v1.IngressInitArgs:
+    """Grafana's Ingress, in Grafana's namespace: an Ingress reaches Services of its own namespace only."""
+    grafana = settings.monitoring.grafana
+    name = f"{settings.namespace}-grafana"
+    return networking.v1.IngressInitArgs(
+        metadata=meta.v1.ObjectMetaArgs(
+            name=name,
+            namespace=grafana.namespace,
+            labels=labels(name, settings.owner, "ingress"),
+            annotations=section_annotations(Section.DASHBOARD_CHECK, **settings.ingress.annotations),
+        ),
+        spec=spec(grafana_host(settings), GRAFANA_SECRET, Backend(service, grafana.port), settings.ingress.class_name),
+    )
+
+
+class Edge(pulumi.ComponentResource):
+    """The Ingresses of the system."""
+
+    def __init__(
+        self,
+        name: str,
+        context: Context,
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("crypto:edge:Ingress", name, None, opts)
+        settings = context.settings
+        self.ingress = networking.v1.Ingress(
+            f"{name}-ingress", ingress_args(context), child(self, depends_on=depends_on)
+        )
+        grafana = settings.monitoring.grafana.service
+        if grafana is not None:
+            networking.v1.Ingress(
+                f"{name}-grafana", grafana_ingress_args(settings, grafana), child(self, depends_on=depends_on)
+            )
+        self.url = f"https://{settings.domain}"
+        self.register_outputs({"url": self.url})

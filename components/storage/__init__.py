@@ -1,0 +1,1 @@
+"""S3 buckets, their key and the roles that use them."""

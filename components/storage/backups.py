@@ -1,0 +1,120 @@
+"""Where backups go: a bucket with its key, a bucket for its access logs, and the roles of the jobs (section 5.1)."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_aws import iam, kms, s3
+
+from components.context import Context, child
+from components.storage import documents
+from components.storage.bucket import BucketArgs, LifecycleRule, PrivateBucket, abort_incomplete_uploads, expire, tags
+from components.storage.replica import Replica
+from runbook import jobs, practices
+from runbook.jobs import Job, Need
+from runbook.settings import BackupSettings, Settings
+
+
+def lifecycle_rules(backup: BackupSettings) -> list[LifecycleRule]:
+    """Backups end with the retention, old versions with them, and broken uploads after a week."""
+    return [expire("expire-backups", backup.prefix, backup.retention_days), abort_incomplete_uploads()]
+
+
+def writers() -> tuple[str, ...]:
+    """Service accounts of the jobs that write to the bucket or read from it."""
+    return tuple(job.name for job in jobs.ALL if Need.BUCKET in job.needs and job is not jobs.BACKUP_PRUNE)
+
+
+class BackupStorage(pulumi.ComponentResource):
+    """Buckets, key and roles of the backups."""
+
+    def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("crypto:storage:BackupStorage", name, None, opts)
+        settings = context.settings
+        self.key = self._key(name, settings)
+        arguments = BucketArgs(settings.backup.bucket, lifecycle_rules(settings.backup), self.key.arn)
+        backups = PrivateBucket(name, arguments, settings, self)
+        backups.set_policy(backups.bucket.arn.apply(documents.tls_only))
+        self.bucket = backups.bucket
+        self._lock(name, settings, backups)
+        self._log_access(name, settings)
+        if settings.backup.replica_region is not None:
+            Replica(f"{name}-replica", backups, self.key.arn, settings, self)
+        self._writer = self._role(name, "writer", settings, writers())
+        self._pruner = self._role(f"{name}-prune", "pruner", settings, (jobs.BACKUP_PRUNE.name,))
+        self.register_outputs({"bucket": self.bucket.bucket, "keyArn": self.key.arn})
+
+    def role_arn(self, job: Job) -> pulumi.Output[str] | None:
+        """The job's role; None where it does not use the bucket, or where pods get no IAM role (no OIDC provider)."""
+        if Need.BUCKET not in job.needs:
+            return None
+        return self._pruner if job is jobs.BACKUP_PRUNE else self._writer
+
+    def _key(self, name: str, settings: Settings) -> kms.Key:
+        key = kms.Key(
+            f"{name}-key",
+            description=f"Backups of {settings.domain}",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            tags=tags(settings),
+            opts=child(self, protect=settings.protect, retain_on_delete=settings.protect),
+        )
+        kms.Alias(
+            f"{name}-key-alias",
+            name=f"alias/{settings.backup.bucket}",
+            target_key_id=key.key_id,
+            opts=child(self),
+        )
+        return key
+
+    def _lock(self, name: str, settings: Settings, backups: PrivateBucket) -> None:
+        """Object lock: in these days nobody deletes or overwrites a version, whatever credentials were taken."""
+        days = settings.backup.object_lock_days
+        if days == 0:
+            return
+        retention = s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(mode="COMPLIANCE", days=days)
+        s3.BucketObjectLockConfiguration(
+            f"{name}-object-lock",
+            bucket=backups.bucket.id,
+            rule=s3.BucketObjectLockConfigurationRuleArgs(default_retention=retention),
+            opts=child(self, depends_on=[backups.versioning]),
+        )
+
+    def _log_access(self, name: str, settings: Settings) -> None:
+        """Who read or deleted a backup. S3 delivers logs only where its own key encrypts."""
+        rules = [expire("expire-logs", "", practices.ACCESS_LOG_RETENTION.count), abort_incomplete_uploads()]
+        arguments = BucketArgs(f"{settings.backup.bucket}-logs", rules, key_arn=None)
+        logs = PrivateBucket(f"{name}-logs", arguments, settings, self)
+        policy = logs.set_policy(
+            pulumi.Output.all(logs.bucket.arn, self.bucket.arn).apply(
+                lambda arns: documents.access_logs(arns[0], arns[1])
+            )
+        )
+        s3.BucketLogging(
+            f"{name}-logging",
+            bucket=self.bucket.id,
+            target_bucket=logs.bucket.id,
+            target_prefix="s3/",
+            opts=child(self, depends_on=[policy]),
+        )
+
+    def _role(self, name: str, kind: str, settings: Settings, accounts: tuple[str, ...]) -> pulumi.Output[str] | None:
+        provider = settings.aws.oidc_provider_arn
+        if provider is None:
+            return None
+        allow = documents.write if kind == "writer" else documents.prune
+        role = iam.Role(
+            f"{name}-role",
+            name=f"{settings.backup.bucket}-{kind}",
+            assume_role_policy=documents.trust_accounts(provider, settings.namespace, accounts),
+            tags=tags(settings),
+            opts=child(self),
+        )
+        iam.RolePolicy(
+            f"{name}-role-policy",
+            role=role.id,
+            policy=pulumi.Output.all(self.bucket.arn, self.key.arn).apply(
+                lambda arns: allow(arns[0], arns[1], settings.backup.prefix)
+            ),
+            opts=child(self),
+        )
+        return role.arn

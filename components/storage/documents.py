@@ -1,0 +1,128 @@
+"""Policy documents of AWS: who may do what, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def _document(*statements: Mapping[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def _refuse_plaintext(bucket_arn: str) -> dict[str, Any]:
+    return {
+        "Sid": "RefusePlaintext",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def tls_only(bucket_arn: str) -> str:
+    """A bucket policy that refuses every request that is not encrypted on its way."""
+    return _document(_refuse_plaintext(bucket_arn))
+
+
+def access_logs(logs_arn: str, source_arn: str) -> str:
+    """The log bucket's policy: S3 itself may write the logs of that one bucket, and nobody else writes."""
+    return _document(
+        _refuse_plaintext(logs_arn),
+        {
+            "Sid": "ReceiveAccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"{logs_arn}/*",
+            "Condition": {"ArnLike": {"aws:SourceArn": source_arn}},
+        },
+    )
+
+
+def trust_accounts(oidc_provider_arn: str, namespace: str, accounts: Sequence[str]) -> str:
+    """Who may become a role: these service accounts of this namespace, by their cluster's tokens."""
+    issuer = oidc_provider_arn.split("oidc-provider/", 1)[1]
+    subjects = [f"system:serviceaccount:{namespace}:{account}" for account in accounts]
+    return _document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": oidc_provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects}},
+        }
+    )
+
+
+def trust_s3() -> str:
+    """S3 itself may become the role: for replication."""
+    return _document(
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    )
+
+
+def _list(bucket_arn: str, prefix: str, *actions: str) -> dict[str, Any]:
+    return {
+        "Sid": "ListBackups",
+        "Effect": "Allow",
+        "Action": list(actions),
+        "Resource": bucket_arn,
+        "Condition": {"StringLike": {"s3:prefix": f"{prefix}*"}},
+    }
+
+
+def write(bucket_arn: str, key_arn: str, prefix: str) -> str:
+    """What a job that backs up or reports may do: write and read under its prefix, with its key. It deletes nothing."""
+    return _document(
+        {
+            "Sid": "WriteAndReadBackups",
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            "Resource": f"{bucket_arn}/{prefix}*",
+        },
+        # Uploads that a killed run left behind are found by listing them.
+        _list(bucket_arn, prefix, "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key_arn},
+    )
+
+
+def prune(bucket_arn: str, key_arn: str, prefix: str) -> str:
+    """What the job that ends old backups may do: read manifests, and delete under its prefix. It writes nothing.
+
+    The bucket is versioned: what it deletes comes back until the lifecycle ends the version.
+    """
+    return _document(
+        {
+            "Sid": "ReadAndDeleteBackups",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:DeleteObject"],
+            "Resource": f"{bucket_arn}/{prefix}*",
+        },
+        _list(bucket_arn, prefix, "s3:ListBucket"),
+        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn},
+    )
+
+
+def replicate(source_arn: str, source_key_arn: str, replica_arn: str, replica_key_arn: str) -> str:
+    """What S3 needs to copy every new version from one bucket to the other."""
+    return _document(
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+            "Resource": source_arn,
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"],
+            "Resource": f"{source_arn}/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["s3:ReplicateObject", "s3:ReplicateTags"],
+            "Resource": f"{replica_arn}/*",
+        },
+        {"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": source_key_arn},
+        {"Effect": "Allow", "Action": ["kms:Encrypt", "kms:GenerateDataKey"], "Resource": replica_key_arn},
+    )

@@ -1,0 +1,90 @@
+"""What the system asks for when everything runs at its peak: what the namespace's quota must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from runbook import exporters, jobs, quantity
+from runbook.settings import Resources, Settings
+
+# A rollout runs one pod more of a workload before it ends another.
+SURGE: Final = 1
+# Room for a person's debugging pod and for two jobs that are caught up at once.
+HEADROOM: Final = Decimal("1.1")
+MAINTENANCE_PODS: Final = 2
+EXPORTER_RESOURCES: Final = Resources(cpu_request="20m", memory_request="32Mi", memory_limit="128Mi")
+MAINTENANCE_RESOURCES: Final = Resources(cpu_request="10m", memory_request="16Mi", memory_limit="64Mi")
+JOB_RESOURCES: Final = Resources(cpu_request="50m", memory_request="128Mi", memory_limit="256Mi")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``pods`` pods of a workload, each with these resources and a volume of ``volume_bytes`` (0: none)."""
+
+    workload: str
+    pods: int
+    resources: Resources
+    volume_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """A sum: cores, bytes and numbers of objects."""
+
+    cpu_request: Decimal
+    memory_request: int
+    memory_limit: int
+    pods: int
+    volumes: int
+    storage: int
+
+
+def loads(settings: Settings) -> Iterator[Load]:
+    """Every workload at its peak, rollouts and jobs included."""
+    for name, service in settings.services.items():
+        yield Load(name, service.replicas_peak + SURGE, service.resources)
+    yield Load("pgbouncer", settings.pgbouncer.replicas + SURGE, settings.pgbouncer.resources)
+    yield from _datastores(settings)
+    for exporter in exporters.ALL:
+        yield Load(exporter.name, 1 + SURGE, EXPORTER_RESOURCES)
+    yield Load("maintenance", MAINTENANCE_PODS + SURGE, MAINTENANCE_RESOURCES)
+    for job in jobs.ALL:
+        yield Load(job.name, 1, job_resources(job, settings))
+
+
+def job_resources(job: jobs.Job, settings: Settings) -> Resources:
+    """What a run of the job may use: one that streams whole datastores gets the backups' resources."""
+    return settings.backup.resources if job.large else JOB_RESOURCES
+
+
+def peak(settings: Settings) -> Capacity:
+    """The sum of all loads, without headroom."""
+    return total(loads(settings))
+
+
+def total(items: Iterable[Load]) -> Capacity:
+    """The sum of loads."""
+    known = tuple(items)
+    return Capacity(
+        cpu_request=sum((load.pods * quantity.parse(load.resources.cpu_request) for load in known), Decimal()),
+        memory_request=sum(load.pods * quantity.to_bytes(load.resources.memory_request) for load in known),
+        memory_limit=sum(load.pods * quantity.to_bytes(load.resources.memory_limit) for load in known),
+        pods=sum(load.pods for load in known),
+        volumes=sum(load.pods for load in known if load.volume_bytes),
+        storage=sum(load.pods * load.volume_bytes for load in known),
+    )
+
+
+def _datastores(settings: Settings) -> Iterator[Load]:
+    if settings.postgres.external is None:
+        store = settings.postgres
+        yield Load("postgres", 1, store.resources, quantity.to_bytes(store.volume_size))
+    if settings.redis.external is None:
+        cache = settings.redis
+        yield Load("redis", 1, cache.resources, quantity.to_bytes(cache.volume_size))
+    if settings.kafka.external is None:
+        bus = settings.kafka
+        yield Load("kafka", bus.brokers, bus.resources, quantity.to_bytes(bus.volume_size))

@@ -1,0 +1,31 @@
+"""What both stacks promise about the datastores."""
+
+from __future__ import annotations
+
+from runbook.quantity import to_bytes
+from tests.program import look
+from tests.program.engine import Registered
+
+
+def test_redis_leaves_room_for_a_fork_below_its_limit(stack: list[Registered]) -> None:
+    conf = look.named(stack, "ConfigMap", "redis-config")["data"]["redis.conf"]
+    maxmemory = int(next(line.split()[1] for line in conf.splitlines() if line.startswith("maxmemory ")))
+    container = look.named(stack, "StatefulSet", "redis")["spec"]["template"]["spec"]["containers"][0]
+    assert maxmemory <= 0.75 * to_bytes(container["resources"]["limits"]["memory"])
+    assert "maxmemory-policy allkeys-lru" in conf
+
+
+def test_postgres_logs_slow_statements_and_never_all(stack: list[Registered]) -> None:
+    conf = look.named(stack, "ConfigMap", "postgres-config")["data"]["postgresql.conf"]
+    assert "log_min_duration_statement = 500ms" in conf
+    assert "log_statement" not in conf
+
+
+def test_pgbouncer_fits_into_postgres_connections(stack: list[Registered]) -> None:
+    deployment = look.named(stack, "Deployment", "pgbouncer")["spec"]
+    ini = look.named(stack, "ConfigMap", "pgbouncer-config")["data"]["pgbouncer.ini"]
+    pool = int(next(line.split("=")[1] for line in ini.splitlines() if line.startswith("max_db_connections")))
+    conf = look.named(stack, "ConfigMap", "postgres-config")["data"]["postgresql.conf"]
+    limit = int(next(line.split("=")[1] for line in conf.splitlines() if line.startswith("max_connections")))
+    # One more pod exists while a rollout replaces another.
+    assert (deployment["replicas"] + 1) * pool <= limit

@@ -1,0 +1,133 @@
+"""What both stacks promise about the jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components import system
+from components.ops_config import CONFIG_FILE
+from runbook import jobs, services, settings
+from runbook.jobs import Job, Need
+from runbook.ops_settings import OpsSettings
+from tests.program import engine, look
+from tests.program.engine import Registered
+from tests.program.settings import stack_values
+
+
+def _pod(stack: list[Registered], name: str) -> dict[str, Any]:
+    return look.named(stack, "CronJob", name)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_every_job_of_the_runbook_is_declared_with_its_command(stack: list[Registered]) -> None:
+    declared = {
+        item.inputs["metadata"]["name"]: _pod(stack, item.inputs["metadata"]["name"])["containers"][0]["args"]
+        for item in look.of(stack, "CronJob")
+    }
+    assert declared == {job.name: list(job.command) for job in jobs.ALL}
+
+
+def test_jobs_never_overlap_and_say_their_time_zone(prod_stack: list[Registered]) -> None:
+    values = {**stack_values("prod"), "timeZone": "Europe/Berlin"}
+    chosen = settings.load(values)
+    in_berlin = engine.run(lambda: system.declare(chosen), stack_name="berlin")
+    for job in jobs.ALL:
+        spec = look.named(in_berlin, "CronJob", job.name)["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid"
+        # A maintenance window that the runbook gives in UTC stays there; 08:00 is the office's.
+        assert spec["timeZone"] == (job.schedule.time_zone or "Europe/Berlin")
+        assert spec["startingDeadlineSeconds"] >= 10
+        assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] == job.deadline_seconds
+    assert {look.named(prod_stack, "CronJob", job.name)["spec"]["timeZone"] for job in jobs.ALL} == {"UTC"}
+
+
+def test_the_backup_runs_at_two_and_wrong_configuration_is_not_retried(stack: list[Registered]) -> None:
+    spec = look.named(stack, "CronJob", "backup-postgres")["spec"]
+    assert spec["schedule"] == "0 2 * * *"
+    rule = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][0]
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [2])
+
+
+def test_the_peak_begins_at_eight_and_ends_at_ten(stack: list[Registered]) -> None:
+    begin, end = (look.named(stack, "CronJob", name)["spec"]["schedule"] for name in ("peak-start", "peak-end"))
+    assert (begin, end) == ("0 8 * * *", "0 10 * * *")
+    for name in ("peak-start", "peak-end"):
+        rule = look.named(stack, "v1:Role", name)["rules"][0]
+        assert (rule["resources"], rule["verbs"]) == (["horizontalpodautoscalers"], ["get", "patch"])
+        assert rule["resourceNames"] == ["api-gateway", "analytics", "sentiment"]
+
+
+def test_first_sunday_is_a_weekday_in_cron_and_a_question_in_the_job(stack: list[Registered]) -> None:
+    spec = look.named(stack, "CronJob", "monthly-maintenance")["spec"]
+    assert spec["schedule"] == "0 3 * * 0"
+    asked = {item["name"]: item["value"] for item in _pod(stack, "monthly-maintenance")["containers"][0]["env"]}
+    assert (asked["OPS_FIRST_WEEK_ONLY"], asked["OPS_TIME_ZONE"]) == ("1", "UTC")
+
+
+def test_no_schedule_names_a_day_of_the_month_and_a_weekday() -> None:
+    for job in jobs.ALL:
+        day, weekday = job.schedule.cron.split()[2], job.schedule.cron.split()[4]
+        assert "*" in (day, weekday), f"{job.name}: cron joins {day} and {weekday} by or"
+
+
+def test_only_a_job_with_rights_gets_a_token(stack: list[Registered]) -> None:
+    with_token = {
+        pod["serviceAccountName"] for _, pod in look.pods(stack) if pod.get("automountServiceAccountToken") is True
+    }
+    expected = {job.name for job in jobs.ALL if job.rights or Need.JWT_SECRET in job.needs}
+    assert with_token == expected
+    assert "backup-postgres" not in with_token
+
+
+def test_one_job_reads_every_secret_and_one_writes_a_single_secret(stack: list[Registered]) -> None:
+    readers = {
+        item.inputs["metadata"]["name"]: (rule["verbs"], rule.get("resourceNames"))
+        for item in look.of(stack, "v1:Role")
+        for rule in item.inputs["rules"]
+        if "secrets" in rule["resources"]
+    }
+    # What a backup of the namespace leaves out cannot be restored; it is encrypted before it leaves the pod.
+    assert readers == {
+        "backup-resources": (["get", "list"], None),
+        "jwt-rotation": (["get", "patch"], ["jwt-secret"]),
+    }
+
+
+def test_no_role_of_a_job_uses_a_wildcard(stack: list[Registered]) -> None:
+    for role in [*look.of(stack, "v1:Role"), *look.of(stack, "v1:ClusterRole")]:
+        for rule in role.inputs["rules"]:
+            assert "*" not in [*rule["resources"], *rule["verbs"], *rule["apiGroups"]]
+
+
+def test_only_a_job_that_reads_what_has_no_namespace_gets_a_cluster_role(stack: list[Registered]) -> None:
+    roles = {item.inputs["metadata"]["name"]: item.inputs["rules"] for item in look.of(stack, "v1:ClusterRole")}
+    assert set(roles) == {"crypto-access-review"}
+    assert {verb for rule in roles["crypto-access-review"] for verb in rule["verbs"]} == {"get", "list"}
+
+
+@pytest.mark.parametrize("job", jobs.ALL, ids=lambda job: job.name)
+def test_a_job_mounts_the_secrets_of_those_it_talks_to(stack: list[Registered], job: Job) -> None:
+    mounted = {volume["secret"]["secretName"] for volume in _pod(stack, job.name)["volumes"] if "secret" in volume}
+    assert ("postgres-superuser" in mounted) == (Need.POSTGRES_SUPERUSER in job.needs)
+    assert ("postgres-backup" in mounted) == (Need.POSTGRES_BACKUP in job.needs)
+    assert "jwt-secret" not in mounted
+    environment = {item["name"] for item in _pod(stack, job.name)["containers"][0].get("env", [])}
+    assert ("AWS_SHARED_CREDENTIALS_FILE" in environment) == ("backup-aws" in mounted)
+
+
+def test_maintenance_suspends_every_job() -> None:
+    chosen = settings.load({**stack_values("prod"), "maintenance": True})
+    stack = engine.run(lambda: system.declare(chosen), stack_name="maintenance")
+    assert {item.inputs["spec"]["suspend"] for item in look.of(stack, "CronJob")} == {True}
+
+
+def test_jobs_run_when_there_is_no_maintenance(stack: list[Registered]) -> None:
+    assert {item.inputs["spec"]["suspend"] for item in look.of(stack, "CronJob")} == {False}
+
+
+def test_ops_reads_back_the_settings_that_the_program_wrote(stack: list[Registered]) -> None:
+    text = look.named(stack, "ConfigMap", "ops-config")["data"][CONFIG_FILE]
+    settings = OpsSettings.model_validate_json(text)
+    assert {service.name for service in settings.services} == set(services.BY_NAME)
+    assert settings.backup.bucket == look.of(stack, "Bucket")[0].inputs["bucket"]

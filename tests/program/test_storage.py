@@ -1,0 +1,139 @@
+"""What both stacks promise about the backups' buckets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components import system
+from components.storage.bucket import ABORT_UPLOADS_AFTER_DAYS
+from runbook import jobs, practices, settings, thresholds
+from runbook.jobs import Need
+from tests.program import engine, look
+from tests.program.engine import Registered
+from tests.program.settings import stack_values
+
+
+def _kind(stack: list[Registered], kind: str, name: str) -> Registered:
+    found = [item for item in look.of(stack, kind) if item.name == name]
+    assert len(found) == 1, f"{kind} {name}: {len(found)} of them"
+    return found[0]
+
+
+def _policy(stack: list[Registered], kind: str, name: str) -> list[dict[str, Any]]:
+    return json.loads(_kind(stack, kind, name).inputs["policy"])["Statement"]
+
+
+def _subjects(stack: list[Registered], role: str) -> list[str]:
+    roles = [item for item in stack if item.token == "aws:iam/role:Role" and item.name == role]
+    assert len(roles) == 1
+    condition = json.loads(roles[0].inputs["assumeRolePolicy"])["Statement"][0]["Condition"]["StringEquals"]
+    found = next(value for key, value in condition.items() if key.endswith(":sub"))
+    return [subject.rsplit(":", 1)[1] for subject in found]
+
+
+@pytest.fixture(scope="module")
+def careful_stack() -> list[Registered]:
+    """Production with everything that is optional about its backups."""
+    values = stack_values("prod")
+    values["backup"] = {**values["backup"], "objectLockDays": 7, "replicaRegion": "eu-west-1"}
+    chosen = settings.load(values)
+    return engine.run(lambda: system.declare(chosen), stack_name="careful")
+
+
+def test_backups_are_kept_thirty_days_and_broken_uploads_go(stack: list[Registered]) -> None:
+    rules = _kind(stack, "BucketLifecycleConfiguration", "backups-lifecycle").inputs["rules"]
+    expiry = [(rule["expiration"]["days"], rule["filter"]["prefix"]) for rule in rules if "expiration" in rule]
+    assert expiry == [(thresholds.BACKUP_RETENTION.value, "crypto-analytics/")]
+    aborted = [rule["abortIncompleteMultipartUpload"] for rule in rules if "abortIncompleteMultipartUpload" in rule]
+    assert aborted == [{"daysAfterInitiation": ABORT_UPLOADS_AFTER_DAYS}]
+
+
+def test_access_logs_are_written_by_s3_alone_and_kept_ninety_days(stack: list[Registered]) -> None:
+    logging = _kind(stack, "BucketLogging", "backups-logging").inputs
+    assert logging["targetBucket"] == "backups-logs-bucket-id"
+    allowed = [item for item in _policy(stack, "BucketPolicy", "backups-logs-policy") if item["Effect"] == "Allow"]
+    assert [item["Principal"] for item in allowed] == [{"Service": "logging.s3.amazonaws.com"}]
+    rules = _kind(stack, "BucketLifecycleConfiguration", "backups-logs-lifecycle").inputs["rules"]
+    assert rules[0]["expiration"]["days"] == practices.ACCESS_LOG_RETENTION.value
+
+
+def test_every_bucket_is_encrypted_versioned_private_and_speaks_tls_alone(careful_stack: list[Registered]) -> None:
+    buckets = {item.name for item in look.of(careful_stack, "Bucket")}
+    assert buckets == {"backups-bucket", "backups-logs-bucket", "backups-replica-bucket"}
+    for name in (bucket.removesuffix("-bucket") for bucket in buckets):
+        rule = _kind(careful_stack, "BucketServerSideEncryptionConfiguration", f"{name}-encryption").inputs["rules"][0]
+        algorithm = rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]
+        assert algorithm == ("AES256" if name == "backups-logs" else "aws:kms")
+        versioning = _kind(careful_stack, "BucketVersioning", f"{name}-versioning").inputs
+        assert versioning["versioningConfiguration"] == {"status": "Enabled"}
+        block = _kind(careful_stack, "BucketPublicAccessBlock", f"{name}-public-access-block").inputs
+        flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+        assert all(block[flag] is True for flag in flags)
+        owner = _kind(careful_stack, "BucketOwnershipControls", f"{name}-ownership").inputs["rule"]
+        assert owner == {"objectOwnership": "BucketOwnerEnforced"}
+        denied = _policy(careful_stack, "BucketPolicy", f"{name}-policy")[0]
+        assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_the_keys_rotate(careful_stack: list[Registered]) -> None:
+    assert [item.inputs["enableKeyRotation"] for item in look.of(careful_stack, "Key")] == [True, True]
+
+
+def test_a_locked_backup_cannot_be_deleted_by_anybody(careful_stack: list[Registered]) -> None:
+    lock = _kind(careful_stack, "BucketObjectLockConfiguration", "backups-object-lock").inputs
+    assert lock["rule"] == {"defaultRetention": {"mode": "COMPLIANCE", "days": 7}}
+
+
+def test_a_replica_lies_in_its_own_region_with_a_key_of_that_region(careful_stack: list[Registered]) -> None:
+    replica = _kind(careful_stack, "Bucket", "backups-replica-bucket").inputs
+    key = _kind(careful_stack, "Key", "backups-replica-key").inputs
+    assert (replica["region"], key["region"]) == ("eu-west-1", "eu-west-1")
+    rule = _kind(careful_stack, "BucketReplicationConfig", "backups-replica-replication").inputs["rules"][0]
+    assert rule["destination"]["bucket"] == "arn:aws:test:::backups-replica-bucket"
+    assert rule["deleteMarkerReplication"] == {"status": "Disabled"}
+
+
+def test_a_writer_cannot_delete_a_backup_and_reaches_nothing_but_its_prefix(prod_stack: list[Registered]) -> None:
+    statements = _policy(prod_stack, "RolePolicy", "backups-role-policy")
+    actions = [action for statement in statements for action in statement["Action"]]
+    assert "s3:PutObject" in actions
+    assert not [action for action in actions if "Delete" in action or "*" in action]
+    objects = [item["Resource"] for item in statements if "s3:PutObject" in item["Action"]]
+    assert objects == ["arn:aws:test:::backups-bucket/crypto-analytics/*"]
+
+
+def test_the_pruner_deletes_and_writes_nothing(prod_stack: list[Registered]) -> None:
+    statements = _policy(prod_stack, "RolePolicy", "backups-prune-role-policy")
+    actions = {action for statement in statements for action in statement["Action"]}
+    assert "s3:DeleteObject" in actions
+    assert not [action for action in actions if "Put" in action or "Version" in action or "*" in action]
+
+
+def test_only_the_jobs_that_use_the_bucket_may_become_its_roles(prod_stack: list[Registered]) -> None:
+    users = {job.name for job in jobs.ALL if Need.BUCKET in job.needs}
+    writers, pruners = _subjects(prod_stack, "backups-role"), _subjects(prod_stack, "backups-prune-role")
+    assert pruners == ["backup-prune"]
+    assert {*writers, *pruners} == users
+    assert "backup-prune" not in writers
+
+
+def test_a_service_account_names_the_role_that_its_job_needs(prod_stack: list[Registered]) -> None:
+    arns = {
+        item.inputs["metadata"]["name"]: item.inputs["metadata"]["annotations"].get("eks.amazonaws.com/role-arn")
+        for item in look.of(prod_stack, "ServiceAccount")
+    }
+    for job in jobs.ALL:
+        expected = "backups-prune-role" if job is jobs.BACKUP_PRUNE else "backups-role"
+        assert arns[job.name] == (f"arn:aws:test:::{expected}" if Need.BUCKET in job.needs else None), job.name
+
+
+def test_production_protects_and_keeps_what_holds_data(careful_stack: list[Registered]) -> None:
+    holders = [*look.of(careful_stack, "Bucket"), *look.of(careful_stack, "Key")]
+    assert len(holders) == 5
+    assert all(item.protect and item.retain_on_delete for item in holders)
+    in_cluster = [*look.of(careful_stack, "StatefulSet"), *look.of(careful_stack, "Namespace")]
+    assert len(in_cluster) == 4
+    assert all(item.protect for item in in_cluster)
