@@ -21,11 +21,16 @@ from runbook.sections import Section
 
 NAMESPACE: Final = "crypto"
 ENFORCE_LABEL: Final = "pod-security.kubernetes.io/enforce"
+# What a platform's program reads must lie beside it: Grafana's certificate, its Ingress, its dashboards.
+_BESIDE: Final = {
+    "cert-manager.io/Certificate": ("cert-manager", "monitoring"),
+    "networking.k8s.io/Ingress": ("monitoring",),
+}
 _SHARED: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def _in_namespace(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:
-    allowed = (NAMESPACE, *cast("list[str]", parameters["allowedNamespaces"]))
+    allowed = (NAMESPACE, *_BESIDE.get(resource.kind, ()), *cast("list[str]", parameters["allowedNamespaces"]))
     yield expect(resource.at("metadata", "namespace"), lambda value: value in allowed, " or ".join(allowed))
 
 

@@ -14,7 +14,7 @@ from policies.model import Outcome
 from policies.plain import UNKNOWN
 from runbook import services
 from tests.policies.running import judge_all, rules_that_speak
-from tests.policies.stack import Stack, good_stack
+from tests.policies.stack import Declared, Stack, good_stack
 
 SENTIMENT = "sentiment-deployment"
 GATEWAY = "api-gateway-deployment"
@@ -249,6 +249,21 @@ def test_configuration_tightens() -> None:
     other = changed(GATEWAY, "metadata.namespace", "monitoring")
     allowed = {"namespace": {"allowedNamespaces": ["monitoring"]}}
     assert "namespace" not in rules_that_speak(other, config=allowed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "speaks"),
+    [
+        ("kubernetes:cert-manager.io/v1:Certificate", "monitoring", False),
+        ("kubernetes:cert-manager.io/v1:Certificate", "default", True),
+        ("kubernetes:networking.k8s.io/v1:Ingress", "monitoring", False),
+        ("kubernetes:core/v1:ConfigMap", "monitoring", True),
+    ],
+)
+def test_only_what_the_platform_reads_may_lie_beside_it(kind: str, namespace: str, *, speaks: bool) -> None:
+    beside = Declared(kind, "beside", {"metadata": {"name": "beside", "namespace": namespace}})
+    spoken = rules_that_speak(Stack({**good_stack(), "beside": beside}))
+    assert spoken == ({"namespace"} if speaks else set())
 
 
 def test_a_misspelt_configuration_key_is_a_violation() -> None:
