@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pulumi
+from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
 from runbook import services
@@ -44,6 +46,7 @@ _OBJECT_KEYS: Final = (
     "access",
     "network",
 )
+_EMBEDDED: Final = "embedded"
 _FLAG_KEYS: Final = ("protect", "maintenance", "adoptNamespace")
 
 
@@ -53,6 +56,9 @@ def read(config: pulumi.Config) -> Settings:
     Raises:
         SettingsError: one line for each thing to mend.
     """
+    unknown = _unknown_keys(config.name)
+    if unknown:
+        raise SettingsError("\n".join(unknown))
     values: dict[str, Any] = {}
     readers: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
         (_TEXT_KEYS, config.get),
@@ -65,9 +71,25 @@ def read(config: pulumi.Config) -> Settings:
             # Pulumi.yaml gives an optional text the default "": a key without a default must be set.
             if value not in (None, ""):
                 values[key] = value
-    if _flag(config, "embedded"):
+    if _flag(config, _EMBEDDED):
         values = with_environment(values, read_environment(_environment_path()))
     return load(values)
+
+
+def _unknown_keys(project: str) -> list[str]:
+    """A line for each key that no reader asks for: a misspelt one would else be ignored without a word."""
+    known = {*_TEXT_KEYS, *_OBJECT_KEYS, *_FLAG_KEYS, _EMBEDDED}
+    given = (key.partition(":") for key in sorted({**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}))
+    return [
+        f"{project}:{key} is no setting of this program; remove it or mend its spelling{_like(key, known)}"
+        for namespace, _, key in given
+        if namespace == project and key not in known
+    ]
+
+
+def _like(key: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f" (is it {near[0]}?)" if near else ""
 
 
 def _environment_path() -> Path:
