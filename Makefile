@@ -8,7 +8,8 @@ export UV_PYTHON_DOWNLOADS = never
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
-.PHONY: help up down clean status logs env preview test test-fast lint docs format bench
+.PHONY: help up down clean status logs env preview render test test-fast lint docs config-schema \
+	format bench
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,20 +35,27 @@ env: ## Exports for a shell: eval "$$(make -s env)"
 preview: ## What `pulumi up` would change, judged by the policies: make preview STACK=prod
 	@$(LOCAL) preview --stack $(STACK)
 
+render: ## A stack's Kubernetes objects as YAML in build/manifests, without a cluster: make render STACK=prod
+	@$(LOCAL) render --stack $(STACK)
+
 test: ## Everything in tests/, with its own servers and its own cluster
 	@$(LOCAL) test
 
 test-fast: ## The tests that need no server
 	@$(RUN) pytest -q tests/unit tests/program tests/policies
 
-lint: ## ruff and pyright, both strict
+lint: ## ruff and pyright, both strict; kubeconform and kube-score over the rendered stacks
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) pyright
+	@$(LOCAL) lint-manifests
 
 docs: ## Write the generated pages of docs/ anew
 	@$(RUN) python -c "from runbook.printed import markdown; print(markdown(), end=\"\")" > docs/runbook.md
 	@$(RUN) python -c "from policies.page import markdown; print(markdown(), end=\"\")" > docs/policies.md
+
+config-schema: ## Write docs/config.schema.json, by which editors check the stacks' files, anew
+	@$(LOCAL) config-schema
 
 format: ## Format the sources
 	@$(RUN) ruff check --fix .

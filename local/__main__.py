@@ -23,6 +23,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="exports for a shell")
     preview = commands.add_parser("preview", help="what `pulumi up` would change")
     preview.add_argument("--stack", default="local")
+    render = commands.add_parser("render", help="a stack's Kubernetes objects as YAML, without a cluster")
+    render.add_argument("--stack", default="local")
+    commands.add_parser("lint-manifests", help="render every stack and have independent linters judge it")
+    commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/")
     test.add_argument("arguments", nargs="*", help="passed on to pytest")
     return parser
@@ -71,6 +75,27 @@ def _preview(instance: Instance, arguments: argparse.Namespace) -> int:
     return preview(instance, arguments.stack)
 
 
+def _render(_: Instance, arguments: argparse.Namespace) -> int:
+    from local.manifests import render
+
+    written = render.write(arguments.stack)
+    print(f"{len(written)} objects in {render.FOLDER / arguments.stack}")
+    return 0
+
+
+def _lint_manifests(_: Instance, __: argparse.Namespace) -> int:
+    from local.manifests.lint import lint
+
+    return lint()
+
+
+def _config_schema(_: Instance, __: argparse.Namespace) -> int:
+    from local import config_schema
+
+    config_schema.FILE.write_text(config_schema.text())
+    return 0
+
+
 def _test(_: Instance, arguments: argparse.Namespace) -> int:
     from local.run_tests import run_tests
 
@@ -85,6 +110,9 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "logs": _cluster,
     "env": _env,
     "preview": _preview,
+    "render": _render,
+    "lint-manifests": _lint_manifests,
+    "config-schema": _config_schema,
     "test": _test,
 }
 

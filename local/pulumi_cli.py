@@ -78,13 +78,18 @@ class PulumiCli:
         return self.run("preview", "--stack", stack, *policy_pack(stack), *extra)
 
 
+def known_stacks() -> list[str]:
+    """The stacks that have a file with settings, in alphabetical order."""
+    return sorted(path.name.split(".")[1] for path in PROJECT_ROOT.glob("Pulumi.*.yaml"))
+
+
 def check_stack(stack: str) -> None:
     """Refuses a stack that has no file with settings.
 
     Raises:
         LocalError: there is none; the message lists those that there are.
     """
-    known = sorted(path.name.split(".")[1] for path in PROJECT_ROOT.glob("Pulumi.*.yaml"))
+    known = known_stacks()
     if stack not in known:
         raise LocalError(f"unknown stack {stack!r}; known are {', '.join(known)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local.toolchain.crds import crds
 from local.toolchain.errors import ToolchainError
+from local.toolchain.files import module_file
 from local.toolchain.plugins import install_plugins
 from local.toolchain.stages import Handle, add_to_path, bin_dir, ensure, start
 from local.toolchain.versions import STAGES, Stage
@@ -18,5 +19,6 @@ __all__ = [
     "crds",
     "ensure",
     "install_plugins",
+    "module_file",
     "start",
 ]

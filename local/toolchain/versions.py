@@ -96,6 +96,7 @@ class Toolchain(_Frozen):
     build: Build
     groups: Mapping[str, Group]
     crds: Mapping[str, CrdSource]
+    files: Mapping[str, ModuleFile] = {}
 
     @property
     def tool_groups(self) -> dict[str, str]:

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, cast
-
-import yaml
-
 from components import stack_config
-from runbook import services, settings
-from runbook.environment import EnvironmentFile
+from local.pulumi_cli import PROJECT_ROOT as ROOT
+from local.stack_files import EXAMPLE_ENVIRONMENT as LOCAL_ENVIRONMENT
+from local.stack_files import stack_values
+from runbook import settings
 
-ROOT = Path(__file__).resolve().parents[2]
-LOCAL_ENVIRONMENT = EnvironmentFile(
-    images={
-        name: f"localhost/crypto/{name}:0123456789ab"
-        for name in (*(name for name in settings.IMAGE_NAMES if name not in services.BY_NAME), "sample-service")
-    },
-    kube_context="crypto",
-    aws_endpoint="http://10.231.0.2:4566",
-)
-
-
-def stack_values(stack: str) -> dict[str, Any]:
-    """What a stack's file says under ``crypto:``."""
-    document = cast("dict[str, Any]", yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()))
-    values = {key.removeprefix("crypto:"): value for key, value in document["config"].items()}
-    assert values, f"Pulumi.{stack}.yaml sets nothing"
-    return values
+__all__ = ["LOCAL_ENVIRONMENT", "ROOT", "load", "stack_values"]
 
 
 def load(stack: str) -> settings.Settings:
