@@ -51,8 +51,7 @@ lint: ## ruff and pyright, both strict; kubeconform and kube-score over the rend
 	@$(LOCAL) lint-manifests
 
 docs: ## Write the generated pages of docs/ anew
-	@$(RUN) python -c "from runbook.printed import markdown; print(markdown(), end=\"\")" > docs/runbook.md
-	@$(RUN) python -c "from policies.page import markdown; print(markdown(), end=\"\")" > docs/policies.md
+	@$(LOCAL) docs
 
 config-schema: ## Write docs/config.schema.json, by which editors check the stacks' files, anew
 	@$(LOCAL) config-schema

@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="a stack's Kubernetes objects as YAML, without a cluster")
     render.add_argument("--stack", default="local")
     commands.add_parser("lint-manifests", help="render every stack and have independent linters judge it")
+    commands.add_parser("docs", help="write the generated pages of docs/ anew")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/")
     test.add_argument("arguments", nargs="*", help="passed on to pytest")
@@ -89,6 +90,14 @@ def _lint_manifests(_: Instance, __: argparse.Namespace) -> int:
     return lint()
 
 
+def _docs(_: Instance, __: argparse.Namespace) -> int:
+    from local import docs
+
+    changed = docs.write()
+    print("\n".join(str(path) for path in changed) or "every generated page was current")
+    return 0
+
+
 def _config_schema(_: Instance, __: argparse.Namespace) -> int:
     from local import config_schema
 
@@ -112,6 +121,7 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "preview": _preview,
     "render": _render,
     "lint-manifests": _lint_manifests,
+    "docs": _docs,
     "config-schema": _config_schema,
     "test": _test,
 }

@@ -10,10 +10,6 @@ from policies.catalogue import ALL
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
 
 
-def test_the_committed_page_is_the_generated_one() -> None:
-    assert _PAGE.read_text() == page.markdown(), "run `make docs` and commit the result"
-
-
 def test_every_rule_has_a_chapter_with_what_to_do() -> None:
     assert len(ALL) >= 30
     for rule in ALL:

