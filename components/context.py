@@ -52,8 +52,13 @@ def child(
     depends_on: Sequence[pulumi.Resource] = (),
     protect: bool | None = None,
     retain_on_delete: bool | None = None,
+    ignore_changes: Sequence[str] | None = None,
 ) -> pulumi.ResourceOptions:
-    """Options of a component's child. ``protect`` and ``retain_on_delete`` are not inherited from the component."""
+    """Options of a component's child. What is protected, retained or ignored is said here: none is inherited from the component."""
     return pulumi.ResourceOptions(
-        parent=parent, depends_on=list(depends_on), protect=protect, retain_on_delete=retain_on_delete
+        parent=parent,
+        depends_on=list(depends_on),
+        protect=protect,
+        retain_on_delete=retain_on_delete,
+        ignore_changes=list(ignore_changes) if ignore_changes else None,
     )

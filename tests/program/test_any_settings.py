@@ -1,4 +1,4 @@
-"""Whatever settings are accepted, the program builds from them. What is refused: tests/unit/test_runbook_settings.py."""
+"""Any accepted settings build the program. What is refused: tests/unit/test_runbook_settings.py."""
 
 from __future__ import annotations
 

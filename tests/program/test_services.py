@@ -104,3 +104,9 @@ def test_a_service_mounts_only_the_secrets_that_it_uses(stack: list[Registered])
         mounted = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
         assert ("jwt-secret" in mounted) == spec.uses_jwt
         assert "postgres-superuser" not in mounted
+
+
+def test_a_deployment_in_the_morning_does_not_end_the_peak(stack: list[Registered]) -> None:
+    for item in look.of(stack, "HorizontalPodAutoscaler"):
+        scaled = item.inputs["metadata"]["name"] in {spec.name for spec in services.SCALED_AT_PEAK}
+        assert item.ignored == (("spec.minReplicas",) if scaled else ())
