@@ -54,7 +54,7 @@ def child(
     retain_on_delete: bool | None = None,
     ignore_changes: Sequence[str] | None = None,
 ) -> pulumi.ResourceOptions:
-    """Options of a component's child. What is protected, retained or ignored is said here: none is inherited from the component."""
+    """Options of a component's child. What it protects, retains or ignores is said here: none of it is inherited."""
     return pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(depends_on),
