@@ -187,8 +187,7 @@ class _Compiler:
         ranges = [_range(port) for port in ports if not isinstance(port.get("port"), str)]
         if target is not None:
             ranges += _resolved(named, target)
-        if ranges:
-            yield Allowed(peers, merged(ranges))
+        yield Allowed(peers, merged(ranges))
         if target is None and named:
             for pod in self._pods:
                 if (peers is None or pod.address in peers) and (found := _resolved(named, pod)):

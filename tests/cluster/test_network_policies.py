@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from local.cluster import lifecycle
+from local.cluster.layout import POD_ADDRESSES
 from local.cluster.lifecycle import ClusterSpec
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.status import DaemonState
@@ -57,12 +59,13 @@ spec:
 """
 
 
-def _pod(namespace: str, name: str, app: str, command: str) -> str:
+def _pod(namespace: str, name: str, app: str, command: str, more: str = "") -> str:
     return f"""
 apiVersion: v1
 kind: Pod
 metadata: {{name: {name}, namespace: {namespace}, labels: {{app: {app}}}}}
 spec:
+  {more}
   restartPolicy: Never
   terminationGracePeriodSeconds: 0
   containers: [{{name: it, image: "{IMAGE}", args: ["-c", "{command}"]}}]
@@ -137,15 +140,31 @@ class Cluster(SmallCluster):
         path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
         return self.kubectl("-n", "shop", "get", "pod", pod, "-o", path) == "True"
 
+    def phase(self, pod: str) -> str:
+        return self.kubectl("-n", "shop", "get", "pod", pod, "-o", "jsonpath={.status.phase}")
+
+    @contextmanager
+    def without_enforcer(self) -> Generator[None]:
+        """The daemon stands still meanwhile."""
+        pid = lifecycle.host_pid(self.instance, ENFORCER)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def records(self) -> list[str]:
+        return self.on_node("ls", str(POD_ADDRESSES)).split()
+
     def output_of(self, name: str) -> str:
         """All that a pod has written, once it has ended."""
-        phase = ("-n", "shop", "get", "pod", name, "-o", "jsonpath={.status.phase}")
-        await_true(lambda: self.kubectl(*phase) in ("Succeeded", "Failed"), 30, f"{name} does not end")
+        await_true(lambda: self.phase(name) in ("Succeeded", "Failed"), 30, f"{name} does not end")
         return self.kubectl("-n", "shop", "logs", name)
 
     def on_node(self, *command: str) -> str:
-        """The output of a command in the node's network."""
-        enter = ("nsenter", "--net", f"--target={self.supervisor().pid}")
+        """The output of a command in the namespaces of the node."""
+        enter = ("nsenter", "--net", "--mount", f"--target={self.supervisor().pid}")
         return subprocess.run([*enter, *command], capture_output=True, text=True, check=True).stdout
 
     def rules(self) -> str:
@@ -254,13 +273,20 @@ def test_probes_of_the_kubelet_and_the_machines_own_shell_always_pass(cluster: C
     await_true(lambda: cluster.is_ready("server"), 20, "the probe does not pass")
 
 
-def test_a_pod_is_under_its_rules_from_its_first_instant_and_leaves_none(cluster: Cluster) -> None:
+def test_a_pod_starts_under_its_rules_and_not_before_and_leaves_none(cluster: Cluster) -> None:
     cluster.close()
     cluster.apply(CLIENT_TO_SERVER, SERVER_FROM_CLIENT)
     cluster.await_reaches("shop/client", cluster.url(8080))
-    # One try each: a first moment without rules would let the one through, and one without a pass refuse the other.
     ask = f"wget -qO- {cluster.url(8080)} 2>&1"
-    cluster.apply(*(_pod("shop", f"early-{app}", app, ask) for app in ("client", "stranger")))
+    with cluster.without_enforcer():
+        recorded = len(cluster.records())
+        cluster.apply(*(_pod("shop", f"early-{app}", app, ask) for app in ("client", "stranger")))
+        await_true(lambda: len(cluster.records()) == recorded + 2, 20, "the pods get no address")
+        # A pod of the node's own network is under no rule. By the time that it has ended the others could have, too.
+        cluster.apply(_pod("shop", "on-node", "stranger", ask, "hostNetwork: true"))
+        assert cluster.output_of("on-node") == "hello\n"
+        assert [cluster.phase(f"early-{app}") for app in ("client", "stranger")] == ["Pending", "Pending"]
+    # One try each: a moment without rules would let the one through, and one without the pass refuse the other.
     assert cluster.output_of("early-client") == "hello\n"
     assert "No route to host" in cluster.output_of("early-stranger")
     gone = [cluster.address(f"early-{app}") for app in ("client", "stranger")]

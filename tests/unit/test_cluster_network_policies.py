@@ -175,8 +175,8 @@ API_TO = "{podSelector: {matchLabels: {app: api}}, policyTypes: [Egress], egress
             id="an exception holds for its own block only",
         ),
         pytest.param(
-            [API_TO % "{to: [{ipBlock: {cidr: '2001:db8::/32'}}]}"], [], ["api>db TCP 1", "api>node TCP 1"],
-            id="a block of IPv6 is nobody here",
+            [API_TO % "{to: [{podSelector: {matchLabels: {app: job}}}], ports: [{port: web}]}"],
+            [], ["api>db TCP 8080", "api>job TCP 8080"], id="a named port of a pod that is no peer stays closed",
         ),
         pytest.param(
             [API_TO % "{to: [{podSelector: {matchLabels: {app: nobody}}}]}"], [], ["api>db TCP 1"],
@@ -199,6 +199,11 @@ def test_a_connection_passes_exactly_where_the_policies_allow_it(
     rules = _rules(*specs)
     assert [each for each in open_ones if not _passes(rules, each)] == []
     assert [each for each in closed_ones if _passes(rules, each)] == []
+
+
+def test_a_block_of_ipv6_is_nobody_here_and_gives_no_rule() -> None:
+    rules = _rules(API_TO % "{to: [{ipBlock: {cidr: '2001:db8::/32'}}]}")
+    assert [each.egress for each in rules if each.pod.name == "api"] == [()]
 
 
 @pytest.mark.parametrize(
