@@ -50,6 +50,11 @@ class ApiClient:
         """All objects of a collection."""
         return cast("list[Object]", self._http.get(path).raise_for_status().json()["items"])
 
+    def listing(self, path: str) -> tuple[list[Object], str]:
+        """All objects of a collection, and the version from which `watch` tells what changes after."""
+        document = self._http.get(path).raise_for_status().json()
+        return cast("list[Object]", document["items"]), str(document["metadata"]["resourceVersion"])
+
     def create(self, path: str, body: Object) -> bool:
         """Create an object; False where it exists already."""
         response = self._http.post(path, json=body)
@@ -66,9 +71,9 @@ class ApiClient:
         response.raise_for_status()
         return True
 
-    def watch(self, path: str, seconds: int) -> Iterator[Object]:
-        """Changes of a collection from its present state on (each present object comes first), for `seconds`."""
-        parameters = {"watch": "1", "timeoutSeconds": str(seconds)}
+    def watch(self, path: str, seconds: int, since: str | None = None) -> Iterator[Object]:
+        """Changes of a collection for `seconds`: after the version `since`, or with each present object first."""
+        parameters = {"watch": "1", "timeoutSeconds": str(seconds)} | ({"resourceVersion": since} if since else {})
         with self._http.stream("GET", path, params=parameters, timeout=seconds + 10) as response:
             response.raise_for_status()
             for line in response.iter_lines():

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.cluster.layout import CONTAINERD_SOCKET, NODE, cgroup_root
+from local.cluster import cni_plugin
+from local.cluster.layout import CONTAINERD_SOCKET, NODE, POD_ADDRESSES, POLICY_SOCKET, cgroup_root
 from local.cluster.linux import Mount
 from local.cluster.packages import CNI_BIN_DIR
 from local.paths import Instance
+
+# The program's name is the plugin's type.
+CNI_PLUGIN = "cni-bin/network-policies"
 
 
 def files(instance: Instance, pause_image: str, snapshotter_name: str = "overlayfs") -> dict[str, str]:
@@ -18,6 +24,7 @@ def files(instance: Instance, pause_image: str, snapshotter_name: str = "overlay
         "containerd.toml": containerd_toml(pause_image, snapshotter_name),
         "kubelet.json": kubelet_json(instance),
         "cni/10-pods.conflist": cni_conflist(instance),
+        CNI_PLUGIN: cni_program(),
         "Corefile": corefile(),
     }
 
@@ -58,7 +65,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.er
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 [plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ["{CNI_BIN_DIR}"]
+  bin_dirs = ["{CNI_BIN_DIR}", "{(NODE.config / CNI_PLUGIN).parent}"]
   conf_dir = "{NODE.config}/cni"
 """
 
@@ -120,9 +127,16 @@ def cni_conflist(instance: Instance) -> str:
                 },
             },
             {"type": "portmap", "capabilities": {"portMappings": True}},
+            {"type": Path(CNI_PLUGIN).name, "folder": str(POD_ADDRESSES), "socket": str(POLICY_SOCKET)},
         ],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def cni_program() -> str:
+    """The program that containerd runs as the last plugin; without Python's site packages it starts at once."""
+    command = [sys.executable, "-I", "-S", str(Path(cni_plugin.__file__).resolve())]
+    return f"#!/bin/sh\nexec {shlex.join(command)}\n"
 
 
 def corefile() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 import local
-from local.cluster.layout import CONTAINERD_SOCKET, NODE
+from local.cluster.layout import CONTAINERD_SOCKET, NODE, POD_ADDRESSES, POLICY_SOCKET
 from local.cluster.packages import SYSTEM_PATH
 from local.paths import Instance
 
@@ -91,6 +91,7 @@ def control_plane(instance: Instance, bin_dir: Path) -> tuple[DaemonSpec, ...]:
         _scheduler(bin_dir, env),
         _containerd(bin_dir, env),
         _base_objects(bin_dir, env),
+        _network_policies(python_environment(bin_dir)),
         _kubelet(instance, bin_dir, env),
         _kube_proxy(instance, bin_dir, env),
         _coredns(bin_dir, env),
@@ -235,6 +236,20 @@ def _base_objects(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
         after=(API_SERVER,),
         once=True,
     )
+
+
+def _network_policies(env: dict[str, str]) -> DaemonSpec:
+    return DaemonSpec(
+        name="network-policies",
+        argv=(
+            sys.executable, "-m", "local.cluster.policy_enforcer", "--kubeconfig", _kubeconfig("network-policies"),
+            "--records", str(POD_ADDRESSES), "--socket", str(POLICY_SOCKET),
+        ),
+        env=env,
+        after=(BASE_OBJECTS,),
+        probe=Probe(target=f"unix:{POLICY_SOCKET}"),
+        stop_seconds=5,
+    )  # fmt: skip
 
 
 def _kubelet(instance: Instance, bin_dir: Path, env: dict[str, str]) -> DaemonSpec:

@@ -12,6 +12,9 @@ from local.paths import Instance
 NODE_ROOT = Path("/run/node")
 # Lies on the namespace's own tmpfs, so sockets vanish with the namespace.
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
+# Likewise: what is known of the pods' addresses ends with the links that carry them.
+POLICY_SOCKET = Path("/run/network-policies/socket")
+POD_ADDRESSES = Path("/run/network-policies/pods")
 
 
 @dataclass(frozen=True)

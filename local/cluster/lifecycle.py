@@ -213,6 +213,7 @@ def _start(spec: ClusterSpec, wanted: SupervisorConfig, pause_reference: str, pr
     for name, content in files.items():
         (layout.config / name).parent.mkdir(exist_ok=True)
         (layout.config / name).write_text(content)
+    (layout.config / config.CNI_PLUGIN).chmod(0o700)
     layout.supervisor_config.write_text(_dump(wanted))
     progress("starting the daemons")
     try:

@@ -66,3 +66,5 @@ def _network(config: SupervisorConfig) -> None:
     ):
         subprocess.run(["ip", *command], check=True, capture_output=True, text=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+    # A pod hears of each refusal by a network policy at once, however often it asks; the setting is the node's own.
+    Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0\n")

@@ -28,6 +28,7 @@ def base_objects(instance: Instance, ca_pem: bytes) -> list[Manifest]:
         _storage_class(),
         *_kubelet_access(),
         *_coredns_access(),
+        *_network_policies_access(),
         *_provisioner_access(),
         *_metrics_access(),
         *_metrics_api(instance, ca_pem),
@@ -129,6 +130,15 @@ def _coredns_access() -> list[Manifest]:
     watch = ["list", "watch"]
     rules = [_rule([""], ["services", "namespaces"], watch), _rule(["discovery.k8s.io"], ["endpointslices"], watch)]
     return [_cluster_role("local:coredns", rules), _bind("local:coredns", "local:coredns", "system:coredns")]
+
+
+def _network_policies_access() -> list[Manifest]:
+    watch, name = ["list", "watch"], "local:network-policies"
+    rules = [
+        _rule([""], ["pods", "namespaces"], watch),
+        _rule(["networking.k8s.io"], ["networkpolicies"], watch),
+    ]
+    return [_cluster_role(name, rules), _bind(name, name, "system:network-policies")]
 
 
 def _provisioner_access() -> list[Manifest]:

@@ -35,6 +35,7 @@ CLUSTER_PACKAGES: tuple[Package, ...] = (
         files=tuple(CNI_BIN_DIR / p for p in ("ptp", "host-local", "loopback", "portmap")),
     ),
     Package("iptables", programs=("iptables", "ip6tables", "iptables-save", "iptables-restore")),
+    Package("nftables", programs=("nft",)),
     Package("iproute2", programs=("ip",)),
     Package("mount", programs=("mount", "umount")),
     Package("gcc", programs=("gcc",)),

@@ -68,6 +68,7 @@ def leaves(instance: Instance, node_name: str) -> tuple[Leaf, ...]:
         Leaf("kube-proxy", "system:kube-proxy", kubeconfig=True),
         Leaf("coredns", "system:coredns", kubeconfig=True),
         Leaf("metrics-server", "system:metrics-server", kubeconfig=True),
+        Leaf("network-policies", "system:network-policies", kubeconfig=True),
         Leaf("provisioner", "system:volume-provisioner", kubeconfig=True),
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ from local.cluster.linux import mounts
 from local.paths import Instance
 
 KERNEL_SETTINGS = (
-    "net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "vm/panic_on_oom",
-    "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+    "net/ipv4/ip_forward", "net/ipv4/icmp_ratelimit", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory",
+    "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 )  # fmt: skip
 FOLDERS = (
     "/run/netns", "/run/containerd", "/run/node", "/var/lib/cni", "/var/log/containers", "/var/lib/kubelet", "/opt/cni",

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +15,10 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from local.cluster import cgroups, identity, images, lifecycle, network
+from local.cluster import cgroups, identity, lifecycle, network
 from local.cluster.daemons import DaemonSpec, Probe, base_environment
 from local.cluster.errors import ClusterError
-from local.cluster.identity import ProcessIdentity
-from local.cluster.layout import Layout, cgroup_root
+from local.cluster.layout import cgroup_root
 from local.cluster.lifecycle import ClusterSpec
 from local.cluster.lock import exclusive
 from local.cluster.machine import why_containers_cannot_run
@@ -28,9 +26,8 @@ from local.cluster.status import DaemonState, Phase
 from local.paths import Instance
 from tests.cluster import host_state
 from tests.cluster.host_state import HostState
+from tests.cluster.small_cluster import SmallCluster, await_true, write_image
 
-IMAGE = "localhost/crypto/cluster-test:1"
-APPLETS = ("busybox", "sh", "sleep", "cat", "echo", "httpd", "wget", "nslookup")
 SLOT = 7
 
 POD = """
@@ -74,31 +71,10 @@ metadata: {name: crypto, labels: {pod-security.kubernetes.io/enforce: restricted
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(SmallCluster):
     """The instance under test, and what the machine was like before it."""
 
-    spec: ClusterSpec
     before: HostState
-
-    @property
-    def instance(self) -> Instance:
-        return self.spec.instance
-
-    @property
-    def layout(self) -> Layout:
-        return Layout.of(self.instance)
-
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        command = [str(self.spec.bin_dir / "kubectl"), f"--kubeconfig={self.instance.kubeconfig}"]
-        command += [f"--cache-dir={self.layout.kubectl_cache}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def supervisor(self) -> ProcessIdentity:
-        found = identity.find_supervisor(self.layout.process, self.layout.supervisor_config)
-        assert found is not None
-        return found
 
     def await_pod_ready(self, restarts: int) -> None:
         """Wait until the pod is Ready in its container's `restarts`th run (what etcd says of an earlier run is old)."""
@@ -116,13 +92,6 @@ class Cluster:
         return self.layout.volumes / name
 
 
-def await_true(condition: Callable[[], bool], seconds: float, problem: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, problem
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     reason = why_containers_cannot_run()
@@ -132,8 +101,7 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     name = f"crypto-test-{os.getpid()}"
     instance = Instance(name, SLOT, folder / "state" / name, folder / "cache")
     archive = folder / "image.tar"
-    files = {f"bin/{applet}": Path("/bin/busybox") for applet in APPLETS} | {"bin/kubectl": tools_bin_dir / "kubectl"}
-    images.write_archive(archive, IMAGE, files, ("/bin/sh",), "65532:65532")
+    write_image(archive, {"bin/kubectl": tools_bin_dir / "kubectl"})
     (folder / "hello").write_text("from beside the cluster")
     beside = DaemonSpec(
         name="beside",
@@ -146,8 +114,7 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         lifecycle.up(spec)
         running = Cluster(spec, before)
-        running.kubectl("apply", "-f", "-", stdin=NAMESPACE)
-        await_true(lambda: "default" in running.kubectl("-n", "crypto", "get", "sa", "-o", "name"), 20, "no account")
+        running.add_namespace(NAMESPACE, "crypto")
         running.kubectl("apply", "-f", "-", stdin=POD)
         running.await_pod_ready(restarts=0)
         yield running

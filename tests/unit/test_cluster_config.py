@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from local.cluster import config, machine, objects
 from local.cluster.daemons import DaemonSpec, Probe, SupervisorConfig, control_plane
 from local.cluster.errors import ClusterError
-from local.cluster.layout import Layout
+from local.cluster.layout import NODE, Layout
 from local.cluster.lifecycle import ClusterSpec, recorded_extra_daemons, supervisor_config
 from local.cluster.linux import Mount, mounts
 from local.paths import Instance
@@ -47,6 +47,16 @@ def test_pods_get_their_addresses_from_the_slot(instance: Instance) -> None:
     assert "10.244.5.0/24" in config.cni_conflist(instance)
 
 
+def test_the_last_step_of_a_pods_network_is_the_wait_for_its_rules(instance: Instance) -> None:
+    plugins = json.loads(config.cni_conflist(instance))["plugins"]
+    written = config.files(instance, "localhost/crypto/pause:1")
+    program = f"cni-bin/{plugins[-1]['type']}"
+    assert Path(written[program].split()[-1]).name == "cni_plugin.py"
+    assert str(NODE.config / "cni-bin") in written["containerd.toml"]
+    daemon = next(spec for spec in control_plane(instance, BIN) if spec.name == "network-policies")
+    assert {plugins[-1]["folder"], plugins[-1]["socket"]} <= set(daemon.argv)
+
+
 def test_overlayfs_is_not_stacked_on_itself() -> None:
     table = [Mount(Path("/"), "overlay", frozenset()), Mount(Path("/data"), "ext4", frozenset())]
     assert config.snapshotter(Path("/home/state"), table) == "native"
@@ -70,7 +80,7 @@ def test_each_daemon_waits_only_for_daemons_before_it(instance: Instance) -> Non
     for spec in control_plane(instance, BIN):
         assert set(spec.after) <= seen, spec.name
         seen.add(spec.name)
-    assert len(seen) == 11
+    assert len(seen) == 12
 
 
 def test_the_machine_is_checked_for_every_program_that_is_run(instance: Instance) -> None:
@@ -117,7 +127,7 @@ def test_no_daemon_but_kubectl_gets_the_administrators_kubeconfig(instance: Inst
 
 def test_no_role_of_the_daemons_has_a_wildcard_or_reads_secrets(instance: Instance) -> None:
     roles = [item for item in objects.base_objects(instance, b"pem") if item["kind"] == "ClusterRole"]
-    assert len(roles) == 4
+    assert len(roles) == 5
     for role in roles:
         for rule in role["rules"]:
             words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
