@@ -74,7 +74,7 @@ _CRD: dict[str, Any] = {
                                     "either": {
                                         "type": "object",
                                         "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
-                                        "anyOf": [{"required": ["a"]}, {"properties": {"b": {"type": "string"}}}],
+                                        "anyOf": [{"required": ["b"], "properties": {"b": {"type": "string"}}}],
                                     },
                                 },
                             },
@@ -150,7 +150,7 @@ def test_a_custom_resource_may_be_what_its_definition_says() -> None:
     [
         ({"spec": {"prot": 1}}, "'prot' was unexpected"),
         ({"spec": {"port": 1.5}}, "is not of type 'string', 'integer'"),
-        ({"spec": {"either": {"a": "1", "c": "2"}}}, "'c' was unexpected"),
+        ({"spec": {"either": {"b": "1", "c": "2"}}}, "'c' was unexpected"),
         ({"spec": {"open": {"known": 1}}}, "1 is not of type 'string'"),
         ({"metadata": {"nam": "x"}}, "'nam' was unexpected"),
     ],

@@ -1,0 +1,63 @@
+"""Pulumi programs that do nothing but have a number of resources, to compare previews with.
+
+They are previewed against an empty state in a throwaway backend and reach no cluster: what remains is the engine, the
+language host and, for ConfigMaps, the Kubernetes provider and its SDK.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+STACK: Final = "trivial"
+PREPARATION: Final = (("pulumi", "stack", "init", STACK, "--non-interactive"),)
+PREVIEW: Final = ("pulumi", "preview", "--stack", STACK, "--non-interactive")
+
+_COMPONENTS: Final = """import pulumi
+
+
+class Trivial(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("bench:trivial:Component", name)
+        self.register_outputs({{}})
+
+
+for number in range({count}):
+    Trivial(f"trivial-{{number}}")
+"""
+_CONFIG_MAPS: Final = """from pulumi_kubernetes import core
+
+for number in range({count}):
+    name = f"trivial-{{number}}"
+    core.v1.ConfigMap(name, metadata={{"name": name, "namespace": "default"}}, data={{"key": "value"}})
+"""
+KINDS: Final[Mapping[str, str]] = {"as many components": _COMPONENTS, "as many ConfigMaps": _CONFIG_MAPS}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Pulumi project's folder, and the variables that it is previewed with."""
+
+    folder: Path
+    variables: Mapping[str, str]
+
+
+def write(folder: Path, kind: str, count: int) -> Project:
+    """Writes a program of a kind with so many resources, that runs in this process's virtual environment."""
+    folder.mkdir(parents=True)
+    (folder / "state").mkdir()
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "trivial", "runtime": runtime}))
+    (folder / "__main__.py").write_text(KINDS[kind].format(count=count))
+    variables = {
+        "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "trivial",
+        "KUBECONFIG": os.devnull,
+    }
+    return Project(folder, variables)
