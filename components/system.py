@@ -12,6 +12,7 @@ from components.app_config import AppConfig
 from components.backup_storage import BackupStorage
 from components.context import Context
 from components.kafka import Kafka
+from components.monitoring.component import Monitoring
 from components.namespace import CryptoNamespace
 from components.ops_config import OpsConfig
 from components.ops_job import OpsCronJob
@@ -77,4 +78,5 @@ def declare(settings: Settings) -> System:
         args.name: OpsCronJob(args.name, args, context, storage.role_arn, [ops_config.config_map], cluster)
         for args in ops_jobs.all_jobs(settings)
     }
+    Monitoring("monitoring", context, cluster)
     return System(namespace, storage, microservices, jobs)

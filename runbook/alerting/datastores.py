@@ -114,7 +114,6 @@ UNDER_REPLICATED: Final = Alert(
     "{{ $value }} partitions of {{ $labels.topic }} have fewer replicas in step than they should: with the next broker "
     "that fails, messages are lost.",
     diagnosis=("ops health", "kubectl get pods -l app=kafka", "ops diagnose kafka"),
-    remedies=("ops restart kafka",),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

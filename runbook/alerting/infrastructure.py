@@ -78,8 +78,11 @@ CERTIFICATE: Final = Alert(
     "Certificate {{ $labels.name }} ends in {{ $value | humanizeDuration }}",
     "{{ $labels.name }} ends in {{ $value | humanizeDuration }} and was not renewed; less than <limit> means that the "
     "renewal fails.",
-    diagnosis=("kubectl describe certificate {{ $labels.name }}", "kubectl get certificaterequests"),
-    remedies=("ops diagnose cert-manager",),
+    diagnosis=(
+        "kubectl describe certificate {{ $labels.name }}",
+        "kubectl get certificaterequests",
+        "ops diagnose cert-manager",
+    ),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

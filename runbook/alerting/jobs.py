@@ -91,7 +91,6 @@ JOB_FAILED: Final = Alert(
     "The last run of {{ $labels.cronjob }} failed",
     "{{ $labels.cronjob }} failed and has not succeeded since.",
     diagnosis=("kubectl get jobs -l app={{ $labels.cronjob }}", "kubectl logs -l app={{ $labels.cronjob }} --tail=50"),
-    remedies=("ops health",),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

@@ -9,6 +9,7 @@ from typing import Any
 from runbook.alerting.durations import EVALUATION_SECONDS, duration
 from runbook.alerting.model import LIMIT, NAMESPACE, WINDOW, Alert, Group, Recording
 from runbook.printed import value
+from runbook.sections import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class Scope:
         """PromQL with its marks filled in."""
         filled = text.replace(NAMESPACE, self.namespace)
         return filled.replace(WINDOW, duration(window_seconds)) if window_seconds else filled
+
+    def link(self, section: Section) -> str:
+        """Where a section of the printed runbook is read."""
+        return f"{self.runbook_url.rstrip('/')}/{section.link}"
 
 
 def rule_groups(groups: Iterable[Group], scope: Scope) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def _alert(alert: Alert, scope: Scope) -> dict[str, Any]:
     annotations = {
         "summary": alert.summary,
         "description": description(alert),
-        "runbook_url": f"{scope.runbook_url.rstrip('/')}/{alert.section.link}",
+        "runbook_url": scope.link(alert.section),
     }
     held = {"for": duration(alert.for_seconds)} if alert.for_seconds else {}
     expression = scope.query(alert.condition.expression, alert.window_seconds)

@@ -137,7 +137,6 @@ AUTOSCALER_AT_MAXIMUM: Final = Alert(
     "The autoscaler of {{ $labels.horizontalpodautoscaler }} runs all {{ $value }} pods that it may; more load makes "
     "the service slow.",
     diagnosis=("kubectl get hpa", "kubectl top pods --sort-by=cpu"),
-    remedies=("ops scale peak",),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

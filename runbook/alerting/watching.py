@@ -56,8 +56,7 @@ METRIC_MISSING: Final = Alert(
     Section.INCIDENT_PROCESS,
     "Nobody exports {{ $labels.metric }}",
     "Alerts compare {{ $labels.metric }} with their limits, and no target has it: they cannot fire.",
-    diagnosis=("ops health", "kubectl get servicemonitors"),
-    remedies=("ops diagnose prometheus",),
+    diagnosis=("ops health", "kubectl get servicemonitors", "ops diagnose prometheus"),
 )
 WATCHDOG: Final = Alert(
     "Watchdog",
@@ -68,8 +67,7 @@ WATCHDOG: Final = Alert(
     Section.INCIDENT_PROCESS,
     "The alerting works",
     "This alert always fires. Whoever expects it raises the alarm when it stops: then no alert arrives any more.",
-    diagnosis=("ops health",),
-    remedies=("ops diagnose prometheus",),
+    diagnosis=("ops health", "ops diagnose prometheus"),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))
