@@ -40,8 +40,7 @@ def chat(receiver: Receiver, secret: str, channel: str) -> dict[str, Any]:
     return {
         "apiURL": {"name": secret, "key": WEBHOOK_KEY},
         "channel": channel,
-        # Whoever was called in hears of the end in the message of the severity itself.
-        "sendResolved": receiver.role is None,
+        "sendResolved": receiver.hears_of_the_end,
         "title": f"{_COUNT} {called}{_TITLE}",
         "titleLink": _RUNBOOK,
         "text": _TEXT,
@@ -50,4 +49,4 @@ def chat(receiver: Receiver, secret: str, channel: str) -> dict[str, Any]:
 
 def webhook(receiver: Receiver, url: str) -> dict[str, Any]:
     """Alertmanager's own JSON to an address."""
-    return {"url": url, "sendResolved": receiver.severity is not None}
+    return {"url": url, "sendResolved": receiver.hears_of_the_end}

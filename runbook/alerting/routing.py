@@ -37,6 +37,11 @@ class Receiver:
     severity: Severity | None = None
     role: str | None = None
 
+    @property
+    def hears_of_the_end(self) -> bool:
+        """Whether it is told when an alert is over: an escalation's role hears that from the severity's receiver."""
+        return self.severity is not None and self.role is None
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
