@@ -16,6 +16,7 @@ from components.context import Context
 from components.exporters import Exporter
 from components.ingress import Edge
 from components.maintenance import Maintenance
+from components.monitoring.component import Monitoring
 from components.namespace import CryptoNamespace
 from components.network import Network
 from components.ops_config import OpsConfig
@@ -65,6 +66,7 @@ def declare(settings: Settings) -> System:
     jobs = _jobs(context, storage, cluster)
     certificates = Certificates("certificates", context, cluster)
     behind = [microservices[services.API_GATEWAY.name].service, maintenance.service, *certificates.certificates]
+    Monitoring("monitoring", context, cluster)
     edge = Edge("edge", context, behind, cluster)
     return System(namespace, storage, microservices, jobs, edge)
 

@@ -16,8 +16,17 @@ from local.pulumi_cli import PROJECT_ROOT
 from local.report import Report, ToolchainLines
 
 # Servers that tests/services starts as plain processes, each on free ports and in its own folder; busybox is what runs
-# in the pods of the cluster's own tests.
-TEST_PACKAGES = ("busybox-static", "postgresql-15", "postgresql-client-15", "redis-server", "util-linux")
+# in the pods of the cluster's own tests; promtool and amtool, by which tests/alerts judges rules and routes, come with
+# their servers.
+TEST_PACKAGES = (
+    "busybox-static",
+    "postgresql-15",
+    "postgresql-client-15",
+    "prometheus",
+    "prometheus-alertmanager",
+    "redis-server",
+    "util-linux",
+)
 CLUSTER_TESTS = "tests/cluster"
 
 

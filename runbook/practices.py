@@ -50,6 +50,13 @@ JWT_OVERLAP: Final = Threshold(
     Section.SECRET_ROTATION,
     "time for which the previous JWT secret still verifies, longer than any token lives",
 )
+MAINTENANCE_WINDOW: Final = Threshold(
+    "maintenance-window",
+    3600,
+    Unit.SECONDS,
+    Section.MAINTENANCE_WINDOWS,
+    "length of a maintenance window: so long only a P1 alert notifies anybody",
+)
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
 ACCESS_LOG_RETENTION: Final = Threshold(
     "access-log-retention", 90, Unit.DAYS, Section.DATABASE_BACKUP, "age up to which the bucket's access logs are kept"

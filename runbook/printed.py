@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from runbook import jobs, practices, schedules, services, severities, thresholds
+from runbook import alerts, jobs, practices, schedules, services, severities, thresholds
+from runbook.alerting.model import Alert, Comparison, Limit
 from runbook.quantity import human_bytes
 from runbook.sections import Section
 from runbook.thresholds import Threshold, Unit
 
+_LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _HEAD = """# Runbook
 
 Made from the data in `runbook/` by `make docs`; do not edit it. Alerts, policies and messages link to the anchors of
@@ -56,6 +59,7 @@ def _section(section: Section) -> Iterator[str]:
     yield from _table(("Severity", "Description", "Answered within", "Notified"), _severities(section))
     yield from _table(("Schedule", "Cron", "Command", "Meaning"), _schedules(section))
     yield from _table(("Service", "Address", "Health", "Normal", "Peak"), _services(section))
+    yield from _table(("Alert", "Severity", "Fires", "Look with", "Mend with"), _alerts(section))
 
 
 def _limits(section: Section) -> list[tuple[str, ...]]:
@@ -87,6 +91,27 @@ def _services(section: Section) -> list[tuple[str, ...]]:
         for spec in services.ALL
         if spec.section is section
     ]
+
+
+def _alerts(section: Section) -> list[tuple[str, ...]]:
+    return [
+        (alert.name, alert.severity.name, _fires(alert), _commands(alert.diagnosis), _commands(alert.remedies))
+        for alert in alerts.of_section(section)
+    ]
+
+
+def _fires(alert: Alert) -> str:
+    beyond = {Comparison.ABOVE: "above", Comparison.BELOW: "below"}
+    limit = alert.condition
+    what = [f"{beyond[limit.comparison]} {value(limit.threshold)}"] if isinstance(limit, Limit) else []
+    held = [f"for {_seconds(alert.for_seconds)}"] if alert.for_seconds else []
+    return " ".join([*what, *held]) or "always"
+
+
+def _commands(commands: tuple[str, ...]) -> str:
+    """Commands as code; what Prometheus fills into them is shown by its label's name."""
+    named = [_LABEL.sub(r"<\1>", command) for command in commands]
+    return ", ".join(f"`{command}`" for command in named)
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:

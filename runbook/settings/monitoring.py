@@ -23,6 +23,11 @@ class MonitoringSettings(Model):
     namespace: DnsLabel = "monitoring"
     labels: dict[str, str] = Field(default_factory=lambda: {"release": "kube-prometheus-stack"}, min_length=1)
     prometheus_url: str = Field(default="http://prometheus-operated.monitoring.svc:9090", pattern=r"^https?://")
+    runbook_url: str = Field(
+        default="https://git.example.com/crypto-operations/blob/main",
+        pattern=r"^https?://",
+        description="where people read this repository: alerts link to docs/runbook.md below it",
+    )
     grafana: GrafanaSettings = GrafanaSettings()
 
 

@@ -1,0 +1,119 @@
+"""Alerts on PostgreSQL, Redis and Kafka (sections 3.2 to 3.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runbook import practices, services, thresholds
+from runbook.alerting import recordings
+from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, State, Team
+from runbook.sections import Section
+from runbook.severities import P1, P2, P3
+
+_HERE: Final = f'namespace="{NAMESPACE}"'
+_GROUP: Final = f'{_HERE}, consumergroup="{services.ANALYTICS_GROUP}"'
+
+DATABASE_DOWN: Final = Alert(
+    "DatabaseDown",
+    # The exporter answers while PostgreSQL does not: that its target is up says nothing.
+    State(f"pg_up{{{_HERE}}} == 0"),
+    2 * 60,
+    P1,
+    Team.PLATFORM,
+    Section.CONNECTION_POOL,
+    "PostgreSQL does not answer",
+    "The exporter cannot connect to PostgreSQL: every service that needs the database fails.",
+    diagnosis=("ops health", "kubectl describe pod postgres-0", "kubectl logs postgres-0 --tail=100"),
+    remedies=("ops restart postgres",),
+)
+CONNECTIONS: Final = Alert(
+    "DatabaseConnectionPoolExhausted",
+    Limit(
+        f"{recordings.CONNECTIONS.name}{{{_HERE}}}",
+        Comparison.ABOVE,
+        practices.CONNECTION_RATIO,
+    ),
+    5 * 60,
+    P2,
+    Team.PLATFORM,
+    Section.CONNECTION_POOL,
+    "PostgreSQL runs out of connections",
+    "{{ $value | humanizePercentage }} of PostgreSQL's connections are in use; the limit is <limit>. At 100% services "
+    'get "too many connections".',
+    diagnosis=("ops diagnose postgres", "ops db slow"),
+    remedies=("ops db reap-idle",),
+)
+REDIS_DOWN: Final = Alert(
+    "RedisDown",
+    State(f"redis_up{{{_HERE}}} == 0"),
+    2 * 60,
+    P2,
+    Team.PLATFORM,
+    Section.REDIS_MEMORY,
+    "Redis does not answer",
+    "The exporter cannot connect to Redis: the services work without their cache, slowly, or not at all.",
+    diagnosis=("ops health", "kubectl describe pod redis-0", "kubectl logs redis-0 --tail=100"),
+    remedies=("ops restart redis",),
+)
+REDIS_MEMORY: Final = Alert(
+    "RedisMemoryHigh",
+    # Without a maxmemory the exporter says 0, and a ratio to it would be infinite or nothing.
+    Limit(
+        f"redis_memory_used_bytes{{{_HERE}}} / (redis_memory_max_bytes{{{_HERE}}} > 0)",
+        Comparison.ABOVE,
+        thresholds.REDIS_MEMORY_RATIO,
+    ),
+    10 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.REDIS_MEMORY,
+    "Redis uses {{ $value | humanizePercentage }} of its memory",
+    "Redis uses {{ $value | humanizePercentage }} of maxmemory; the limit is <limit>. At 100% it evicts what was used "
+    "least lately.",
+    diagnosis=("ops redis bigkeys", "ops diagnose redis"),
+    remedies=("ops redis purge 'price:*:old'",),
+)
+CONSUMER_LAG: Final = Alert(
+    "KafkaConsumerLagHigh",
+    Limit(
+        f'kafka_consumergroup_lag_sum{{{_GROUP}, topic="{services.PRICE_TOPIC}"}}',
+        Comparison.ABOVE,
+        thresholds.KAFKA_LAG,
+    ),
+    10 * 60,
+    P3,
+    Team.SERVICES,
+    Section.KAFKA_LAG,
+    "{{ $labels.consumergroup }} is {{ $value | humanize }} messages behind",
+    "The group {{ $labels.consumergroup }} is {{ $value | humanize }} messages behind on {{ $labels.topic }}; the "
+    "limit is <limit>. Analytics and sentiment are late.",
+    diagnosis=("ops kafka lag", "kubectl logs deployment/analytics --tail=100"),
+    remedies=("ops scale peak", f"ops kafka partitions {services.PRICE_TOPIC}"),
+)
+CONSUMERS_MISSING: Final = Alert(
+    "KafkaConsumersMissing",
+    # A group that never committed has no lag, and one that is gone has no series.
+    State(f"(sum(kafka_consumergroup_members{{{_GROUP}}}) or vector(0)) == 0"),
+    5 * 60,
+    P2,
+    Team.SERVICES,
+    Section.KAFKA_LAG,
+    "Nobody consumes the price updates",
+    f"The group {services.ANALYTICS_GROUP} has no member: prices are not analysed, and their lag may not show.",
+    diagnosis=("ops kafka lag", "kubectl get pods -l app=analytics", "kubectl logs deployment/analytics --tail=100"),
+    remedies=("ops restart analytics",),
+)
+UNDER_REPLICATED: Final = Alert(
+    "UnderReplicatedPartitions",
+    State(f"sum by (topic) (kafka_topic_partition_under_replicated_partition{{{_HERE}}}) > 0"),
+    5 * 60,
+    P2,
+    Team.PLATFORM,
+    Section.KAFKA_LAG,
+    "Partitions of {{ $labels.topic }} lack a replica",
+    "{{ $value }} partitions of {{ $labels.topic }} have fewer replicas in step than they should: with the next broker "
+    "that fails, messages are lost.",
+    diagnosis=("ops health", "kubectl get pods -l app=kafka", "ops diagnose kafka"),
+)
+
+ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

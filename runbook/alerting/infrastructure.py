@@ -1,0 +1,88 @@
+"""Alerts on nodes, volumes and certificates (sections 1.1, 1.2 and 7.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from runbook import practices, thresholds
+from runbook.alerting import recordings
+from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, Team
+from runbook.sections import Section
+from runbook.severities import P3
+
+_HERE: Final = f'namespace="{NAMESPACE}"'
+_CERTIFICATES: Final = "certmanager_certificate_expiration_timestamp_seconds"
+
+
+def _of_volume(metric: str) -> str:
+    return f"max by (persistentvolumeclaim) (kubelet_volume_stats_{metric}_bytes{{{_HERE}}})"
+
+
+DISK_USAGE: Final = Alert(
+    "DiskUsageHigh",
+    # As `df` counts: what the file system keeps for root is neither used nor free.
+    Limit(
+        f"{_of_volume('used')} / (({_of_volume('used')} + {_of_volume('available')}) > 0)",
+        Comparison.ABOVE,
+        thresholds.DISK_USAGE_RATIO,
+    ),
+    15 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.HEALTH_CHECK,
+    "Volume {{ $labels.persistentvolumeclaim }} is {{ $value | humanizePercentage }} full",
+    "{{ $value | humanizePercentage }} of {{ $labels.persistentvolumeclaim }} is in use; the limit is <limit>. A "
+    "database whose volume is full stops.",
+    diagnosis=("ops health", "kubectl get pvc"),
+    remedies=("ops db maintain",),
+)
+NODE_CPU: Final = Alert(
+    "NodeCpuHigh",
+    Limit(f"{recordings.NODE_CPU.name}{{{_HERE}}}", Comparison.ABOVE, thresholds.NODE_CPU_RATIO),
+    15 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.DASHBOARD_CHECK,
+    "The processors of {{ $labels.instance }} are busy",
+    "{{ $value | humanizePercentage }} of the CPU of {{ $labels.instance }} is in use; the limit is <limit>.",
+    window_seconds=recordings.NODE_CPU.window_seconds,
+    diagnosis=("kubectl top nodes", "kubectl top pods --sort-by=cpu"),
+    remedies=("ops scale normal",),
+)
+NODE_MEMORY: Final = Alert(
+    "NodeMemoryHigh",
+    Limit(f"{recordings.NODE_MEMORY.name}{{{_HERE}}}", Comparison.ABOVE, thresholds.NODE_MEMORY_RATIO),
+    15 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.DASHBOARD_CHECK,
+    "The memory of {{ $labels.instance }} runs out",
+    "{{ $value | humanizePercentage }} of the memory of {{ $labels.instance }} is in use; the limit is <limit>. Soon "
+    "pods are evicted.",
+    diagnosis=("kubectl top nodes", "kubectl top pods --sort-by=memory"),
+    remedies=("ops scale normal",),
+)
+CERTIFICATE: Final = Alert(
+    "CertificateExpiringSoon",
+    # Where the scrape does not honour the metric's own labels, the certificate's namespace has the prefix.
+    Limit(
+        f'({_CERTIFICATES}{{exported_namespace="{NAMESPACE}"}} or {_CERTIFICATES}{{{_HERE}, exported_namespace=""}}) '
+        "- time()",
+        Comparison.BELOW,
+        practices.CERTIFICATE_WARNING,
+    ),
+    15 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.TLS,
+    "Certificate {{ $labels.name }} ends in {{ $value | humanizeDuration }}",
+    "{{ $labels.name }} ends in {{ $value | humanizeDuration }} and was not renewed; less than <limit> means that the "
+    "renewal fails.",
+    diagnosis=(
+        "kubectl describe certificate {{ $labels.name }}",
+        "kubectl get certificaterequests",
+        "ops diagnose cert-manager",
+    ),
+)
+
+ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))
