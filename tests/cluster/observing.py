@@ -1,0 +1,47 @@
+"""What tests ask the running system."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.cluster.environment import Environment, wait_until
+
+NAMESPACE = "--namespace=crypto"
+
+
+def running_pods(system: Environment) -> list[dict[str, Any]]:
+    """The pods of the system, without those of jobs."""
+    pods = system.get("pods", NAMESPACE)["items"]
+    return [pod for pod in pods if not any(owner["kind"] == "Job" for owner in pod["metadata"]["ownerReferences"])]
+
+
+def counts(system: Environment) -> dict[str, int]:
+    """Rows of the tables that tests look at."""
+    return {table: int(system.sql(f"SELECT count(*) FROM {table}")) for table in ("users", "prices")}  # noqa: S608
+
+
+def result(output: str) -> dict[str, Any]:
+    """The one line of result in what ``ops --json`` said; its log lines have no exit code."""
+    results = [line for line in output.splitlines() if '"exit":' in line]
+    assert len(results) == 1, output
+    return json.loads(results[0])
+
+
+def run_job(system: Environment, cron_job: str, name: str) -> dict[str, Any]:
+    """Runs a CronJob now, waits for its end, and returns what ``ops`` said."""
+    system.ok("kubectl", "create", "job", NAMESPACE, f"--from=cronjob/{cron_job}", name)
+
+    def ended() -> bool:
+        conditions = system.get("job", name, NAMESPACE)["status"].get("conditions", [])
+        return any(item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions)
+
+    wait_until(ended, 180, f"the job {name} ends")
+    said = result(system.ok("kubectl", "logs", NAMESPACE, f"job/{name}"))
+    assert said["exit"] == 0, said
+    return said
+
+
+def backup_ids(system: Environment) -> list[str]:
+    """The backups in the bucket, the newest first."""
+    return [backup["id"] for backup in result(system.ok("ops", "backups", "list", "--json"))["backups"]]

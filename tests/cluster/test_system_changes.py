@@ -1,0 +1,104 @@
+"""What happens to the running system when something is changed: by hand, by a job, by a new release."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook import services
+from tests.cluster.environment import ROOT, Environment
+from tests.cluster.observing import NAMESPACE
+
+_RELEASES = Path(__file__).parent / "states"
+_PREVIEW = ("pulumi", "preview", "--stack=local", "--non-interactive")
+_UP = ("pulumi", "up", "--stack=local", "--yes", "--skip-preview", "--non-interactive")
+
+
+def test_a_change_by_hand_is_seen_and_healed(system: Environment) -> None:
+    patch = '{"spec":{"maxReplicas":99}}'
+    system.ok("kubectl", "patch", "hpa", "user-service", NAMESPACE, "--type=merge", f"--patch={patch}")
+    seen = system.run(*_PREVIEW, "--refresh", "--expect-no-changes", "--diff")
+    assert seen.code != 0
+    assert "maxReplicas" in seen.output
+    system.ok(*_UP, "--refresh")
+    healed = system.get("hpa", "user-service", NAMESPACE)["spec"]["maxReplicas"]
+    assert healed == services.USER_SERVICE.replicas.peak
+    system.ok(*_PREVIEW, "--refresh", "--expect-no-changes")
+
+
+def test_a_deployment_in_the_morning_does_not_end_the_peak(system: Environment) -> None:
+    def least() -> dict[str, int]:
+        scalers = [system.get("hpa", spec.name, NAMESPACE) for spec in services.SCALED_AT_PEAK]
+        return {scaler["metadata"]["name"]: scaler["spec"]["minReplicas"] for scaler in scalers}
+
+    peak = {spec.name: spec.replicas.normal + 1 for spec in services.SCALED_AT_PEAK}
+    for name, number in peak.items():
+        patch = f'{{"spec":{{"minReplicas":{number}}}}}'
+        system.ok("kubectl", "patch", "hpa", name, NAMESPACE, "--type=merge", f"--patch={patch}")
+    try:
+        # A changed label makes the engine write every one of these objects anew.
+        system.ok(*_UP, "--config=crypto:owner=somebody-else", "--config-file", _copied_stack_file(system))
+        assert least() == peak
+    finally:
+        for spec in services.SCALED_AT_PEAK:
+            patch = f'{{"spec":{{"minReplicas":{spec.replicas.normal}}}}}'
+            system.ok("kubectl", "patch", "hpa", spec.name, NAMESPACE, "--type=merge", f"--patch={patch}")
+        system.ok(*_UP)
+
+
+def _copied_stack_file(system: Environment) -> str:
+    """A copy that the engine may write to."""
+    copy = system.instance.state_dir / "Pulumi.local.yaml"
+    copy.write_text((ROOT / "Pulumi.local.yaml").read_text())
+    return str(copy)
+
+
+def _state(release: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """A release's state, as it would stand if that release had been deployed here."""
+    state = json.loads(gzip.decompress(release.read_bytes()))
+    facts = json.loads(Path(environment["CRYPTO_ENVIRONMENT_FILE"]).read_text())
+    text = json.dumps(state).replace("http://10.231.0.2:4566", facts["awsEndpoint"])
+    state = json.loads(text)
+    for resource in state["deployment"]["resources"]:
+        if resource["type"] == "pulumi:providers:kubernetes":
+            known = {"context": facts["kubeContext"], "kubeconfig": environment["KUBECONFIG"]}
+            resource["inputs"] |= known
+            resource["outputs"] |= known
+    return state
+
+
+def test_an_upgrade_from_every_release_replaces_nothing_and_deletes_nothing_that_holds_data(
+    system: Environment, tmp_path: Path
+) -> None:
+    releases = sorted(_RELEASES.glob("*.json.gz"))
+    assert releases
+    for release in releases:
+        backend = tmp_path / release.stem
+        backend.mkdir()
+        state = backend / "state.json"
+        state.write_text(json.dumps(_state(release, system.shell)))
+        beside = Environment(system.instance, system.base, {**system.shell, "PULUMI_BACKEND_URL": f"file://{backend}"})
+        folder = backend / "project"
+        folder.mkdir()
+        for name in ("Pulumi.yaml", "Pulumi.local.yaml"):
+            (folder / name).write_text((ROOT / name).read_text())
+        beside.ok("pulumi", "stack", "init", "local", "--non-interactive", f"--cwd={folder}")
+        beside.ok("pulumi", "stack", "import", "--stack=local", f"--file={state}", "--non-interactive")
+        shown = json.loads(_only_json(beside.ok(*_PREVIEW, "--json", "--suppress-progress")))
+        operations = {step["urn"].rsplit("::", 1)[1]: step["op"] for step in shown["steps"]}
+        assert len(operations) > 100, release.name
+        assert set(operations.values()) <= {"same", "create", "update"}, {
+            name: op for name, op in operations.items() if op not in ("same", "create", "update")
+        }
+        assert operations["backups-bucket"] in ("same", "update")
+        assert operations["postgres-stateful-set"] in ("same", "update")
+
+
+def _only_json(output: str) -> str:
+    """The document in an output that may begin with lines of a log."""
+    start = output.index("{" + os.linesep) if "{" + os.linesep in output else output.index("{")
+    return output[start : output.rindex("}") + 1]

@@ -1,0 +1,89 @@
+"""How the whole system goes down and comes back. Last: it ends what the tests before it look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+from tests.cluster.environment import ROOT, Environment, wait_until
+from tests.cluster.host_state import HostState, look
+from tests.cluster.observing import backup_ids, counts, running_pods
+
+
+def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment) -> None:
+    backups = backup_ids(system)
+    users = counts(system)["users"]
+    assert system.local("down").code == 0
+    answer = system.local("up")
+    assert answer.code == 0, answer.output
+    assert counts(system)["users"] >= users
+    assert backup_ids(system) == backups != []
+    system.ok("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
+
+
+def test_up_works_after_everything_was_killed_from_outside(system: Environment) -> None:
+    from local.cluster import identity
+    from local.cluster.layout import Layout
+
+    users = counts(system)["users"]
+    layout = Layout.of(system.instance)
+    supervisor = identity.find_supervisor(layout.process, layout.supervisor_config)
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    answer = system.local("up")
+    assert answer.code == 0, answer.output
+    assert counts(system)["users"] >= users
+
+
+def test_an_up_that_is_killed_while_it_deploys_does_not_lock_the_next_one_out(system: Environment) -> None:
+    locks = system.instance.state_dir / "pulumi-state" / ".pulumi" / "locks"
+    with system.start("up") as process:
+        wait_until(lambda: any(locks.rglob("*.json")), 120, "the engine has locked the stack")
+        os.killpg(process.pid, signal.SIGKILL)
+    assert any(locks.rglob("*.json"))
+    answer = system.local("up")
+    assert answer.code == 0, answer.output
+
+
+def test_a_destroyed_stack_comes_up_again_on_the_cluster_as_an_existing_one(system: Environment) -> None:
+    system.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
+    assert system.run("kubectl", "get", "namespace", "crypto").code != 0
+    images = system.instance.state_dir / "images.json"
+    facts = json.loads((system.instance.state_dir / "environment.json").read_text())
+    images.write_text(json.dumps(facts["images"]))
+    name = f"{system.instance.name}-x"
+    existing = {
+        "CRYPTO_INSTANCE": name,
+        "CRYPTO_KUBECONFIG": str(system.instance.kubeconfig),
+        "CRYPTO_KUBE_CONTEXT": facts["kubeContext"],
+        "CRYPTO_IMAGES": str(images),
+        "CRYPTO_AWS_ENDPOINT": system.instance.aws_url,
+    }
+    other = system.beside(existing)
+    answer = other.local("up")
+    assert answer.code == 0, answer.output
+    assert f"context {facts['kubeContext']}" in answer.output
+    other.load_shell()
+    assert running_pods(other)
+    other.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
+    assert other.local("clean").code == 0
+
+
+def test_production_can_be_previewed_without_any_access(system: Environment) -> None:
+    before = (ROOT / "Pulumi.prod.yaml").read_bytes()
+    answer = system.local("preview", "--stack", "prod")
+    assert answer.code == 0, answer.output
+    assert "offline" in answer.output
+    assert (ROOT / "Pulumi.prod.yaml").read_bytes() == before
+
+
+def test_an_unknown_stack_is_named_with_those_that_there_are(system: Environment) -> None:
+    answer = system.local("preview", "--stack", "staging")
+    assert (answer.code, answer.output.strip()) == (1, "preview: unknown stack 'staging'; known are local, prod")
+
+
+def test_clean_leaves_the_machine_as_it_was(system: Environment, machine_before: HostState) -> None:
+    assert system.local("clean").code == 0
+    assert not system.instance.state_dir.exists()
+    assert look(system.instance).differences(machine_before) == []
