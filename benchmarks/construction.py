@@ -61,10 +61,12 @@ def print_services(grown: dict[int, list[dict[str, float]]]) -> float:
     """A table of the cost of a service; how many times dearer it is among the most than among the fewest."""
     cost = {count: statistics.median(run["seconds"] for run in runs) / count for count, runs in grown.items()}
     fewest = cost[min(cost)]
-    print("services  resources     CPU s  ms/service  ratio")
+    print("services  resources     CPU s  ms/service  ratio  with garbage collection")
     for count, runs in grown.items():
         each, resources = cost[count], runs[0]["resources"]
-        print(f"{count:8}  {resources:9.0f}  {each * count:8.2f}  {each * 1000:10.2f}  {each / fewest:5.2f}")
+        collected = statistics.median(run["collected"] for run in runs) / count * 1000
+        line = f"{count:8}  {resources:9.0f}  {each * count:8.2f}  {each * 1000:10.2f}  {each / fewest:5.2f}"
+        print(f"{line}  {collected:10.2f} ms/service")
     return cost[max(cost)] / fewest
 
 

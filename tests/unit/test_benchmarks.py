@@ -50,7 +50,7 @@ def test_synthetic_services_are_whole_services() -> None:
 
 def test_growth_is_the_cost_of_one_among_many_to_one_among_few(capsys: pytest.CaptureFixture[str]) -> None:
     def measured(seconds: float) -> list[dict[str, float]]:
-        return [{"seconds": seconds, "resources": 6.0}]
+        return [{"seconds": seconds, "collected": 3 * seconds, "resources": 6.0}]
 
     assert construction.print_services({10: measured(1.0), 1000: measured(200.0)}) == pytest.approx(2.0)
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["1000", "6", "200.00", "200.00", "2.00"]
+    assert capsys.readouterr().out.splitlines()[-1].split()[:6] == ["1000", "6", "200.00", "200.00", "2.00", "600.00"]
