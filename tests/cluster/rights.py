@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-
-from kubernetes import client, config
 
 from tests.cluster.environment import Environment
 
@@ -54,7 +53,10 @@ def answers(system: Environment, questions: Iterable[Question]) -> dict[Question
     """Whether each is allowed."""
     asked = list(dict.fromkeys(questions))
     assert asked, "nothing is asked"
-    api: Any = client.AuthorizationV1Api(config.new_client_from_config(str(system.instance.kubeconfig)))
+    # The package has no types of its own.
+    kubernetes: Any = importlib.import_module("kubernetes")
+    connection = kubernetes.config.new_client_from_config(str(system.instance.kubeconfig))
+    api = kubernetes.client.AuthorizationV1Api(connection)
 
     def ask(question: Question) -> bool:
         return bool(api.create_subject_access_review(question.body()).status.allowed)
