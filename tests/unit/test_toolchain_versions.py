@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.toolchain.versions import MODULES_DIR, STAGES, load
+from local.toolchain.versions import MODULES_DIR, STAGES, UP_STAGES, load
 
 _ROOT = Path(__file__).parents[2]
 _REQUIRE = re.compile(
@@ -77,3 +77,10 @@ def test_the_fingerprint_changes_with_a_version() -> None:
     chain = load()
     other = chain.model_copy(update={"go": "1.99.0"})
     assert chain.fingerprint() != other.fingerprint()
+
+
+def test_make_up_builds_nothing_that_only_lint_needs() -> None:
+    assert set(STAGES) - set(UP_STAGES) == {"lint"}
+    groups = load().groups.values()
+    lint = {tool for group in groups if group.stage == "lint" for tool in group.tools}
+    assert lint == {"kubeconform", "kube-score"}
