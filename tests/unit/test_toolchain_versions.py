@@ -21,6 +21,12 @@ def _requires(go_mod: Path) -> dict[str, str]:
     return {m["module"]: m["version"] for m in _REQUIRE.finditer(go_mod.read_text())}
 
 
+def _effective(go_mod: Path) -> dict[str, str]:
+    """The versions that are compiled: what is required, unless something else is put in its place."""
+    replaced = re.findall(r"^(?:replace|\t)\s?(\S+) => \S+ (v\S+)$", go_mod.read_text(), re.MULTILINE)
+    return _requires(go_mod) | dict(replaced)
+
+
 @pytest.mark.parametrize("go_mod", _GO_FILES, ids=lambda path: path.parent.name)
 def test_each_go_mod_requires_the_versions_of_versions_toml(go_mod: Path) -> None:
     chain = load()
@@ -51,13 +57,21 @@ def test_no_go_mod_needs_a_newer_go_than_versions_toml_names(go_mod: Path) -> No
     assert tuple(int(n or 0) for n in match.groups()) <= tuple(int(n) for n in load().go.split("."))
 
 
-def test_every_kubernetes_staging_module_has_the_release_of_kubernetes() -> None:
+@pytest.mark.parametrize("folder", ["kubernetes", "platform"])
+def test_every_kubernetes_staging_module_has_the_release_of_kubernetes(folder: str) -> None:
     chain = load()
     release = chain.modules["k8s.io/kubernetes"].replace("v1.", "v0.", 1)
-    text = (MODULES_DIR / "kubernetes" / "go.mod").read_text()
+    text = (MODULES_DIR / folder / "go.mod").read_text()
     replaced = re.findall(r"^replace (k8s\.io/\S+) => k8s\.io/\S+ (v\S+)$", text, re.MULTILINE)
     assert len(replaced) > 20
     assert {version for _, version in replaced} == {release}
+
+
+def test_the_controllers_are_built_from_the_packages_that_the_kubernetes_tools_are_built_from() -> None:
+    kubernetes, platform = (_effective(MODULES_DIR / folder / "go.mod") for folder in ("kubernetes", "platform"))
+    shared = kubernetes.keys() & platform.keys()
+    assert len(shared) > 100
+    assert {module for module in shared if kubernetes[module] != platform[module]} == set()
 
 
 def test_the_pinned_python_sdks_match_the_engine_and_the_provider() -> None:
