@@ -39,7 +39,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     report = Report()
     left_out = _left_out(report)
     skip = [f"--ignore={CLUSTER_TESTS}"] if left_out else []
-    with toolchain.start(toolchain.STAGES, progress=ToolchainLines(report)) as building:
+    with toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report)) as building:
         building.wait()
     command = [sys.executable, "-m", "pytest", *skip, *(arguments or ["tests"])]
     folders = [*map(str, shell.search_path(toolchain.bin_dir())), os.environ.get("PATH", "")]

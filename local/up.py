@@ -56,7 +56,7 @@ def up(instance: Instance) -> int:
     existing = existing_cluster()
     _check(existing, report)
     instance.state_dir.mkdir(parents=True, exist_ok=True)
-    with toolchain.start(toolchain.STAGES, progress=ToolchainLines(report)) as building:
+    with toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report)) as building:
         target = existing_target(existing) if existing else _embedded(instance, building, report)
         tools = building.wait()
     return _deploy(instance, target, tools, report)

@@ -13,15 +13,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from local import toolchain
 from local.images.base import base_key, build_base
 from local.images.buildah import Buildah
-from local.images.catalog import Recipe, recipes
-from local.images.context import content_hash
+from local.images.catalog import Recipe, recipes, tools_needed
+from local.images.context import Tools, content_hash, tools_key
 from local.images.errors import ImageError
 from local.images.kafka_jars import fetch_jars, jars_key
 from local.images.layout import Layout
 from local.images.process import Children
+
+NO_TOOLS: Final[Tools] = {}
 
 Progress = Callable[[str], None]
 """Called with one line whenever something begins or ends, from any thread."""
@@ -36,29 +40,33 @@ class Image:
     archive: Path
 
 
-def planned(cache: Path, names: Sequence[str] | None = None) -> dict[str, Image]:
+def planned(cache: Path, names: Sequence[str] | None = None, tools: Tools = NO_TOOLS) -> dict[str, Image]:
     """What `build_all` would return, without building anything.
 
     Raises:
-        ImageError: an unknown name, or a file of an image is missing.
+        ImageError: an unknown name, or a file or a program that an image is made of is missing.
     """
     layout = Layout.of(cache)
-    return {recipe.name: _image(layout, recipe) for recipe in _chosen(names)}
+    return {recipe.name: _image(layout, recipe, tools) for recipe in _chosen(names)}
 
 
-def build_all(cache: Path, names: Sequence[str] | None = None, progress: Progress | None = None) -> dict[str, Image]:
+def build_all(
+    cache: Path, names: Sequence[str] | None = None, progress: Progress | None = None, tools: Tools = NO_TOOLS
+) -> dict[str, Image]:
     """Build the images `names` (default: all) that are not in the cache yet; safe to interrupt at any moment.
+
+    `tools` are the programs of the toolchain that some images are made of (`catalog.tools_needed` names them).
 
     Raises:
         ImageError: an unknown name, a missing tool, or a failed step. Images finished before are kept.
     """
     layout = Layout.of(cache)
     say = progress or _silent
-    images = planned(cache, names)
+    images = planned(cache, names, tools)
     missing = [recipe for recipe in _chosen(names) if not images[recipe.name].archive.exists()]
     if missing:
         with _exclusive(layout) as lock:
-            _build_missing(Buildah(layout, Children((lock,))), missing, images, say)
+            _build_missing(Buildah(layout, Children((lock,))), missing, images, tools, say)
     return images
 
 
@@ -74,8 +82,10 @@ def _chosen(names: Sequence[str] | None) -> list[Recipe]:
     return [recipe for recipe in known.values() if names is None or recipe.name in names]
 
 
-def _image(layout: Layout, recipe: Recipe) -> Image:
-    digest = content_hash(recipe, base_key(), jars_key() if recipe.jars else "")
+def _image(layout: Layout, recipe: Recipe, tools: Tools) -> Image:
+    # Nothing is added for the images without programs, so that their hashes are what they were.
+    further = [tools_key(recipe, tools)] if recipe.tools else []
+    digest = content_hash(recipe, base_key(), jars_key() if recipe.jars else "", *further)
     return Image(recipe.name, f"localhost/crypto/{recipe.name}:{digest}", layout.archive(recipe.name, digest))
 
 
@@ -92,14 +102,16 @@ def _exclusive(layout: Layout) -> Generator[int]:
         os.close(descriptor)
 
 
-def _build_missing(buildah: Buildah, missing: list[Recipe], images: dict[str, Image], say: Progress) -> None:
+def _build_missing(
+    buildah: Buildah, missing: list[Recipe], images: dict[str, Image], tools: Tools, say: Progress
+) -> None:
     lanes = {recipe.lane: [other for other in missing if other.lane == recipe.lane] for recipe in missing}
     with ThreadPoolExecutor(len(lanes) + 1) as pool:
         try:
             wants_jars = any(recipe.jars for recipe in missing)
             jars = pool.submit(fetch_jars, buildah.layout, buildah.children) if wants_jars else None
             _prepare_base(buildah, say)
-            building = [pool.submit(_build_lane, buildah, lane, images, jars, say) for lane in lanes.values()]
+            building = [pool.submit(_build_lane, buildah, lane, images, jars, tools, say) for lane in lanes.values()]
             for finished in as_completed(building):
                 finished.result()
         except BaseException:
@@ -108,12 +120,18 @@ def _build_missing(buildah: Buildah, missing: list[Recipe], images: dict[str, Im
 
 
 def _build_lane(
-    buildah: Buildah, lane: list[Recipe], images: dict[str, Image], jars: Future[Path] | None, say: Progress
+    buildah: Buildah,
+    lane: list[Recipe],
+    images: dict[str, Image],
+    jars: Future[Path] | None,
+    tools: Tools,
+    say: Progress,
 ) -> None:
     for recipe in lane:
         # Another process may have built it while this one waited for the lock.
         if not images[recipe.name].archive.exists():
-            _build_one(buildah, recipe, images[recipe.name], jars.result() if jars and recipe.jars else None, say)
+            needed = jars.result() if jars and recipe.jars else None
+            _build_one(buildah, recipe, images[recipe.name], needed, tools, say)
 
 
 def _prepare_base(buildah: Buildah, say: Progress) -> None:
@@ -129,10 +147,10 @@ def _prepare_base(buildah: Buildah, say: Progress) -> None:
         say(f"images: base ready after {time.monotonic() - began:.0f} s")
 
 
-def _build_one(buildah: Buildah, recipe: Recipe, image: Image, jars: Path | None, say: Progress) -> None:
+def _build_one(buildah: Buildah, recipe: Recipe, image: Image, jars: Path | None, tools: Tools, say: Progress) -> None:
     began = time.monotonic()
     say(f"images: {recipe.name} ...")
-    buildah.build(recipe, image.ref, jars)
+    buildah.build(recipe, image.ref, jars, tools)
     built = time.monotonic()
     buildah.export(recipe, image.ref, image.archive)
     size = image.archive.stat().st_size / 1_000_000
@@ -149,8 +167,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {line}\n")
 
     try:
-        images = build_all(cache, list(arguments) or None, show)
-    except ImageError as error:
+        names = list(arguments) or None
+        images = build_all(cache, names, show, toolchain.ensure(tools_needed(names)))
+    except (ImageError, toolchain.ToolchainError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(json.dumps({name: image.ref for name, image in images.items()}, indent=2) + "\n")

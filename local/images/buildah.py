@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from local.images import context
+from local.images.archive import pack
 from local.images.base import BASE_NAME
 from local.images.catalog import Recipe
+from local.images.context import Tools
 from local.images.errors import ImageError
 from local.images.layout import Layout
 from local.images.process import Children
@@ -38,14 +40,14 @@ class Buildah:
                 self._run("base", "bud", "--layers=false", "--tag", own_name, folder)
         self._run("base", "tag", own_name, BASE_NAME)
 
-    def build(self, recipe: Recipe, tag: str, jars: Path | None) -> None:
+    def build(self, recipe: Recipe, tag: str, jars: Path | None, tools: Tools) -> None:
         """Build `recipe` and tag it.
 
         Raises:
             ImageError: a step failed.
         """
         with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=self.layout.scratch) as folder:
-            context.stage(recipe, Path(folder))
+            context.stage(recipe, Path(folder), tools)
             arguments = [
                 "bud",
                 "--isolation",
@@ -65,10 +67,11 @@ class Buildah:
     def export(self, recipe: Recipe, tag: str, archive: Path) -> None:
         """Write the image as an OCI archive, uncompressed: it is read once, on this machine."""
         archive.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.layout.scratch / f"{archive.name}.{os.getpid()}"
-        partial.unlink(missing_ok=True)
-        self._run(recipe.name, "push", "--quiet", "--disable-compression", tag, f"oci-archive:{partial}:{tag}")
-        partial.replace(archive)
+        with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=self.layout.scratch) as folder:
+            pushed, partial = Path(folder) / "pushed", Path(folder) / archive.name
+            self._run(recipe.name, "push", "--quiet", "--disable-compression", "--format", "oci", tag, f"dir:{pushed}")
+            pack(pushed, tag, partial)
+            partial.replace(archive)
 
     def remove_leftovers(self) -> None:
         """Remove the working containers of a build that was killed."""

@@ -1,5 +1,6 @@
 """The images: where each Dockerfile lies and what its build may read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,12 +9,22 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _HERE: Final = Path(__file__).resolve().parent
 
 
+_CONTROLLERS: Final = (
+    "cert-manager",
+    "ingress-controller",
+    "kube-state-metrics",
+    "prometheus-config-reloader",
+    "prometheus-operator",
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one image is made.
 
     `context` is the folder that COPY reads, `reads` the paths under it that count; the build sees nothing else. `jars`
-    tells that the build has a second context with Kafka's jars. Images of one `lane` are built one after another: their
+    tells that the build has a second context with Kafka's jars, `tools` which programs of the toolchain it finds in the
+    folder tools of its context. Images of one `lane` are built one after another: their
     Dockerfiles share package caches by id, and apt fails where two share one at the same time.
     """
 
@@ -23,11 +34,12 @@ class Recipe:
     reads: tuple[str, ...]
     lane: str
     jars: bool = False
+    tools: tuple[str, ...] = ()
 
 
-def _own_folder(name: str, *, jars: bool = False) -> Recipe:
+def _own_folder(name: str, lane: str, *, jars: bool = False, tools: tuple[str, ...] = ()) -> Recipe:
     folder = _HERE / name
-    return Recipe(name, folder / "Dockerfile", folder, (".",), "servers", jars)
+    return Recipe(name, folder / "Dockerfile", folder, (".",), lane, jars, tools)
 
 
 def _ops() -> Recipe:
@@ -41,6 +53,12 @@ def allowed_by(ignore_file: Path) -> tuple[str, ...]:
     return tuple(line[1:].rstrip("/") for line in lines if line.startswith("!"))
 
 
+def tools_needed(names: Sequence[str] | None = None) -> set[str]:
+    """The programs of the toolchain that these images (all of them by default) are made of."""
+    known = recipes()
+    return {tool for name in (known if names is None else names) if name in known for tool in known[name].tools}
+
+
 def recipes() -> dict[str, Recipe]:
     """All images by name, in the order in which a lane builds them."""
     sample = Recipe(
@@ -51,11 +69,18 @@ def recipes() -> dict[str, Recipe]:
         "python",
     )
     all_of_them = (
-        _own_folder("kafka", jars=True),
+        _own_folder("kafka", "servers", jars=True),
         _ops(),
-        _own_folder("postgres"),
-        _own_folder("redis"),
-        _own_folder("pgbouncer"),
+        _own_folder("postgres", "servers"),
+        _own_folder("redis", "servers"),
+        _own_folder("pgbouncer", "servers"),
         sample,
+        _own_folder("prometheus", "monitoring"),
+        _own_folder("alertmanager", "monitoring"),
+        _own_folder("node-exporter", "monitoring"),
+        _own_folder("redis-exporter", "monitoring"),
+        _own_folder("maintenance", "monitoring"),
+        _own_folder("platform", "programs", tools=_CONTROLLERS),
+        _own_folder("postgres-exporter", "programs", tools=("postgres-exporter",)),
     )
     return {recipe.name: recipe for recipe in all_of_them}

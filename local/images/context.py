@@ -2,11 +2,18 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from local.images.catalog import Recipe
 from local.images.errors import ImageError
+
+Tools = Mapping[str, Path]
+"""Programs of the toolchain by name; each lies in a folder that is named by what it was built from."""
+
+TOOLS_FOLDER: Final = "tools"
+"""Where a build finds the programs, in its context."""
 
 _NEVER = frozenset({"__pycache__", ".git", ".venv", ".pytest_cache", ".ruff_cache"})
 
@@ -36,8 +43,25 @@ def _walk(path: Path) -> Iterator[Path]:
         yield path
 
 
+def tools_key(recipe: Recipe, tools: Tools) -> str:
+    """Changes with the programs that the image takes from the toolchain; it reads none of their bytes.
+
+    Raises:
+        ImageError: one of them was not given.
+    """
+    return " ".join(f"{name}={_tool(recipe, tools, name).resolve().parent.name}" for name in recipe.tools)
+
+
+def _tool(recipe: Recipe, tools: Tools, name: str) -> Path:
+    if name not in tools:
+        raise ImageError(
+            f"image {recipe.name} is made of the program {name}: build the toolchain's stage platform first"
+        )
+    return tools[name]
+
+
 def content_hash(recipe: Recipe, *further: str) -> str:
-    """Twelve hex digits over the Dockerfile, the context (names, modes, bytes) and `further` (base key, jars key)."""
+    """Twelve hex digits over the Dockerfile, the context (names, modes, bytes) and `further` (keys of the rest)."""
     digest = hashlib.sha256()
     digest.update("\0".join(further).encode())
     for path in (recipe.dockerfile, *(recipe.context / file for file in files_of(recipe))):
@@ -48,8 +72,13 @@ def content_hash(recipe: Recipe, *further: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def stage(recipe: Recipe, folder: Path) -> None:
+def stage(recipe: Recipe, folder: Path, tools: Tools) -> None:
     """Copy the context's files to `folder`, with equal times and modes, so that a layer depends on contents alone."""
+    for name in recipe.tools:
+        target = folder / TOOLS_FOLDER / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(_tool(recipe, tools, name), target)
+        target.chmod(0o755)
     for file in files_of(recipe):
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from local.toolchain.build import Builder, FreeSpace, free_space
 from local.toolchain.errors import ToolchainError
 from local.toolchain.progress import Progress, for_stream
 from local.toolchain.store import Store, default_cache, link
-from local.toolchain.versions import STAGES, Stage, Toolchain, load
+from local.toolchain.versions import STAGES, UP_STAGES, Stage, Toolchain, load
 
 
 class Handle:
@@ -160,7 +160,7 @@ def bin_dir(cache: Path | None = None, toolchain: Toolchain | None = None) -> Pa
 
 
 def start(
-    stages: Iterable[Stage] = STAGES,
+    stages: Iterable[Stage] = UP_STAGES,
     *,
     progress: Progress | None = None,
     cache: Path | None = None,
@@ -182,7 +182,7 @@ def ensure(
     toolchain: Toolchain | None = None,
     space: FreeSpace = free_space,
 ) -> dict[str, Path]:
-    """The paths of these tools (all of them by default), once they are there.
+    """The paths of these tools (all of them by default, those of `make lint` too), once they are there.
 
     Raises ToolchainError for a name that is no tool and where one cannot be had.
     """

@@ -14,8 +14,10 @@ HERE = Path(__file__).parent
 VERSIONS_FILE = HERE / "versions.toml"
 MODULES_DIR = HERE / "modules"
 
-Stage = Literal["cluster", "engine", "provider"]
-STAGES: tuple[Stage, ...] = ("cluster", "engine", "provider")
+Stage = Literal["cluster", "platform", "engine", "provider", "lint"]
+STAGES: tuple[Stage, ...] = ("cluster", "platform", "engine", "provider", "lint")
+UP_STAGES: tuple[Stage, ...] = STAGES[: STAGES.index("lint")]
+"""What `make up` and the tests need; `make lint` asks for the rest."""
 
 
 def _as_tuple(value: object) -> object:

@@ -4,19 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
+from local.cluster.images import archive_images
 from local.images import kafka_jars
 from local.images.build import build_all, planned
+from local.images.catalog import recipes, tools_needed
 from local.images.errors import ImageError
 from local.images.kafka_jars import checksums_of, expected_jars, verify
 from local.images.process import Children
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-# Logs its arguments; `push` writes the archive that it was asked for.
+# Logs its arguments; `push` writes the folder that it was asked for, with one blob.
 _BUILDAH = """#!/bin/sh
 echo "$*" >>"$STUB_LOG"
 case "$*" in
@@ -24,11 +27,11 @@ case "$*" in
     *" images --json") echo '[]' ;;
     *" push "*)
         for last; do :; done
-        path=${last#oci-archive:}; path=${path%%:localhost*}
-        printf half >"$path"
+        folder=${last#dir:}; mkdir "$folder"
+        printf layer >"$folder/cafe"; printf version >"$folder/version"
         [ -z "$STUB_HANG" ] || exec sleep 60
         [ -z "$STUB_FAIL" ] || { echo "writing blob: No space left on device"; exit 1; }
-        printf ' whole' >>"$path" ;;
+        printf '{"layers": ["cafe"]}' >"$folder/manifest.json" ;;
 esac
 """
 _MMDEBSTRAP = (
@@ -54,20 +57,54 @@ def stub_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_built_is_not_built_again(tmp_path: Path, stub_log: Path) -> None:
     first = build_all(tmp_path / "cache", ["redis", "pgbouncer"])
-    assert {image.archive.read_text() for image in first.values()} == {"half whole"}
+    assert [archive_images(image.archive)[0].reference for image in first.values()] == [i.ref for i in first.values()]
     stub_log.write_text("")
     assert build_all(tmp_path / "cache", ["redis", "pgbouncer"]) == first
     assert stub_log.read_text() == ""
 
 
+def _programs(folder: Path, source_hash: str) -> dict[str, Path]:
+    """A stand-in for every program that an image is made of, laid down as the toolchain lays them down."""
+    programs = {name: folder / source_hash / name for name in tools_needed()}
+    for path in programs.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    return programs
+
+
 def test_references_carry_name_and_content_hash(tmp_path: Path) -> None:
-    images = planned(tmp_path)
-    assert set(images) == {"ops", "postgres", "pgbouncer", "redis", "kafka", "sample-service"}
+    images = planned(tmp_path, tools=_programs(tmp_path, "one"))
+    assert set(images) == set(recipes())
+    assert {"ops", "postgres", "kafka", "sample-service", "platform", "prometheus"} <= set(images)
     for name, image in images.items():
         repository, _, tag = image.ref.partition(":")
         assert repository == f"localhost/crypto/{name}"
         assert len(tag) == 12
         assert tag in image.archive.name
+
+
+def test_an_archive_holds_the_layers_as_they_are(tmp_path: Path, stub_log: Path) -> None:
+    image = build_all(tmp_path / "cache", ["redis"])["redis"]
+    with tarfile.open(image.archive) as tar:
+        blobs = {name: tar.extractfile(name) for name in tar.getnames() if name.startswith("blobs/")}
+        content = {name: file.read() for name, file in blobs.items() if file}
+    assert content.pop("blobs/sha256/cafe") == b"layer"
+    manifest = archive_images(image.archive)[0].digest.removeprefix("sha256:")
+    assert content == {f"blobs/sha256/{manifest}": b'{"layers": ["cafe"]}'}
+    assert "--disable-compression" in stub_log.read_text()
+
+
+def test_an_image_is_built_again_when_one_of_its_programs_was(tmp_path: Path) -> None:
+    before = planned(tmp_path, tools=_programs(tmp_path, "one"))
+    after = planned(tmp_path, tools=_programs(tmp_path, "two"))
+    changed = {name for name, image in after.items() if image.ref != before[name].ref}
+    assert changed == {name for name, recipe in recipes().items() if recipe.tools}
+    assert changed == {"platform", "postgres-exporter"}
+
+
+def test_a_program_that_was_not_built_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"image postgres-exporter is made of the program postgres-exporter"):
+        planned(tmp_path, ["postgres-exporter"])
 
 
 def test_a_failed_export_leaves_no_archive_and_says_why(
@@ -79,7 +116,7 @@ def test_a_failed_export_leaves_no_archive_and_says_why(
     assert "\n" not in str(caught.value)
     assert not planned(tmp_path / "cache", ["redis"])["redis"].archive.exists()
     monkeypatch.delenv("STUB_FAIL")
-    assert build_all(tmp_path / "cache", ["redis"])["redis"].archive.read_text() == "half whole"
+    assert archive_images(build_all(tmp_path / "cache", ["redis"])["redis"].archive)
     assert "push" in stub_log.read_text()
 
 
@@ -102,11 +139,11 @@ def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, n
     assert build.wait(30) != 0
     cache = tmp_path / "home" / "crypto-operations"
     assert not planned(cache, ["redis"])["redis"].archive.exists()
-    assert build_all(cache, ["redis"])["redis"].archive.read_text() == "half whole"
+    assert archive_images(build_all(cache, ["redis"])["redis"].archive)
 
 
 def test_an_unknown_image_is_named_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"unknown image 'mysql': choose from kafka, ops"):
+    with pytest.raises(ImageError, match=r"unknown image 'mysql': choose from alertmanager, .*kafka"):
         build_all(tmp_path, ["mysql"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.toolchain.versions import MODULES_DIR, STAGES, load
+from local.toolchain.versions import MODULES_DIR, STAGES, UP_STAGES, load
 
 _ROOT = Path(__file__).parents[2]
 _REQUIRE = re.compile(
@@ -19,6 +19,12 @@ _GO_FILES = sorted(MODULES_DIR.glob("*/go.mod"))
 
 def _requires(go_mod: Path) -> dict[str, str]:
     return {m["module"]: m["version"] for m in _REQUIRE.finditer(go_mod.read_text())}
+
+
+def _effective(go_mod: Path) -> dict[str, str]:
+    """The versions that are compiled: what is required, unless something else is put in its place."""
+    replaced = re.findall(r"^(?:replace|\t)\s?(\S+) => \S+ (v\S+)$", go_mod.read_text(), re.MULTILINE)
+    return _requires(go_mod) | dict(replaced)
 
 
 @pytest.mark.parametrize("go_mod", _GO_FILES, ids=lambda path: path.parent.name)
@@ -51,13 +57,21 @@ def test_no_go_mod_needs_a_newer_go_than_versions_toml_names(go_mod: Path) -> No
     assert tuple(int(n or 0) for n in match.groups()) <= tuple(int(n) for n in load().go.split("."))
 
 
-def test_every_kubernetes_staging_module_has_the_release_of_kubernetes() -> None:
+@pytest.mark.parametrize("folder", ["kubernetes", "platform"])
+def test_every_kubernetes_staging_module_has_the_release_of_kubernetes(folder: str) -> None:
     chain = load()
     release = chain.modules["k8s.io/kubernetes"].replace("v1.", "v0.", 1)
-    text = (MODULES_DIR / "kubernetes" / "go.mod").read_text()
+    text = (MODULES_DIR / folder / "go.mod").read_text()
     replaced = re.findall(r"^replace (k8s\.io/\S+) => k8s\.io/\S+ (v\S+)$", text, re.MULTILINE)
     assert len(replaced) > 20
     assert {version for _, version in replaced} == {release}
+
+
+def test_the_controllers_are_built_from_the_packages_that_the_kubernetes_tools_are_built_from() -> None:
+    kubernetes, platform = (_effective(MODULES_DIR / folder / "go.mod") for folder in ("kubernetes", "platform"))
+    shared = kubernetes.keys() & platform.keys()
+    assert len(shared) > 100
+    assert {module for module in shared if kubernetes[module] != platform[module]} == set()
 
 
 def test_the_pinned_python_sdks_match_the_engine_and_the_provider() -> None:
@@ -77,3 +91,10 @@ def test_the_fingerprint_changes_with_a_version() -> None:
     chain = load()
     other = chain.model_copy(update={"go": "1.99.0"})
     assert chain.fingerprint() != other.fingerprint()
+
+
+def test_make_up_builds_nothing_that_only_lint_needs() -> None:
+    assert set(STAGES) - set(UP_STAGES) == {"lint"}
+    groups = load().groups.values()
+    lint = {tool for group in groups if group.stage == "lint" for tool in group.tools}
+    assert lint == {"kubeconform", "kube-score"}
