@@ -66,7 +66,7 @@ _CONNECTIONS: Final[dict[str, Callable[[Settings], Connection]]] = {
 def workload_args(spec: ExporterSpec, context: Context) -> WorkloadArgs:
     """One pod: a second one would report everything twice.
 
-    Its probes only open a connection: an exporter whose datastore is away must stay and say so.
+    Its probes ask nothing of the datastore: an exporter whose datastore is away must stay and say so.
     """
     connection = _CONNECTIONS[spec.name](context.settings)
     mounts = [pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in connection.secrets.items()]
@@ -79,7 +79,7 @@ def workload_args(spec: ExporterSpec, context: Context) -> WorkloadArgs:
         resources=pods.requirements(capacity.EXPORTER_RESOURCES),
         security_context=pods.container_security(),
         startup_probe=pods.tcp_probe(PORT_NAME, period=2, failures=30),
-        readiness_probe=pods.tcp_probe(PORT_NAME, period=10, failures=3),
+        readiness_probe=pods.http_probe(spec.health_path, PORT_NAME, period=10, failures=3),
         liveness_probe=pods.tcp_probe(PORT_NAME, period=30, failures=6),
         volume_mounts=[mount.mount for mount in mounts],
     )

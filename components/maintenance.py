@@ -17,7 +17,7 @@ NAME: Final = flows.MAINTENANCE
 # The runbook's own name for the ConfigMap, and its Service's port.
 CONFIG_MAP: Final = "maintenance-page"
 SERVICE_PORT: Final = 80
-USER_ID: Final = 101
+USER_ID: Final = 10101
 _SECTION: Final = Section.MAINTENANCE_MODE
 
 

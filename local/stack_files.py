@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -72,6 +73,9 @@ def record(stack: str) -> list[Registered]:
             return run(program, project=PROJECT, stack_name=stack)
     except pulumi.RunError as error:
         raise LocalError(str(error)) from None
+    finally:
+        # The program turns it off for its own process; this one goes on.
+        gc.enable()
 
 
 def _document(path: Path) -> dict[str, Any]:
