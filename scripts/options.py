@@ -21,6 +21,7 @@ Deadline = Annotated[
     float | None,
     typer.Option("--deadline", min=0.1, help="Give up after so many seconds (exit 75).", metavar="SECONDS"),
 ]
+Silent = Annotated[bool, typer.Option("--silent", help="Send nothing by mail or chat.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would happen, change nothing.")]
 
 

@@ -69,11 +69,11 @@ class Cluster:
         content = json.dumps(change).encode()
         return self._ask("PATCH", path, parameters, content, f"application/{kind}+json").json()
 
-    def items(self, path: str) -> Iterator[Any]:
-        """All objects of a list, page by page."""
+    def items(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Iterator[Any]:
+        """All objects of a list, page by page; ``parameters`` may select some."""
         token = ""
         while True:
-            query: dict[str, str | int] = {"limit": _PAGE, "continue": token} if token else {"limit": _PAGE}
+            query = {**(parameters or {}), "limit": _PAGE} | ({"continue": token} if token else {})
             page: Any = self.get(path, query)
             yield from page.get("items") or ()
             token = str(page["metadata"].get("continue") or "")
