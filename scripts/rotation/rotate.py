@@ -63,9 +63,9 @@ def run(settings: OpsSettings, request: Request) -> Outcome:
         try:
             state = rotation.perform(state, decision.action)
         except CheckFailedError as error:
-            _tell(settings, request, f"JWT secret {target.secret}: {decision.action} failed", str(error))
+            _tell(settings, request, f"JWT rotation ({target.secret}): {decision.action} failed", str(error))
             raise
-    told = _tell(settings, request, f"JWT secret {target.secret}: {_DID[decision.action]}", decision.reason)
+    told = _tell(settings, request, f"JWT rotation ({target.secret}): {_DID[decision.action]}", decision.reason)
     return _outcome(target, decision, state, notified=told)
 
 
@@ -123,14 +123,16 @@ class _Rotation:
                 log.warning("undoing the rotation", phase=str(state.phase), reason=cause)
                 state = self._patch(back)
                 continue
-            current = state
-            state = self._write(current, lambda now: states.advance(current, self._target, now))  # noqa: B023 - at once
+            state = self._advance(state)
             if undoing:
                 raise CheckFailedError(
                     f"the JWT secret was not rotated: {cause}; undone: the old key signs, and"
                     f" {', '.join(self._target.services)} run with it"
                 )
         return state
+
+    def _advance(self, state: State) -> State:
+        return self._write(state, lambda now: states.advance(state, self._target, now))
 
     def _follow(self, state: State) -> None:
         """Have every pod of the services read the Secret as it is, and the services answer."""
@@ -157,7 +159,7 @@ class _Rotation:
 
     def _write(self, state: State, change: Callable[[datetime], dict[str, object]]) -> State:
         written = self._patch(change(datetime.now(UTC)))
-        log.info("rotation", secret=self._target.secret, was=str(state.phase), phase=str(written.phase))
+        log.info("rotation", name=self._target.secret, was=str(state.phase), phase=str(written.phase))
         return written
 
     def _patch(self, change: dict[str, object]) -> State:
@@ -205,7 +207,8 @@ def _outcome(
         return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
     data: dict[str, object] = {
-        "secret": target.secret,
+        # Not called "secret": what is written under that name is masked.
+        "name": target.secret,
         "action": str(decision.action),
         "reason": decision.reason,
         "dryRun": dry_run,
@@ -219,7 +222,9 @@ def _outcome(
     def show(console: Console) -> None:
         would = "would " if dry_run and decision.action is not Action.NOTHING else ""
         told = f"would {decision.action}" if would else _DID[decision.action]
-        console.print(f"{target.secret}: {told}: {decision.reason}", highlight=False, markup=False)
+        console.print(
+            f"JWT rotation ({target.secret}): {told}, because {decision.reason}", highlight=False, markup=False
+        )
         console.print(f"next: {data['next']}", highlight=False, markup=False)
 
     return Outcome(data, show)

@@ -10,7 +10,7 @@ from runbook.ops_settings import OpsSettings, ServiceTarget
 from scripts.exits import CheckFailedError, UsageError
 
 # What a service that is rolled out may take until it answers through its Service.
-SETTLE_SECONDS: Final = 60.0
+_SETTLE_SECONDS: Final = 60.0
 # One answer that is lost on its way does not condemn a service; so many in a row do.
 _STRIKES: Final = 3
 _POLL_SECONDS: Final = 2.0
@@ -46,13 +46,13 @@ def problem(service: ServiceTarget) -> str | None:
     return None if code == int(httpx.codes.OK) else f"{service.name} answers {code} at {service.health_url}"
 
 
-def await_healthy(services: Sequence[ServiceTarget], seconds: float = SETTLE_SECONDS) -> None:
+def await_healthy(services: Sequence[ServiceTarget]) -> None:
     """Wait until each service answers.
 
     Raises:
-        UnhealthyError: one does not within ``seconds``.
+        UnhealthyError: one does not within a minute.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + _SETTLE_SECONDS
     for service in services:
         while (reason := problem(service)) is not None:
             if time.monotonic() + _POLL_SECONDS > end:

@@ -6,8 +6,10 @@ another version, 422 for what is invalid. A Deployment whose template changes is
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -56,6 +58,8 @@ class KubeApi:
     broken: Callable[[Object], str | None] = lambda _template: None
     requests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     history: list[Object] = field(default_factory=list[Object])
+    # Called with the path after a change was made and before it is answered.
+    changed: Callable[[str], None] = lambda _path: None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, path: str, content: Object) -> Object:
@@ -118,6 +122,19 @@ class KubeApi:
                 return 200, self._list(parts.path, query)
             found = self.objects.get(parts.path)
             return (404, {"message": f"{match['name']} not found"}) if found is None else (200, found)
+
+    def secret(self, name: str, data: dict[str, str], **metadata: Any) -> Object:
+        """A Secret; ``data`` in plain text."""
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        metadata = {"creationTimestamp": "2026-01-01T00:00:00Z", "annotations": {}, **metadata}
+        return self.add(
+            f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}", {"metadata": {"name": name, **metadata}, "data": encoded}
+        )
+
+    def decoded(self, name: str) -> dict[str, str]:
+        """What a Secret holds now, in plain text."""
+        data = self.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}"]["data"]
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def _fault(self, method: str, path: str) -> int | None:
         for fault in self.faults:
@@ -221,6 +238,15 @@ def _merged(old: Any, change: Any, *, named: bool) -> Any:
     return result
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up: some are killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving() -> Generator[KubeApi]:
     """A ``KubeApi`` that answers on 127.0.0.1."""
@@ -235,6 +261,8 @@ def serving() -> Generator[KubeApi]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             code, content = state.answer(self.command, self.path, self.headers.get("Content-Type", ""), body)
+            if self.command == "PATCH" and "dryRun" not in self.path:
+                state.changed(self.path)
             if code == 0:
                 self.close_connection = True
                 return
@@ -254,8 +282,7 @@ def serving() -> Generator[KubeApi]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    server.daemon_threads = True
+    server = _Listener(("127.0.0.1", 0), Page)
     state.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
