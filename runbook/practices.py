@@ -51,5 +51,12 @@ JWT_OVERLAP: Final = Threshold(
     "time for which the previous JWT secret still verifies, longer than any token lives",
 )
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
+POD_RESTARTS: Final = Threshold(
+    "pod-restarts",
+    5,
+    Unit.COUNT,
+    Section.MAINTENANCE_WINDOWS,
+    "restarts of one container that put it on the agenda: a rollout or a node's end makes one",
+)
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import access, backup, backups, health, restore, rotate, scale
+from scripts.commands import access, backup, backups, health, restart, restore, rotate, scale, updates, upgrade
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -28,8 +28,11 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
 app.command("health")(health.health)
+app.command("restart")(restart.restart)
 app.add_typer(rotate.app, name="rotate")
 app.add_typer(scale.app, name="scale")
+app.command("updates")(updates.updates)
+app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:

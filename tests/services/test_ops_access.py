@@ -75,10 +75,11 @@ def binding(
 ) -> None:
     path = f"{_RBAC}/clusterrolebindings/{name}" if cluster else f"{_BELOW}/rolebindings/{name}"
     kind, target = to.split()
-    listed = [dict(zip(("kind", "name"), subject.split(" ", 1), strict=True)) for subject in subjects]
-    for number, entry in enumerate(listed):
-        namespace, _, account = entry["name"].rpartition("/")
-        listed[number] = entry | ({"name": account, "namespace": namespace} if namespace else {})
+    listed: list[dict[str, str]] = []
+    for subject in subjects:
+        of, whole = subject.split(" ", 1)
+        namespace, _, name_only = whole.rpartition("/")
+        listed.append({"kind": of, "name": name_only} | ({"namespace": namespace} if namespace else {}))
     api.add(path, {"metadata": {"labels": labels or {}}, "roleRef": {"kind": kind, "name": target}, "subjects": listed})
 
 
