@@ -187,6 +187,8 @@ ACCESS_REVIEW: Final = Job(
     ("access", "review", "--json"),
     frozenset({Need.BUCKET, Need.NOTIFY}),
     10 * _MINUTES,
+    # A finding is an answer, not an accident: a second run would find nothing new and hide the first.
+    retries=0,
     rights=(
         Right(("roles", "rolebindings"), _READ, "rbac.authorization.k8s.io"),
         Right(("serviceaccounts",), _READ),

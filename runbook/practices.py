@@ -60,6 +60,12 @@ MAINTENANCE_WINDOW: Final = Threshold(
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
 ACCESS_LOG_RETENTION: Final = Threshold(
     "access-log-retention", 90, Unit.DAYS, Section.DATABASE_BACKUP, "age up to which the bucket's access logs are kept"
+POD_RESTARTS: Final = Threshold(
+    "pod-restarts",
+    5,
+    Unit.COUNT,
+    Section.MAINTENANCE_WINDOWS,
+    "restarts of one container that put it on the agenda: a rollout or a node's end makes one",
 )
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

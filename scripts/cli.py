@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import backup, backups, health, restore
+from scripts.commands import access, backup, backups, health, restart, restore, rotate, scale, updates, upgrade
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -23,10 +23,16 @@ app = typer.Typer(
     help="Operations of the cryptocurrency analytics dashboard.",
     epilog=f"Exit codes:\n\n{_EXIT_CODES}",
 )
+app.add_typer(access.app, name="access")
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
 app.command("health")(health.health)
+app.command("restart")(restart.restart)
+app.add_typer(rotate.app, name="rotate")
+app.add_typer(scale.app, name="scale")
+app.command("updates")(updates.updates)
+app.command("upgrade")(upgrade.upgrade)
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
 
-from scripts import guard, log, output
+from scripts import first_week, guard, log, output
 from scripts.exits import Exit, OpsError, Stop, TemporaryError
 from scripts.output import Outcome
 
@@ -20,6 +21,7 @@ Deadline = Annotated[
     float | None,
     typer.Option("--deadline", min=0.1, help="Give up after so many seconds (exit 75).", metavar="SECONDS"),
 ]
+Silent = Annotated[bool, typer.Option("--silent", help="Send nothing by mail or chat.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would happen, change nothing.")]
 
 
@@ -27,7 +29,8 @@ def run(command: str, action: Callable[[], Outcome], *, as_json: bool, deadline:
     """Run ``action`` within its limits, report its outcome or its error, and end with the matching code."""
     try:
         with guard.limits(deadline):
-            outcome = action()
+            reason = first_week.skipped(os.environ, _time_zone)
+            outcome = action() if reason is None else first_week.outcome(reason)
     except (OpsError, Stop) as error:
         _fail(command, error.code, str(error), as_json=as_json)
     except MemoryError:
@@ -43,6 +46,12 @@ def run(command: str, action: Callable[[], Outcome], *, as_json: bool, deadline:
         )
     output.report(command, outcome, as_json=as_json)
     raise typer.Exit(int(outcome.code))
+
+
+def _time_zone() -> str:
+    from scripts import config
+
+    return config.load().time_zone
 
 
 def _fail(command: str, code: Exit, message: str, *, as_json: bool) -> NoReturn:

@@ -1,8 +1,9 @@
-"""The Kubernetes API over plain HTTP: a few reads do not need a client that takes 40 MB to import."""
+"""The Kubernetes API over plain HTTP: reads and patches do not need a client that takes 40 MB to import."""
 
 from __future__ import annotations
 
 import base64
+import json
 import os
 import ssl
 import tempfile
@@ -12,17 +13,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from scripts import redact
-from scripts.exits import CheckFailedError, TemporaryError, UsageError
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
     import httpx
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = 250
+# Whose the changed fields are from then on, in the objects' managedFields.
+FIELD_MANAGER: Final = "ops"
+_VERBS: Final = {"GET": "read", "PATCH": "change"}
 
 
 class ForbiddenError(UsageError):
     """The account may not do this."""
+
+
+class NotFoundError(CheckFailedError):
+    """There is no such object."""
+
+
+class ConflictError(TemporaryError):
+    """Somebody else changed the object since it was read."""
 
 
 class Cluster:
@@ -37,30 +49,74 @@ class Cluster:
         Raises:
             ForbiddenError: the account may not read it.
         """
-        import httpx
-
-        try:
-            answer = self._client.get(path, params=dict(parameters or {}))
-        except httpx.HTTPError as error:
-            raise TemporaryError(
-                f"Kubernetes API at {self._client.base_url}: {error or type(error).__name__}"
-            ) from None
-        if answer.status_code in (401, 403):
-            raise ForbiddenError(f"Kubernetes API: not permitted to read {path} ({answer.status_code})")
-        if answer.status_code != int(httpx.codes.OK):
-            raise CheckFailedError(f"Kubernetes API: {path} answers {answer.status_code}")
+        answer = self._ask("GET", path, parameters)
         return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
 
-    def items(self, path: str) -> Iterator[Any]:
-        """All objects of a list, page by page."""
+    def patch(self, path: str, change: Mapping[str, object], *, strategic: bool = False, dry_run: bool = False) -> Any:
+        """Change an object by a JSON merge patch; it is returned as it is afterwards.
+
+        A ``strategic`` one merges lists of named things, like containers, by their names. A
+        ``metadata.resourceVersion`` in ``change`` is the version that may be changed, and no other. With ``dry_run``
+        the server checks everything and keeps nothing.
+
+        Raises:
+            ForbiddenError: the account may not patch it.
+            NotFoundError: there is no such object.
+            ConflictError: it is no longer of that version.
+        """
+        parameters = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        kind = "strategic-merge-patch" if strategic else "merge-patch"
+        content = json.dumps(change).encode()
+        return self._ask("PATCH", path, parameters, content, f"application/{kind}+json").json()
+
+    def items(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Iterator[Any]:
+        """All objects of a list, page by page; ``parameters`` may select some."""
         token = ""
         while True:
-            query: dict[str, str | int] = {"limit": _PAGE, "continue": token} if token else {"limit": _PAGE}
+            query = {**(parameters or {}), "limit": _PAGE} | ({"continue": token} if token else {})
             page: Any = self.get(path, query)
             yield from page.get("items") or ()
             token = str(page["metadata"].get("continue") or "")
             if not token:
                 return
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str | int] | None = None,
+        content: bytes | None = None,
+        content_type: str = "",
+    ) -> httpx.Response:
+        import httpx
+
+        headers = {"Content-Type": content_type} if content_type else {}
+        try:
+            answer = self._client.request(method, path, params=dict(parameters or {}), content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise TemporaryError(
+                f"Kubernetes API at {self._client.base_url}: {error or type(error).__name__}"
+            ) from None
+        if answer.is_success:
+            return answer
+        raise _error(method, path, answer.status_code, _told(answer))
+
+
+def _error(method: str, path: str, code: int, told: str) -> OpsError:
+    if code in (401, 403):
+        return ForbiddenError(f"Kubernetes API: not permitted to {_VERBS.get(method, method)} {path} ({code})")
+    line = f"Kubernetes API: {path} answers {code}{told}"
+    kinds: dict[int, type[OpsError]] = {404: NotFoundError, 409: ConflictError, 429: TemporaryError}
+    return (TemporaryError if code >= 500 else kinds.get(code, CheckFailedError))(line)
+
+
+def _told(answer: httpx.Response) -> str:
+    """The reason in the server's own words, where it gives one."""
+    try:
+        body: Any = answer.json()
+        return f": {body['message']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 @contextmanager

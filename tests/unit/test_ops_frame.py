@@ -30,7 +30,19 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",))
+_COMMANDS = (
+    ("access", "review"),
+    ("backup", "postgres"),
+    ("backups", "list"),
+    ("health",),
+    ("restart",),
+    ("restore", "postgres"),
+    ("rotate", "jwt"),
+    ("scale", "normal"),
+    ("scale", "peak"),
+    ("updates",),
+    ("upgrade",),
+)
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:

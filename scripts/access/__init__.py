@@ -1,0 +1,1 @@
+"""The access review (section 7.1)."""

@@ -1,0 +1,118 @@
+"""Who is granted what: from the objects of RBAC to one plain line a right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scripts.clients.kubernetes import Cluster
+
+_RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+_DEFAULTS_LABEL: Final = "kubernetes.io/bootstrapping"
+# Everybody, or every account: what these are granted is granted to no one in particular.
+EVERYBODY: Final = frozenset(
+    {"Group system:authenticated", "Group system:unauthenticated", "Group system:serviceaccounts",
+     "User system:anonymous"}
+)  # fmt: skip
+
+_PUBLIC: Final = frozenset(
+    f"ClusterRole system:{name}"
+    for name in ("basic-user", "discovery", "public-info-viewer", "service-account-issuer-discovery")
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rule:
+    """Verbs on resources of API groups; ``names`` limits them to these objects. Paths are resources as well."""
+
+    verbs: tuple[str, ...]
+    resources: tuple[str, ...]
+    groups: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        groups = "" if self.groups in ((), ("",)) else f" ({', '.join(group or 'core' for group in self.groups)})"
+        names = f" named {', '.join(self.names)}" if self.names else ""
+        return f"{', '.join(self.verbs)} {', '.join(self.resources)}{groups}{names}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a binding gives to a subject (``ServiceAccount crypto/x``, ``Group x``, ``User x``).
+
+    ``role`` and ``binding`` are kind and name. ``rules`` is None where the role does not exist.
+    """
+
+    subject: str
+    binding: str
+    role: str
+    cluster: bool
+    rules: tuple[Rule, ...] | None
+
+    @property
+    def via(self) -> str:
+        return f"{self.role} by {self.binding}"
+
+    def lines(self) -> list[str]:
+        """Each right as one line; equal lines are equal rights."""
+        where = "everywhere" if self.cluster else "in the namespace"
+        return [f"{rule} {where}, {self.via}" for rule in self.rules or ()]
+
+
+def collect(cluster: Cluster, namespace: str) -> tuple[list[Grant], list[str]]:
+    """What is granted in the namespace, and its ServiceAccounts.
+
+    What Kubernetes grants to its own parts is left out, unless it is bound to somebody else as well.
+    """
+    below = f"{_RBAC}/namespaces/{namespace}"
+    roles = {f"Role {_name(role)}": _rules(role) for role in cluster.items(f"{below}/roles")}
+    roles |= {f"ClusterRole {_name(role)}": _rules(role) for role in cluster.items(f"{_RBAC}/clusterroles")}
+    grants = [
+        *(grant for item in cluster.items(f"{below}/rolebindings") for grant in _grants(item, roles, namespace)),
+        *(grant for item in cluster.items(f"{_RBAC}/clusterrolebindings") for grant in _grants(item, roles, None)),
+    ]
+    accounts = [_name(item) for item in cluster.items(f"/api/v1/namespaces/{namespace}/serviceaccounts")]
+    return grants, sorted(accounts)
+
+
+def _name(item: Any) -> str:
+    return str(item["metadata"]["name"])
+
+
+def _rules(role: Any) -> tuple[Rule, ...]:
+    listed: list[Any] = role.get("rules") or []
+    return tuple(
+        Rule(
+            tuple(sorted(rule.get("verbs") or ())),
+            tuple(sorted([*(rule.get("resources") or ()), *(rule.get("nonResourceURLs") or ())])),
+            tuple(sorted(rule.get("apiGroups") or ())),
+            tuple(sorted(rule.get("resourceNames") or ())),
+        )
+        for rule in listed
+    )
+
+
+def _grants(binding: Any, roles: Mapping[str, tuple[Rule, ...]], namespace: str | None) -> Iterator[Grant]:
+    kind = "ClusterRoleBinding" if namespace is None else "RoleBinding"
+    reference = binding["roleRef"]
+    role = f"{reference['kind']} {reference['name']}"
+    default = _DEFAULTS_LABEL in (binding["metadata"].get("labels") or {})
+    subjects: list[Any] = binding.get("subjects") or []
+    for entry in subjects:
+        subject = _subject(entry, namespace)
+        if not (default and _own(subject, role)):
+            yield Grant(subject, f"{kind} {_name(binding)}", role, namespace is None, roles.get(role))
+
+
+def _subject(entry: Any, namespace: str | None) -> str:
+    if entry["kind"] == "ServiceAccount":
+        return f"ServiceAccount {entry.get('namespace') or namespace}/{entry['name']}"
+    return f"{entry['kind']} {entry['name']}"
+
+
+def _own(subject: str, role: str) -> bool:
+    """Whether Kubernetes grants this to its own parts, or to everybody so that they can find the API at all."""
+    if subject in EVERYBODY:
+        return role in _PUBLIC
+    return subject.startswith(("User system:", "Group system:", "ServiceAccount kube-system/"))

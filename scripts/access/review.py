@@ -1,0 +1,183 @@
+"""``ops access review``: who can do what, what is to be looked at, and what differs from the last review."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts import log, notify
+from scripts.access.flags import Flag, flags
+from scripts.access.grants import collect
+from scripts.backup.keys import BackupId
+from scripts.clients import kubernetes
+from scripts.clients.s3 import Bucket
+from scripts.exits import CheckFailedError, Exit
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FOLDER: Final = "access/"
+_VERSION: Final = 1
+_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a review found; ``rights`` are the lines of each subject, ``accounts`` the namespace's ServiceAccounts."""
+
+    time: str
+    namespace: str
+    rights: dict[str, list[str]]
+    flags: list[Flag]
+    accounts: list[str]
+
+    def text(self) -> str:
+        """As it is kept in the bucket."""
+        found = [[flag.subject, flag.reason, flag.via] for flag in self.flags]
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "time": self.time,
+                "namespace": self.namespace,
+                "rights": self.rights,
+                "flags": found,
+                "accounts": self.accounts,
+            },
+            indent=1,
+            sort_keys=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What differs from the previous review, of time ``since`` (None: there was none); each entry is one line."""
+
+    since: str | None
+    new_flags: list[str]
+    gone_flags: list[str]
+    granted: list[str]
+    revoked: list[str]
+
+
+def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
+    """Review, compare, keep the review and tell people; the exit code is 1 when something flagged is new.
+
+    The review is kept last: a run that is killed before has told nobody that anything is known.
+
+    Raises:
+        CheckFailedError: the previous review is damaged.
+    """
+    bucket = Bucket(settings.backup)
+    folder = settings.backup.prefix + FOLDER
+    before = _previous(bucket, folder)
+    now = datetime.now(UTC)
+    review = _look(settings, now)
+    differences = compare(before, review)
+    lines = report(review, differences)
+    subject = f"Access review of {settings.namespace}: {_count(len(differences.new_flags), 'new finding')}"
+    told = [] if dry_run or silent else notify.send(settings, notify.Message(subject, "\n".join(lines)))
+    key = f"{folder}{BackupId.new(now)}.json"
+    if not dry_run:
+        bucket.write_json(key, review.text())
+        log.info("review kept", key=key)
+    return Outcome(
+        _data(review, differences, None if dry_run else key, told),
+        _shown(lines),
+        Exit.FAILED if differences.new_flags else Exit.DONE,
+    )
+
+
+def compare(before: Review | None, now: Review) -> Differences:
+    """What differs; without a previous review everything is new."""
+
+    def lines(review: Review | None) -> set[str]:
+        return {f"{name}: {line}" for name, found in review.rights.items() for line in found} if review else set()
+
+    old, new = set(before.flags) if before else set[Flag](), set(now.flags)
+    return Differences(
+        before.time if before else None,
+        [str(flag) for flag in sorted(new - old)],
+        [str(flag) for flag in sorted(old - new)],
+        sorted(lines(now) - lines(before)) if before else [],
+        sorted(lines(before) - lines(now)),
+    )
+
+
+def report(review: Review, differences: Differences) -> list[str]:
+    """The review for people: what is new first."""
+    since = f"since {differences.since}" if differences.since else "(there is no earlier review)"
+    known = sorted({str(flag) for flag in review.flags} - set(differences.new_flags))
+    parts = (
+        (f"NEW FINDINGS {since}", differences.new_flags),
+        ("no longer found", differences.gone_flags),
+        ("granted", differences.granted),
+        ("revoked", differences.revoked),
+        ("findings that were known", known),
+    )
+    told = [line for title, lines in parts if lines for line in (f"{title}:", *(f"  {one}" for one in lines), "")]
+    if not differences.new_flags:
+        told = [f"no new findings {since}", "", *told]
+    told.append(f"who can do what in {review.namespace}:")
+    for subject, rights in review.rights.items():
+        told += [f"  {subject}", *(f"    {line}" for line in rights)]
+    bare = [name for name in review.accounts if f"ServiceAccount {review.namespace}/{name}" not in review.rights]
+    return [*told, f"  {_count(len(bare), 'account')} without any right: {', '.join(bare) or 'none'}"]
+
+
+def _look(settings: OpsSettings, now: datetime) -> Review:
+    with kubernetes.connect(_SECONDS) as cluster:
+        grants, accounts = collect(cluster, settings.namespace)
+    rights: dict[str, list[str]] = {}
+    for grant in sorted(grants, key=lambda grant: grant.subject):
+        found = rights.setdefault(grant.subject, [])
+        found += [line for line in grant.lines() if line not in found]
+    ordered = {subject: sorted(lines) for subject, lines in rights.items()}
+    return Review(f"{now:%Y-%m-%dT%H:%M:%SZ}", settings.namespace, ordered, flags(grants), accounts)
+
+
+def _previous(bucket: Bucket, folder: str) -> Review | None:
+    # Names begin with their time.
+    found = [key for key in bucket.keys(folder) if key.endswith(".json")]
+    return _parse(bucket.read(found[-1]), found[-1]) if found else None
+
+
+def _parse(content: bytes, key: str) -> Review:
+    try:
+        data: Any = json.loads(content)
+        if data["version"] != _VERSION:
+            raise CheckFailedError(f"review {key} is of version {data['version']}; this release knows {_VERSION}")
+        return Review(
+            data["time"], data["namespace"], data["rights"], [Flag(*flag) for flag in data["flags"]], data["accounts"]
+        )
+    except (ValueError, KeyError, TypeError):
+        raise CheckFailedError(f"review {key} is damaged; look at it, and remove it to begin anew") from None
+
+
+def _data(review: Review, differences: Differences, key: str | None, told: list[notify.Delivery]) -> dict[str, object]:
+    return {
+        "since": differences.since,
+        "new": differences.new_flags,
+        "gone": differences.gone_flags,
+        "granted": differences.granted,
+        "revoked": differences.revoked,
+        "findings": len(review.flags),
+        "subjects": len(review.rights),
+        "kept": key,
+        "notified": notify.plain(told),
+        "rights": review.rights,
+    }
+
+
+def _shown(lines: list[str]) -> Any:
+    def show(console: Console) -> None:
+        console.print("\n".join(lines), highlight=False, markup=False)
+
+    return show
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,76 @@
+"""Whether services answer on their health pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from runbook.ops_settings import OpsSettings, ServiceTarget
+from scripts.exits import CheckFailedError, UsageError
+
+# What a service that is rolled out may take until it answers through its Service.
+_SETTLE_SECONDS: Final = 60.0
+# One answer that is lost on its way does not condemn a service; so many in a row do.
+_STRIKES: Final = 3
+_POLL_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 5.0
+
+
+class UnhealthyError(CheckFailedError):
+    """A service does not answer as it should."""
+
+
+def target(settings: OpsSettings, name: str) -> ServiceTarget:
+    """The service of this name.
+
+    Raises:
+        UsageError: the settings know none.
+    """
+    known = {service.name: service for service in settings.services}
+    if name not in known:
+        raise UsageError(f"{name!r} is no service of the settings: give one of {', '.join(sorted(known)) or 'none'}")
+    return known[name]
+
+
+def problem(service: ServiceTarget) -> str | None:
+    """Why the health page does not answer 200, or None when it does."""
+    import httpx
+
+    try:
+        # No proxy of the shell: these addresses are inside the cluster.
+        with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
+            code = client.get(service.health_url).status_code
+    except httpx.HTTPError as error:
+        return f"{service.name} does not answer at {service.health_url}: {error or type(error).__name__}"
+    return None if code == int(httpx.codes.OK) else f"{service.name} answers {code} at {service.health_url}"
+
+
+def await_healthy(services: Sequence[ServiceTarget]) -> None:
+    """Wait until each service answers.
+
+    Raises:
+        UnhealthyError: one does not within a minute.
+    """
+    end = time.monotonic() + _SETTLE_SECONDS
+    for service in services:
+        while (reason := problem(service)) is not None:
+            if time.monotonic() + _POLL_SECONDS > end:
+                raise UnhealthyError(reason)
+            time.sleep(_POLL_SECONDS)
+
+
+def keep_watching(service: ServiceTarget, seconds: float) -> None:
+    """Ask again and again for ``seconds``.
+
+    Raises:
+        UnhealthyError: three answers in a row were not what they should be.
+    """
+    end = time.monotonic() + seconds
+    strikes = 0
+    while time.monotonic() < end:
+        reason = problem(service)
+        strikes = 0 if reason is None else strikes + 1
+        if reason is not None and strikes >= _STRIKES:
+            raise UnhealthyError(f"{reason}, {strikes} times in a row")
+        time.sleep(max(0.0, min(_POLL_SECONDS, end - time.monotonic())))

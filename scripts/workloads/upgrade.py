@@ -1,0 +1,166 @@
+"""``ops upgrade``: a new image, judged while it comes up, and undone when it does not do (section 8.3).
+
+The image from before is kept on the Deployment until the new one has proved itself: a run that was killed is gone on
+with, and can still be undone.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from runbook.ops_settings import OpsSettings, ServiceTarget
+from scripts import log
+from scripts.backup.units import duration
+from scripts.clients import kubernetes
+from scripts.clients.kubernetes import Cluster, ConflictError
+from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
+from scripts.output import Outcome
+from scripts.workloads import deployments, rollout, serving
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BEFORE: Final = "crypto.analytics/upgraded-from"
+_SECONDS: Final = 30.0
+_IMAGE: Final = re.compile(r"[a-z0-9][\w.:/-]*(?:@sha256:[0-9a-f]{64})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for: the rollout may take ``timeout`` seconds, and health is judged for ``watch`` seconds more."""
+
+    service: str
+    image: str
+    watch: float
+    timeout: float
+    dry_run: bool = False
+
+
+def run(settings: OpsSettings, request: Request) -> Outcome:
+    """Set the image, and keep it only if the rollout finishes and the service stays healthy.
+
+    Raises:
+        UsageError: there is no such service, or the image is no reference.
+        CheckFailedError: the image did not do; the one from before runs again (or the line says that it does not).
+        TemporaryError: somebody else changed the Deployment in the meantime.
+    """
+    service = serving.target(settings, request.service)
+    if not _IMAGE.fullmatch(request.image):
+        raise UsageError(f"{request.image!r} is no image; write it like REGISTRY/NAME@sha256:DIGEST")
+    pinned = "@sha256:" in request.image
+    if not pinned:
+        log.warning("the image is named by a tag, which can point elsewhere tomorrow", image=request.image)
+    start = time.monotonic()
+    with kubernetes.connect(_SECONDS) as cluster:
+        upgrade = _Upgrade(cluster, settings.namespace, service, request)
+        before, told = upgrade.perform()
+    took = time.monotonic() - start
+    data: dict[str, object] = {
+        "service": request.service,
+        "image": request.image,
+        "before": before,
+        "pinned": pinned,
+        "result": told,
+        "dryRun": request.dry_run,
+        "took": round(took, 1),
+    }
+
+    def show(console: Console) -> None:
+        hint = "" if pinned else " (named by a tag: a digest cannot change under you)"
+        console.print(f"{request.service}: {told} after {duration(took)}{hint}", highlight=False, markup=False)
+        if not request.dry_run:
+            console.print("set the same image in the stack, or the next deployment takes it back", highlight=False)
+
+    return Outcome(data, show)
+
+
+class _Upgrade:
+    def __init__(self, cluster: Cluster, namespace: str, service: ServiceTarget, request: Request) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._service = service
+        self._request = request
+
+    def perform(self) -> tuple[str, str]:
+        """The image from before, and what was done."""
+        name, image = self._service.name, self._request.image
+        deployment = deployments.read(self._cluster, self._namespace, name)
+        running, last_good = _image(deployment, name), _last_good(deployment)
+        if running == image and last_good is None:
+            return running, f"{image} runs already"
+        before = last_good or running
+        if self._request.dry_run:
+            self._set(deployment, image, before, dry_run=True)
+            return before, f"would go from {before} to {image}"
+        if last_good is None and not (progress := rollout.judge(deployment)).done:
+            raise CheckFailedError(f"not begun: {name} is not rolled out ({progress.text}); nothing was changed")
+        if running != image:
+            self._set(deployment, image, before)
+        return before, self._prove(before)
+
+    def _prove(self, before: str) -> str:
+        image = self._request.image
+        try:
+            self._judge(self._request.watch)
+        except CheckFailedError as error:
+            self._undo(before, str(error))
+        except Stop as stop:
+            reason = str(stop).partition(";")[0]
+            raise Stop(f"{reason}; {image} is set and not yet proved: run the same again, it goes on") from None
+        self._forget()
+        return f"{image} runs"
+
+    def _judge(self, watch: float) -> None:
+        rollout.watch(self._cluster, self._namespace, [self._service.name], self._request.timeout)
+        serving.await_healthy([self._service])
+        serving.keep_watching(self._service, watch)
+
+    def _undo(self, before: str, reason: str) -> None:
+        """Back to the image from before; proved like the new one, and always an error."""
+        name, image = self._service.name, self._request.image
+        log.warning("undoing the upgrade", deployment=name, image=image, reason=reason)
+        deployment = deployments.read(self._cluster, self._namespace, name)
+        if _image(deployment, name) != image:
+            raise CheckFailedError(f"{image} did not do: {reason}; somebody else has set another image meanwhile")
+        self._set(deployment, before, before)
+        try:
+            self._judge(0)
+        except CheckFailedError as error:
+            raise CheckFailedError(
+                f"{image} did not do: {reason}; and {before}, set again, does not come up either: {error}"
+            ) from None
+        self._forget()
+        raise CheckFailedError(f"{image} did not do: {reason}; undone: {before} runs again and answers")
+
+    def _set(self, deployment: Any, image: str, before: str, *, dry_run: bool = False) -> None:
+        name = self._service.name
+        change = {
+            "metadata": {
+                "resourceVersion": deployment["metadata"]["resourceVersion"],
+                "annotations": {BEFORE: before},
+            },
+            "spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}},
+        }
+        try:
+            self._cluster.patch(deployments.path(self._namespace, name), change, strategic=True, dry_run=dry_run)
+        except ConflictError:
+            raise TemporaryError(f"{name} was changed by somebody else in the meantime; run it again") from None
+
+    def _forget(self) -> None:
+        change = {"metadata": {"annotations": {BEFORE: None}}}
+        self._cluster.patch(deployments.path(self._namespace, self._service.name), change)
+
+
+def _image(deployment: Any, name: str) -> str:
+    found = {item["name"]: str(item["image"]) for item in deployment["spec"]["template"]["spec"]["containers"]}
+    if name not in found:
+        raise UsageError(f"the Deployment {name} has no container {name}, only {', '.join(sorted(found))}")
+    return found[name]
+
+
+def _last_good(deployment: Any) -> str | None:
+    notes: Any = deployment["metadata"].get("annotations") or {}
+    return notes.get(BEFORE)

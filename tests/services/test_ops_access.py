@@ -1,0 +1,238 @@
+"""``ops access review`` against an API that answers like Kubernetes', and a real bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.services import kube_api, ops_runs, servers, sinks
+from tests.services.kube_api import KubeApi
+from tests.services.ops_runs import Runs
+from tests.services.servers import Server
+
+pytestmark = pytest.mark.timeout(180)
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_BELOW = f"{_RBAC}/namespaces/crypto"
+_OWN = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Server]:
+    with servers.s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(store: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[default]\naws_access_key_id = test\naws_secret_access_key = aws-Geheim-1\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    client: Any = boto3.client(  # pyright: ignore[reportUnknownMemberType]
+        "s3",
+        endpoint_url=f"http://{store.address}",
+        region_name="eu-central-1",
+        config=Config(proxies={}),
+        aws_access_key_id="test",
+        aws_secret_access_key="aws-Geheim-1",
+    )
+    for bucket in client.list_buckets()["Buckets"]:
+        for item in client.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+            client.delete_object(Bucket=bucket["Name"], Key=item["Key"])
+        client.delete_bucket(Bucket=bucket["Name"])
+    client.create_bucket(Bucket="backups", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return client
+
+
+@pytest.fixture
+def runs(store: Server, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    assert s3
+    with kube_api.serving() as api:
+        prepared = ops_runs.prepared(api, tmp_path, monkeypatch)
+        prepared.configure(backup={**prepared.settings["backup"], "endpoint": f"http://{store.address}"})
+        for name in ("default", "health-check"):
+            api.add(f"/api/v1/namespaces/crypto/serviceaccounts/{name}", {})
+        role(api, "health-check", ["get", "list"], ["pods"])
+        binding(api, "health-check", "Role health-check", "ServiceAccount health-check")
+        prepared.as_job("access-review")
+        yield prepared
+
+
+def role(
+    api: KubeApi, name: str, verbs: list[str], resources: list[str], *, cluster: bool = False, **more: Any
+) -> None:
+    path = f"{_RBAC}/clusterroles/{name}" if cluster else f"{_BELOW}/roles/{name}"
+    api.add(path, {"rules": [{"apiGroups": [""], "verbs": verbs, "resources": resources, **more}]})
+
+
+def binding(
+    api: KubeApi, name: str, to: str, *subjects: str, cluster: bool = False, labels: dict[str, str] | None = None
+) -> None:
+    path = f"{_RBAC}/clusterrolebindings/{name}" if cluster else f"{_BELOW}/rolebindings/{name}"
+    kind, target = to.split()
+    listed: list[dict[str, str]] = []
+    for subject in subjects:
+        of, whole = subject.split(" ", 1)
+        namespace, _, name_only = whole.rpartition("/")
+        listed.append({"kind": of, "name": name_only} | ({"namespace": namespace} if namespace else {}))
+    api.add(path, {"metadata": {"labels": labels or {}}, "roleRef": {"kind": kind, "name": target}, "subjects": listed})
+
+
+def _reviews(s3: Any) -> list[str]:
+    return [item["Key"] for item in s3.list_objects_v2(Bucket="backups").get("Contents", [])]
+
+
+def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, s3: Any) -> None:
+    first = runs.ops("access", "review", "--json")
+    role(runs.api, "snoop", ["get"], ["secrets"])
+    binding(runs.api, "snoop", "Role snoop", "User mallory")
+    del runs.api.objects[f"{_BELOW}/rolebindings/health-check"]
+    second = runs.ops("access", "review")
+    third = runs.ops("access", "review", "--json")
+
+    assert (first.code, first.json["since"], first.json["new"]) == (0, None, [])
+    assert first.json["rights"] == {
+        "ServiceAccount crypto/health-check": [
+            "get, list pods in the namespace, Role health-check by RoleBinding health-check"
+        ]
+    }
+    assert second.code == 1
+    lines = second.stdout.splitlines()
+    assert lines[0].startswith("NEW FINDINGS since 20")
+    assert lines[1] == "  User mallory: may read secrets: get secrets (Role snoop by RoleBinding snoop)"
+    assert lines[3:5] == ["granted:", "  User mallory: get secrets in the namespace, Role snoop by RoleBinding snoop"]
+    assert lines[6] == "revoked:"
+    assert "2 accounts without any right: default, health-check" in second.stdout
+    # Known now: it stays in the report and is no news.
+    assert (third.code, third.json["new"], third.json["findings"]) == (0, [], 1)
+    kept = _reviews(s3)
+    assert len(kept) == 3
+    assert all(key.startswith("crypto-analytics/access/20") for key in kept)
+    assert first.json["kept"] in kept
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources", "words"),
+    [
+        (["*"], ["pods"], "may use any of the verbs"),
+        (["get"], ["*"], "may use any of the resources"),
+        (["list"], ["secrets"], "may read secrets"),
+        (["watch"], ["secrets"], "may read secrets"),
+        (["escalate"], ["roles"], "may raise its own rights"),
+        (["bind"], ["roles"], "may raise its own rights"),
+        (["impersonate"], ["users"], "may raise its own rights"),
+        (["create"], ["pods/exec"], "may become another account"),
+        (["create"], ["serviceaccounts/token"], "may become another account"),
+    ],
+)
+@pytest.mark.parametrize("cluster", [False, True], ids=["namespace", "cluster"])
+def test_dangerous_rights_are_found_wherever_they_come_from(
+    runs: Runs, verbs: list[str], resources: list[str], words: str, cluster: bool
+) -> None:
+    role(runs.api, "x", verbs, resources, cluster=cluster)
+    binding(runs.api, "x", f"{'Cluster' if cluster else ''}Role x", "Group developers", cluster=cluster)
+    answer = runs.ops("access", "review", "--json")
+
+    assert answer.code == 1
+    assert any(line.startswith("Group developers: ") and words in line for line in answer.json["new"])
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resources", "more"),
+    [
+        (["create", "delete"], ["secrets"], {}),
+        (["get"], ["secrets"], {"apiGroups": ["example.com"]}),
+        (["get"], ["pods", "pods/exec"], {}),
+        (["get"], ["/healthz"], {}),
+    ],
+)
+def test_harmless_rights_are_listed_and_not_flagged(
+    runs: Runs, verbs: list[str], resources: list[str], more: dict[str, Any]
+) -> None:
+    role(runs.api, "x", verbs, resources, **more)
+    binding(runs.api, "x", "Role x", "User ada")
+    answer = runs.ops("access", "review", "--json")
+
+    assert answer.code == 0
+    assert answer.json["rights"]["User ada"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "target", "words"),
+    [
+        ("User root", "ClusterRole cluster-admin", "is bound to cluster-admin"),
+        ("ServiceAccount default", "Role health-check", "account of every pod that names none"),
+        ("Group system:serviceaccounts:crypto", "Role health-check", "everybody of a kind"),
+        ("Group system:authenticated", "Role health-check", "everybody of a kind"),
+        ("User ada", "Role gone", "a role that does not exist"),
+    ],
+)
+def test_bindings_that_mean_more_than_they_say_are_found(runs: Runs, subject: str, target: str, words: str) -> None:
+    role(runs.api, "cluster-admin", ["*"], ["*"], cluster=True)
+    binding(runs.api, "b", target, subject)
+    answer = runs.ops("access", "review", "--json")
+
+    assert answer.code == 1
+    assert any(words in line for line in answer.json["new"])
+
+
+def test_what_kubernetes_grants_itself_is_left_out_until_somebody_else_is_let_in(runs: Runs) -> None:
+    role(runs.api, "cluster-admin", ["*"], ["*"], cluster=True)
+    role(runs.api, "system:discovery", ["get"], ["/version"], cluster=True)
+    own = "Group system:masters", "ServiceAccount kube-system/job-controller", "User system:kube-scheduler"
+    binding(runs.api, "cluster-admin", "ClusterRole cluster-admin", *own, cluster=True, labels=_OWN)
+    public = "Group system:authenticated"
+    binding(runs.api, "system:discovery", "ClusterRole system:discovery", public, cluster=True, labels=_OWN)
+    quiet = runs.ops("access", "review", "--json")
+    for number, other in enumerate(("User mallory", public)):
+        binding(runs.api, f"more{number}", "ClusterRole cluster-admin", *own, other, cluster=True, labels=_OWN)
+    loud = runs.ops("access", "review", "--json")
+
+    assert (quiet.code, loud.code) == (0, 1)
+    assert list(quiet.json["rights"]) == ["ServiceAccount crypto/health-check"]
+    assert {line.partition(":")[0] for line in loud.json["new"]} == {"User mallory", "Group system"}
+
+
+def test_a_dry_run_keeps_nothing_and_tells_nobody(runs: Runs, s3: Any) -> None:
+    with sinks.mail_server() as server:
+        mail = {"host": "127.0.0.1", "port": server.port, "sender": "o@example.com", "recipients": ["a@example.com"]}
+        runs.configure(mail={**mail, "tls": False})
+        dry = runs.ops("access", "review", "--dry-run")
+        kept = _reviews(s3)
+        told = runs.ops("access", "review", "--json")
+
+    assert (dry.code, kept) == (0, [])
+    assert told.json["notified"] == [{"sink": "mail", "sent": True}]
+    assert [mail["Subject"] for mail in server.received] == ["Access review of crypto: 0 new findings"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 2}', json.dumps({"version": 1}).encode()])
+def test_a_damaged_review_is_named_and_never_taken_for_none(runs: Runs, s3: Any, content: bytes) -> None:
+    key = "crypto-analytics/access/20260301T090000Z-00000001.json"
+    s3.put_object(Bucket="backups", Key=key, Body=content)
+    answer = runs.ops("access", "review")
+
+    assert answer.code == 1
+    assert key in answer.error
+    assert _reviews(s3) == [key]
+
+
+def test_without_a_right_it_says_which(runs: Runs) -> None:
+    runs.api.rights = [right for right in runs.api.rights or () if not right.cluster]
+    answer = runs.ops("access", "review")
+
+    assert answer.code == 2
+    assert "not permitted to read /apis/rbac.authorization.k8s.io/v1/clusterroles" in answer.error
+
+
+def test_many_bindings_are_read_page_by_page(runs: Runs) -> None:
+    for number in range(600):
+        binding(runs.api, f"b{number:03}", "Role health-check", f"User u{number:03}")
+    answer = runs.ops("access", "review", "--json")
+
+    assert answer.json["subjects"] == 601
