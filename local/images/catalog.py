@@ -41,21 +41,20 @@ def allowed_by(ignore_file: Path) -> tuple[str, ...]:
     return tuple(line[1:].rstrip("/") for line in lines if line.startswith("!"))
 
 
+def _python_program(name: str, package: str) -> Recipe:
+    folder = _HERE / name
+    return Recipe(name, folder / "Dockerfile", _HERE.parent, (f"images/{name}/requirements.txt", package), "python")
+
+
 def recipes() -> dict[str, Recipe]:
     """All images by name, in the order in which a lane builds them."""
-    sample = Recipe(
-        "sample-service",
-        _HERE / "sample-service" / "Dockerfile",
-        _HERE.parent,
-        ("images/sample-service/requirements.txt", "sample_service"),
-        "python",
-    )
     all_of_them = (
         _own_folder("kafka", jars=True),
         _ops(),
         _own_folder("postgres"),
         _own_folder("redis"),
         _own_folder("pgbouncer"),
-        sample,
+        _python_program("sample-service", "sample_service"),
+        _python_program("kafka-exporter", "kafka_exporter"),
     )
     return {recipe.name: recipe for recipe in all_of_them}
