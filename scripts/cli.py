@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import backup, backups, health, restore
+from scripts.commands import backup, backups, db, health, kafka, redis, restore
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -26,6 +26,9 @@ app = typer.Typer(
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
+app.add_typer(db.app, name="db")
+app.add_typer(redis.app, name="redis")
+app.add_typer(kafka.app, name="kafka")
 app.command("health")(health.health)
 
 

@@ -203,7 +203,10 @@ def finish(process: subprocess.Popen[str]) -> Answer:
 def running(folder: Path) -> Generator[Environment]:
     """PostgreSQL with the roles of the stack, an empty bucket, and the settings file."""
     with (
-        servers.postgres(PASSWORDS["superuser"], {"max_prepared_transactions": "2"}) as database,
+        servers.postgres(
+            PASSWORDS["superuser"],
+            {"max_prepared_transactions": "2", "shared_preload_libraries": "pg_stat_statements"},
+        ) as database,
         servers.s3() as store,
     ):
         environment = Environment(folder, database, store, _settings(folder, database, store))

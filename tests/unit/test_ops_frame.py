@@ -30,7 +30,21 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",))
+_COMMANDS = (
+    ("backup", "postgres"),
+    ("restore", "postgres"),
+    ("backups", "list"),
+    ("health",),
+    ("db", "reap-idle"),
+    ("db", "connections"),
+    ("db", "slow"),
+    ("db", "maintain"),
+    ("redis", "purge"),
+    ("redis", "bigkeys"),
+    ("kafka", "lag"),
+    ("kafka", "topics"),
+    ("kafka", "partitions"),
+)
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
