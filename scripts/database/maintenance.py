@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SESSION: Final = {
     "statement_timeout": f"{jobs.WEEKLY_MAINTENANCE.deadline_seconds}s",
     "vacuum_cost_delay": "2ms",
-    "client_connection_check_interval": "10s",
+    "client_connection_check_interval": "5s",
 }
 
 
@@ -37,7 +37,7 @@ def run(settings: OpsSettings, *, lock_wait: float, dry_run: bool) -> Outcome:
     alone = nullcontext() if dry_run else lock.held(access, target.database, lock.Purpose.MAINTENANCE)
     with alone, _session(access, target.database, lock_wait) as connection:
         built = [index.ensure(connection, access, wanted, dry_run=dry_run) for wanted in indexes.ALL]
-        looked_at, vacuumed = vacuum.run(connection, dry_run=dry_run)
+        looked_at, vacuumed = vacuum.run(connection, lock_wait, dry_run=dry_run)
     data: dict[str, object] = {
         "database": target.database,
         "dry_run": dry_run,

@@ -22,6 +22,8 @@ SELECT s.schemaname, s.relname, s.n_live_tup, s.n_dead_tup, s.n_mod_since_analyz
 JOIN pg_database d ON d.datname = current_database()
 WHERE pg_has_role(c.relowner, 'USAGE') OR pg_has_role(d.datdba, 'USAGE') ORDER BY s.n_dead_tup DESC, 1, 2
 """
+# Whoever holds the lock is vacuuming it himself or changing the table: both are no reason to wait for long.
+_LOCK_SECONDS: Final = 10.0
 _DEAD: Final = """
 SELECT n_dead_tup FROM pg_stat_user_tables WHERE schemaname = %s AND relname = %s
 """
@@ -74,13 +76,18 @@ def need(table: Table, now: datetime) -> str | None:
     return None
 
 
-def run(connection: psycopg.Connection, *, dry_run: bool) -> tuple[int, list[Result]]:
-    """Vacuum what needs it: how many tables were looked at, and what was done or would be."""
+def run(connection: psycopg.Connection, lock_wait: float, *, dry_run: bool) -> tuple[int, list[Result]]:
+    """Vacuum what needs it: how many tables were looked at, and what was done or would be.
+
+    A table that somebody else has locked is waited for up to ``lock_wait`` seconds, though never more than 10.
+    """
     now = connection.execute("SELECT now()").fetchall()[0][0]
     tables = [Table(*row) for row in connection.execute(_TABLES).fetchall()]
     due = [(table, reason) for table in tables if (reason := need(table, now))]
     if dry_run:
         return len(tables), [Result(table.shown, reason, table.dead) for table, reason in due]
+    milliseconds = str(int(min(lock_wait, _LOCK_SECONDS) * 1000))
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
     return len(tables), [_vacuum(connection, table, reason) for table, reason in due]
 
 
