@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # A glob's own signs; an escaped one stands for itself.
-_WILD: Final = re.compile(r"\\.|\[[^\]]*\]?|[*?]", re.DOTALL)
+_WILD: Final = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|[*?]", re.DOTALL)
 _SAMPLE: Final = 5
 _LOG_EVERY: Final = 100_000
 

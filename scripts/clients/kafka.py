@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,9 @@ from runbook.ops_settings import KafkaTarget
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 _SECONDS: Final = 15.0
+_PAUSE_SECONDS: Final = 0.2
+
+_Offsets = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,10 @@ class Kafka:
 
     def members(self, group: str) -> int:
         """Consumers that are in the group now; 0 for a group that is not there."""
-        future = self._admin.describe_consumer_groups([group])[group]
-        return len(self._ask(f"group {group}", lambda: future.result(self._seconds)).members)
+        found = self._ask(
+            f"group {group}", lambda: self._admin.describe_consumer_groups([group])[group].result(self._seconds)
+        )
+        return len(found.members)
 
     def lag(self, group: str, topics: Iterable[Topic]) -> list[PartitionLag]:
         """How far the group is in each partition that has a leader."""
@@ -120,9 +126,11 @@ class Kafka:
         if not parts:
             return []
         request = [ConsumerGroupTopicPartitions(group, parts)]
-        future = self._admin.list_consumer_group_offsets(request)[group]
         # Before the ends: a commit that is read after them could be ahead of them.
-        answer = self._ask(f"offsets of {group}", lambda: future.result(self._seconds))
+        answer = self._ask(
+            f"offsets of {group}",
+            lambda: self._admin.list_consumer_group_offsets(request)[group].result(self._seconds),
+        )
         committed = {(part.topic, part.partition): part.offset for part in answer.topic_partitions}
         starts, ends = self._offsets(parts)
         return [
@@ -146,38 +154,41 @@ class Kafka:
         """
         from confluent_kafka.admin import NewPartitions  # pyright: ignore[reportPrivateImportUsage]
 
-        future = self._admin.create_partitions(
-            [NewPartitions(topic, count)], validate_only=dry_run, operation_timeout=self._seconds
-        )[topic]
-        self._ask(f"partitions of {topic}", lambda: future.result(self._seconds))
+        def ask() -> Any:
+            new = [NewPartitions(topic, count)]
+            futures = self._admin.create_partitions(new, validate_only=dry_run, operation_timeout=self._seconds)
+            return futures[topic].result(self._seconds)
 
-    def _offsets(self, parts: Sequence[Any]) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], int]]:
+        self._ask(f"partitions of {topic}", ask)
+
+    def _offsets(self, parts: Sequence[Any]) -> tuple[_Offsets, _Offsets]:
+        """The offsets of the oldest messages and of those to come."""
         from confluent_kafka.admin import OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
 
-        asked = [
-            self._admin.list_offsets(dict.fromkeys(parts, spec))
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
-        ]
-        starts, ends = (
-            {
-                (part.topic, part.partition): self._ask(
-                    f"offset of {part.topic}/{part.partition}", lambda future=future: future.result(self._seconds)
-                ).offset
-                for part, future in futures.items()
-            }
-            for futures in asked
-        )
-        return starts, ends
+        def ask() -> tuple[_Offsets, _Offsets]:
+            specs = (OffsetSpec.earliest(), OffsetSpec.latest())
+            starts, ends = (self._admin.list_offsets(dict.fromkeys(parts, spec)) for spec in specs)
+            return self._results(starts), self._results(ends)
+
+        return self._ask("offsets", ask)
+
+    def _results(self, futures: Mapping[Any, Any]) -> _Offsets:
+        return {(part.topic, part.partition): future.result(self._seconds).offset for part, future in futures.items()}
 
     def _ask(self, what: str, ask: Callable[[], Any]) -> Any:
+        """The answer; a broker that is only just taking over is asked again until the time is up."""
         from confluent_kafka import KafkaException
 
-        try:
-            return ask()
-        except KafkaException as error:
-            raise _translated(error, f"Kafka at {self.bootstrap}: {what}") from None
-        except TimeoutError:
-            raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
+        end = time.monotonic() + self._seconds
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not _passing(error) or time.monotonic() > end:
+                    raise _translated(error, f"Kafka at {self.bootstrap}: {what}") from None
+            except TimeoutError:
+                raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
+            time.sleep(_PAUSE_SECONDS)
 
 
 def topic_named(metadata: Metadata, name: str) -> Topic:
@@ -202,6 +213,20 @@ def _topic(name: str, topic: Any) -> Topic:
     )
 
 
+def _passing(error: Any) -> bool:
+    """Whether a broker says that it, or another one, is about to know."""
+    from confluent_kafka import KafkaError
+
+    passing = (
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    )
+    return isinstance(error.args[0], KafkaError) and error.args[0].code() in passing
+
+
 def _translated(error: Any, what: str) -> OpsError:
     from confluent_kafka import KafkaError
 
@@ -213,7 +238,8 @@ def _translated(error: Any, what: str) -> OpsError:
     if cause.code() in (*denied, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):  # noqa: SLF001 - librdkafka's own codes begin so
         return UsageError(text)
     # Negative codes are the client's: broken connections and timeouts.
-    return TemporaryError(text) if cause.retriable() or cause.code() < 0 else CheckFailedError(text)
+    passes = _passing(error) or cause.retriable() or cause.code() < 0
+    return TemporaryError(text) if passes else CheckFailedError(text)
 
 
 def _refusal(bootstrap: str, timeout: float) -> str | None:

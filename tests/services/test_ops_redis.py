@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    connection = redis.Redis(server.host, server.port)
+    connection: Any = redis.Redis(server.host, server.port)
     connection.flushall()
     connection.config_resetstat()
     yield connection
@@ -107,7 +107,7 @@ def test_purging_100000_keys_holds_up_nobody(environment: Environment, client: A
     client.slowlog_reset()
     waits: list[float] = []
     running = environment.start("redis", "purge", "price:*:old", "--json")
-    other = redis.Redis(server.host, server.port)
+    other: Any = redis.Redis(server.host, server.port)
 
     def ping() -> None:
         while running.poll() is None:
@@ -181,7 +181,7 @@ def test_a_replica_is_refused_as_a_mistake_in_the_settings(
     environment: Environment, server: Server, client: Any
 ) -> None:
     with servers.redis("--replicaof", server.host, str(server.port)) as replica:
-        follower = redis.Redis(replica.host, replica.port)
+        follower: Any = redis.Redis(replica.host, replica.port)
         client.set("price:1:old", "1")
         servers.wait_until(lambda: follower.dbsize() == 1, "the replica follows")
         environment.configure(redis={"host": replica.host, "port": replica.port})
