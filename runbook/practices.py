@@ -26,6 +26,20 @@ PROOF_AGE: Final = Threshold(
 CONNECTION_RATIO: Final = Threshold(
     "connection-ratio", 0.8, Unit.RATIO, Section.CONNECTION_POOL, "connections of PostgreSQL in use, of max_connections"
 )
+DEAD_ROW_RATIO: Final = Threshold(
+    "dead-row-ratio",
+    0.1,
+    Unit.RATIO,
+    Section.INDEX_MAINTENANCE,
+    "rows of a table that are dead or changed since its statistics, of all, before it is vacuumed",
+)
+VACUUM_AGE: Final = Threshold(
+    "vacuum-age",
+    7,
+    Unit.DAYS,
+    Section.INDEX_MAINTENANCE,
+    "age at which a table that was written to is vacuumed, however little",
+)
 REDIS_MAXMEMORY_RATIO: Final = Threshold(
     "redis-maxmemory-ratio",
     0.75,
@@ -60,6 +74,7 @@ MAINTENANCE_WINDOW: Final = Threshold(
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
 ACCESS_LOG_RETENTION: Final = Threshold(
     "access-log-retention", 90, Unit.DAYS, Section.DATABASE_BACKUP, "age up to which the bucket's access logs are kept"
+)
 POD_RESTARTS: Final = Threshold(
     "pod-restarts",
     5,

@@ -8,7 +8,21 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import access, backup, backups, health, restart, restore, rotate, scale, updates, upgrade
+from scripts.commands import (
+    access,
+    backup,
+    backups,
+    db,
+    health,
+    kafka,
+    redis,
+    restart,
+    restore,
+    rotate,
+    scale,
+    updates,
+    upgrade,
+)
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -27,6 +41,9 @@ app.add_typer(access.app, name="access")
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
+app.add_typer(db.app, name="db")
+app.add_typer(redis.app, name="redis")
+app.add_typer(kafka.app, name="kafka")
 app.command("health")(health.health)
 app.command("restart")(restart.restart)
 app.add_typer(rotate.app, name="rotate")

@@ -59,22 +59,19 @@ def tools_needed(names: Sequence[str] | None = None) -> set[str]:
     return {tool for name in (known if names is None else names) if name in known for tool in known[name].tools}
 
 
+def _python_program(name: str, package: str) -> Recipe:
+    folder = _HERE / name
+    return Recipe(name, folder / "Dockerfile", _HERE.parent, (f"images/{name}/requirements.txt", package), "python")
+
+
 def recipes() -> dict[str, Recipe]:
     """All images by name, in the order in which a lane builds them."""
-    sample = Recipe(
-        "sample-service",
-        _HERE / "sample-service" / "Dockerfile",
-        _HERE.parent,
-        ("images/sample-service/requirements.txt", "sample_service"),
-        "python",
-    )
     all_of_them = (
         _own_folder("kafka", "servers", jars=True),
         _ops(),
         _own_folder("postgres", "servers"),
         _own_folder("redis", "servers"),
         _own_folder("pgbouncer", "servers"),
-        sample,
         _own_folder("prometheus", "monitoring"),
         _own_folder("alertmanager", "monitoring"),
         _own_folder("node-exporter", "monitoring"),
@@ -82,5 +79,7 @@ def recipes() -> dict[str, Recipe]:
         _own_folder("maintenance", "monitoring"),
         _own_folder("platform", "programs", tools=_CONTROLLERS),
         _own_folder("postgres-exporter", "programs", tools=("postgres-exporter",)),
+        _python_program("sample-service", "sample_service"),
+        _python_program("kafka-exporter", "kafka_exporter"),
     )
     return {recipe.name: recipe for recipe in all_of_them}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from psycopg import errors
 
 from runbook.ops_settings import Login, PostgresTarget
 from scripts import config
-from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import one_line
 
 # Where locks are taken and databases are created and renamed: it exists everywhere and is never restored.
@@ -30,7 +30,7 @@ _WRONG_LOGIN: Final = re.compile(
     r"password authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba\.conf entry"
     r"|is not permitted to log in|no password supplied|permission denied for database"
 )
-_TEMPORARY_CLASSES: Final = ("08", "53", "57P", "55P03", "40", "58")
+_TEMPORARY_CLASSES: Final = ("08", "53", "57014", "57P", "55P03", "40", "58")
 _CONNECTION_LOST: Final = re.compile(
     r"connection to server|server closed the connection|terminating connection|could not connect"
     r"|starting up|shutting down|SSL SYSCALL|Connection (refused|reset|timed out)|the connection is (closed|lost)"
@@ -106,6 +106,17 @@ def translated(what: str) -> Generator[None]:
         yield
     except psycopg.Error as error:
         raise translate(error, what) from None
+
+
+@contextmanager
+def cancelled(connection: psycopg.Connection) -> Generator[None]:
+    """Tell the server to give up the running statement when this process is told to stop: else it would go on."""
+    try:
+        yield
+    except Stop:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=_CONNECT_SECONDS)
+        raise
 
 
 def translate(error: psycopg.Error, what: str) -> OpsError:

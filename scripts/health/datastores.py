@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings, RedisTarget
@@ -47,23 +47,13 @@ def connection_value(address: str) -> str:
 
 
 def _redis(target: RedisTarget, timeout: float) -> Sequence[Finding]:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
+    from scripts.clients import redis
 
-    address = f"{target.host}:{target.port}"
-    client = redis.Redis(
-        target.host, target.port, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-    )
-    try:
-        client.ping()  # pyright: ignore[reportUnknownMemberType]
-        memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
-    except redis.RedisError as error:
-        return [Finding("redis", Status.FAIL, detail=f"{address}: {error}")]
-    finally:
-        client.close()
+    with redis.connect(target, seconds=timeout) as server:
+        server.ping()
+        memory = server.info("memory")
     used, most = int(memory["used_memory"]), int(memory["maxmemory"])
-    answers = Finding("redis", Status.OK, connection_value(address))
+    answers = Finding("redis", Status.OK, connection_value(server.address))
     if most == 0:
         detail = f"{size(used)} in use and no maxmemory set: the container's limit ends it without warning"
         return [answers, Finding("redis memory", Status.WARN, size(used), "maxmemory > 0", detail)]

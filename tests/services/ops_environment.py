@@ -199,11 +199,23 @@ def finish(process: subprocess.Popen[str]) -> Answer:
     return Answer(process.returncode, stdout, stderr)
 
 
+def without_servers(folder: Path, **sections: Any) -> Environment:
+    """Only the settings file, for commands that need neither the database nor the bucket."""
+    nowhere = Server("127.0.0.1", 1, 0, folder / "none")
+    environment = Environment(folder, nowhere, nowhere, _settings(folder, nowhere, nowhere))
+    environment.configure(**sections)
+    (folder / "termination-log").touch()
+    return environment
+
+
 @contextmanager
 def running(folder: Path) -> Generator[Environment]:
     """PostgreSQL with the roles of the stack, an empty bucket, and the settings file."""
     with (
-        servers.postgres(PASSWORDS["superuser"], {"max_prepared_transactions": "2"}) as database,
+        servers.postgres(
+            PASSWORDS["superuser"],
+            {"max_prepared_transactions": "2", "shared_preload_libraries": "pg_stat_statements"},
+        ) as database,
         servers.s3() as store,
     ):
         environment = Environment(folder, database, store, _settings(folder, database, store))

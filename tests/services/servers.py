@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, Redis and an S3 endpoint.
+"""Real servers for tests: PostgreSQL, Redis, Kafka and an S3 endpoint.
 
 Each listens on a free port, keeps its data in a folder of its own, and is a context manager that ends what it started
 and nothing else.
@@ -18,11 +18,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+
+from local.images.kafka_jars import fetch_jars
+from local.images.layout import Layout
+from local.images.process import Children
 
 SUPERUSER = "superuser"
 
@@ -95,6 +99,14 @@ def _as(user: str | None) -> list[str]:
 def _process(
     command: Sequence[str], port: int, folder: Path, stop: signal.Signals, environment: Mapping[str, str] | None = None
 ) -> Generator[Server]:
+    with _started(command, port, folder, stop, environment) as (server, _):
+        yield server
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], port: int, folder: Path, stop: signal.Signals, environment: Mapping[str, str] | None = None
+) -> Generator[tuple[Server, subprocess.Popen[bytes]]]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -106,7 +118,7 @@ def _process(
             f"{command[0]} listens; it says {log.read_text(errors='replace')}",
         )
         assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')}"
-        yield Server("127.0.0.1", port, process.pid, log)
+        yield Server("127.0.0.1", port, process.pid, log), process
     finally:
         if process.poll() is None:
             process.send_signal(stop)
@@ -176,6 +188,72 @@ def redis(*options: str) -> Generator[Server]:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
         with _process(command, port, folder, signal.SIGTERM) as server:
             yield server
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """Brokers of one cluster; the first one is its controller too and must live longest."""
+
+    brokers: tuple[Server, ...]
+    processes: tuple[subprocess.Popen[bytes], ...]
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(broker.address for broker in self.brokers)
+
+    def kill(self, number: int) -> None:
+        """End a broker the hard way."""
+        self.processes[number].kill()
+        self.processes[number].wait(20)
+
+
+@contextmanager
+def kafka(brokers: int = 1) -> Generator[Kafka]:
+    """Kafka in KRaft mode without any topic, from the jars of its image."""
+    jars = _jars()
+    ports, controller = [free_port() for _ in range(brokers)], free_port()
+    with _folder() as folder, ExitStack() as stack:
+        started = [
+            stack.enter_context(_broker(folder / str(number), jars, number, port, controller))
+            for number, port in enumerate(ports, start=1)
+        ]
+        yield Kafka(tuple(server for server, _ in started), tuple(process for _, process in started))
+
+
+def _jars() -> Path:
+    layout = Layout.of(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crypto-operations")
+    layout.scratch.mkdir(parents=True, exist_ok=True)
+    return fetch_jars(layout, Children())
+
+
+@contextmanager
+def _broker(
+    folder: Path, jars: Path, number: int, port: int, controller: int
+) -> Generator[tuple[Server, subprocess.Popen[bytes]]]:
+    folder.mkdir()
+    own = f",CONTROLLER://127.0.0.1:{controller}" if number == 1 else ""
+    settings = folder / "kafka.properties"
+    settings.write_text(
+        f"""process.roles={"broker,controller" if number == 1 else "broker"}
+node.id={number}
+listeners=PLAINTEXT://127.0.0.1:{port}{own}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller}
+log.dirs={folder}/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+replica.lag.time.max.ms=3000
+"""
+    )
+    java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
+    identity = ["--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", str(settings), "--ignore-formatted"]
+    subprocess.run([*java, "kafka.tools.StorageTool", "format", *identity], check=True, capture_output=True)
+    with _started([*java, "kafka.Kafka", str(settings)], port, folder, signal.SIGTERM) as started:
+        yield started
 
 
 @contextmanager

@@ -101,13 +101,20 @@ def test_images_built_at_the_same_time_share_no_package_cache(name: str) -> None
     assert not any(ids(mine) & ids(other) for other in others)
 
 
-def test_the_sample_service_has_the_versions_of_the_lock_file() -> None:
-    requirements = (_CHECKOUT / "local" / "images" / "sample-service" / "requirements.txt").read_text()
+@pytest.mark.parametrize(
+    ("image", "needed"),
+    [
+        ("sample-service", {"psycopg", "psycopg-binary", "redis", "confluent-kafka"}),
+        ("kafka-exporter", {"confluent-kafka"}),
+    ],
+)
+def test_an_image_has_the_versions_of_the_lock_file(image: str, needed: set[str]) -> None:
+    requirements = (_CHECKOUT / "local" / "images" / image / "requirements.txt").read_text()
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)", requirements, re.MULTILINE))
     locked = dict(
         re.findall(r'^name = "([\w-]+)"\nversion = "([^"]+)"', (_CHECKOUT / "uv.lock").read_text(), re.MULTILINE)
     )
-    assert {"psycopg", "psycopg-binary", "redis", "confluent-kafka"} <= set(pinned)
+    assert needed <= set(pinned)
     assert {name: locked.get(name) for name in pinned if name in locked} == {
         name: version for name, version in pinned.items() if name in locked
     }

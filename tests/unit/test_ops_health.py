@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from runbook import thresholds
+from scripts.clients.kafka import PartitionLag
 from scripts.exits import TemporaryError
-from scripts.health import check, cluster, kafka, runner, volumes
+from scripts.health import check, cluster, runner, volumes
 from scripts.health.model import Check, Finding, Result, Status, ratio, worst
 
 
@@ -130,8 +131,9 @@ def test_volumes_of_others_or_without_figures_are_unknown_and_not_fine() -> None
 
 
 def test_a_partition_without_a_commit_counts_from_its_first_message() -> None:
-    assert kafka.total_lag({0: 10, 1: 20}, {0: 100, 1: 50}, {0: 90}) == 10 + 30
-    assert kafka.total_lag({}, {0: 5}, {0: 9}) == 0
+    assert PartitionLag("t", 0, start=10, end=100, committed=90).lag == 10
+    assert PartitionLag("t", 1, start=20, end=50, committed=None).lag == 30
+    assert PartitionLag("t", 2, start=0, end=5, committed=9).lag == 0
 
 
 def test_a_share_fails_at_its_limit() -> None:

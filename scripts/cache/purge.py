@@ -1,0 +1,80 @@
+"""``ops redis purge`` (section 3.3, defect 11)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts import log
+from scripts.backup.units import size
+from scripts.clients import redis
+from scripts.exits import UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# A glob's own signs; an escaped one stands for itself.
+_WILD: Final = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|[*?]", re.DOTALL)
+_SAMPLE: Final = 5
+_LOG_EVERY: Final = 100_000
+
+
+def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool) -> Outcome:
+    """Remove the keys that match, batch by batch; what is written meanwhile may stay.
+
+    Raises:
+        UsageError: the pattern names nothing, or any key, and nobody said that this is meant.
+    """
+    check(pattern, everything=everything)
+    matched = removed = 0
+    sample: list[str] = []
+    with redis.connect(settings.redis) as server:
+        before = int(server.info("memory")["used_memory"])
+        for keys in server.keys(pattern):
+            if len(sample) < _SAMPLE:
+                sample += [key.decode(errors="replace") for key in keys[: _SAMPLE - len(sample)]]
+            if not dry_run:
+                removed += server.unlink(keys)
+            if matched // _LOG_EVERY != (matched + len(keys)) // _LOG_EVERY:
+                log.info("purging", matched=matched + len(keys), removed=removed)
+            matched += len(keys)
+        after = int(server.info("memory")["used_memory"])
+    data: dict[str, object] = {
+        "pattern": pattern,
+        "dry_run": dry_run,
+        "matched": matched,
+        "removed": removed,
+        "sample": sample,
+        "used_memory_before": before,
+        "used_memory_after": after,
+    }
+    return Outcome(data, lambda console: _show(console, data))
+
+
+def check(pattern: str, *, everything: bool) -> None:
+    """Raise unless the pattern may be purged."""
+    if not pattern:
+        raise UsageError("the pattern is empty; give one such as 'price:*:old'")
+    if not everything and not literal(pattern):
+        raise UsageError(
+            f"the pattern {pattern} has nothing that a key must have and may empty the database; "
+            "give one such as 'price:*:old', or --all if that is meant"
+        )
+
+
+def literal(pattern: str) -> str:
+    """The characters that a matching key must have."""
+    return _WILD.sub(lambda found: found[0][1:] if found[0].startswith("\\") else "", pattern)
+
+
+def _show(console: Console, data: dict[str, object]) -> None:
+    if data["dry_run"]:
+        line = f"Would remove about {data['matched']:,} keys that match {data['pattern']}"
+    else:
+        memory = f"{size(int(str(data['used_memory_before'])))} -> {size(int(str(data['used_memory_after'])))}"
+        line = f"Removed {data['removed']:,} keys that match {data['pattern']}; memory {memory}"
+    console.print(line, markup=False, highlight=False)
+    for key in data["sample"] if isinstance(data["sample"], list) else ():  # pyright: ignore[reportUnknownVariableType] - a list of texts
+        console.print(f"  such as {key}", markup=False, highlight=False)

@@ -1,0 +1,263 @@
+"""Kafka: metadata, offsets and partitions, typed, with errors in the terms of this program."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runbook.ops_settings import KafkaTarget
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+
+_SECONDS: Final = 15.0
+_PAUSE_SECONDS: Final = 0.2
+
+_Offsets = dict[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition; ``leader`` is None where no broker leads it."""
+
+    number: int
+    leader: int | None
+    replicas: int
+    in_sync: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic with its partitions in order."""
+
+    name: str
+    partitions: tuple[Partition, ...]
+
+    @property
+    def internal(self) -> bool:
+        """Whether Kafka keeps it for itself."""
+        return self.name.startswith("__")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the cluster lists: a broker that is down is simply missing."""
+
+    brokers: tuple[int, ...]
+    topics: Mapping[str, Topic]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """How far a group is in a partition: offsets of the oldest kept message and of the next one to come.
+
+    ``committed`` is None where the group has committed nothing.
+    """
+
+    topic: str
+    number: int
+    start: int
+    end: int
+    committed: int | None
+
+    @property
+    def lag(self) -> int:
+        """Messages that the group has not read: without a commit it counts from the oldest one."""
+        return max(0, self.end - (self.start if self.committed is None else self.committed))
+
+
+class Kafka:
+    """A cluster. Every method raises ``OpsError``; each request may take ``seconds``."""
+
+    def __init__(self, target: KafkaTarget, *, seconds: float = _SECONDS) -> None:
+        """Connect to one of the bootstrap addresses.
+
+        Raises:
+            TemporaryError: none of them accepts a connection.
+        """
+        from confluent_kafka.admin import AdminClient
+
+        self.bootstrap = target.bootstrap
+        self._seconds = seconds
+        # librdkafka would try until the deadline.
+        if refusal := _refusal(target.bootstrap, seconds / 4):
+            raise TemporaryError(f"Kafka: {refusal}")
+        # Any: the futures of this client carry no types. It retries for ever and logs to stderr: the deadline decides.
+        self._admin: Any = AdminClient(
+            {
+                "bootstrap.servers": target.bootstrap,
+                "client.id": "ops",
+                "security.protocol": "ssl" if target.tls else "plaintext",
+                "socket.timeout.ms": max(int(seconds * 1000), 10),
+                "log_level": 0,
+            },
+            logger=_Silent(),
+        )
+
+    def metadata(self) -> Metadata:
+        """Brokers and topics as the cluster lists them now."""
+        found = self._ask("metadata", lambda: self._admin.list_topics(timeout=self._seconds * 0.8))
+        topics = {name: _topic(name, topic) for name, topic in sorted(found.topics.items())}
+        return Metadata(tuple(sorted(found.brokers)), topics)
+
+    def groups(self) -> list[str]:
+        """Names of all consumer groups."""
+        listed = self._ask("groups", lambda: self._admin.list_consumer_groups().result(self._seconds))
+        return sorted(group.group_id for group in listed.valid)
+
+    def members(self, group: str) -> int:
+        """Consumers that are in the group now; 0 for a group that is not there."""
+        found = self._ask(
+            f"group {group}", lambda: self._admin.describe_consumer_groups([group])[group].result(self._seconds)
+        )
+        return len(found.members)
+
+    def lag(self, group: str, topics: Iterable[Topic]) -> list[PartitionLag]:
+        """How far the group is in each partition that has a leader."""
+        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+        parts = [
+            TopicPartition(topic.name, partition.number)
+            for topic in topics
+            for partition in topic.partitions
+            if partition.leader is not None
+        ]
+        if not parts:
+            return []
+        request = [ConsumerGroupTopicPartitions(group, parts)]
+        # Before the ends: a commit that is read after them could be ahead of them.
+        answer = self._ask(
+            f"offsets of {group}",
+            lambda: self._admin.list_consumer_group_offsets(request)[group].result(self._seconds),
+        )
+        committed = {(part.topic, part.partition): part.offset for part in answer.topic_partitions}
+        starts, ends = self._offsets(parts)
+        return [
+            PartitionLag(*key, starts[key], ends[key], offset if (offset := committed.get(key, -1)) >= 0 else None)
+            for key in sorted(ends)
+        ]
+
+    def messages(self, topic: Topic) -> int:
+        """Messages that the topic keeps, in partitions that have a leader."""
+        from confluent_kafka import TopicPartition
+
+        parts = [TopicPartition(topic.name, part.number) for part in topic.partitions if part.leader is not None]
+        starts, ends = self._offsets(parts) if parts else ({}, {})
+        return sum(end - starts[key] for key, end in ends.items())
+
+    def raise_partitions(self, topic: str, count: int, *, dry_run: bool) -> None:
+        """Give the topic ``count`` partitions; with ``dry_run`` the brokers only check whether they would.
+
+        Raises:
+            CheckFailedError: the brokers refuse it.
+        """
+        from confluent_kafka.admin import NewPartitions  # pyright: ignore[reportPrivateImportUsage]
+
+        def ask() -> Any:
+            new = [NewPartitions(topic, count)]
+            futures = self._admin.create_partitions(new, validate_only=dry_run, operation_timeout=self._seconds)
+            return futures[topic].result(self._seconds)
+
+        self._ask(f"partitions of {topic}", ask)
+
+    def _offsets(self, parts: Sequence[Any]) -> tuple[_Offsets, _Offsets]:
+        """The offsets of the oldest messages and of those to come."""
+        from confluent_kafka.admin import OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
+
+        def ask() -> tuple[_Offsets, _Offsets]:
+            specs = (OffsetSpec.earliest(), OffsetSpec.latest())
+            starts, ends = (self._admin.list_offsets(dict.fromkeys(parts, spec)) for spec in specs)
+            return self._results(starts), self._results(ends)
+
+        return self._ask("offsets", ask)
+
+    def _results(self, futures: Mapping[Any, Any]) -> _Offsets:
+        return {(part.topic, part.partition): future.result(self._seconds).offset for part, future in futures.items()}
+
+    def _ask(self, what: str, ask: Callable[[], Any]) -> Any:
+        """The answer; a broker that is only just taking over is asked again until the time is up."""
+        from confluent_kafka import KafkaException
+
+        end = time.monotonic() + self._seconds
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not _passing(error) or time.monotonic() > end:
+                    raise _translated(error, f"Kafka at {self.bootstrap}: {what}") from None
+            except TimeoutError:
+                raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
+            time.sleep(_PAUSE_SECONDS)
+
+
+def topic_named(metadata: Metadata, name: str) -> Topic:
+    """The topic of that name.
+
+    Raises:
+        UsageError: there is none; the line names those that exist.
+    """
+    if name not in metadata.topics:
+        known = ", ".join(topic.name for topic in metadata.topics.values() if not topic.internal) or "none"
+        raise UsageError(f"topic {name} does not exist; there are: {known}")
+    return metadata.topics[name]
+
+
+def _topic(name: str, topic: Any) -> Topic:
+    return Topic(
+        name,
+        tuple(
+            Partition(number, part.leader if part.leader >= 0 else None, len(part.replicas), len(part.isrs))
+            for number, part in sorted(topic.partitions.items())
+        ),
+    )
+
+
+def _passing(error: Any) -> bool:
+    """Whether a broker says that it, or another one, is about to know."""
+    from confluent_kafka import KafkaError
+
+    passing = (
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    )
+    return isinstance(error.args[0], KafkaError) and error.args[0].code() in passing
+
+
+def _translated(error: Any, what: str) -> OpsError:
+    from confluent_kafka import KafkaError
+
+    cause = error.args[0]
+    if not isinstance(cause, KafkaError):
+        return CheckFailedError(f"{what}: {error}")
+    text = f"{what}: {cause.str()}"
+    denied = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+    if cause.code() in (*denied, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):  # noqa: SLF001 - librdkafka's own codes begin so
+        return UsageError(text)
+    # Negative codes are the client's: broken connections and timeouts.
+    passes = _passing(error) or cause.retriable() or cause.code() < 0
+    return TemporaryError(text) if passes else CheckFailedError(text)
+
+
+def _refusal(bootstrap: str, timeout: float) -> str | None:
+    """Why none of the addresses accepts a connection, or None."""
+    reasons: list[str] = []
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout).close()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{address.strip()}: {error}")
+        else:
+            return None
+    return "; ".join(reasons)
+
+
+class _Silent:
+    """A logger that drops everything: what a client retries in the background is no finding."""
+
+    def log(self, *_: object, **__: object) -> None:
+        """Nothing."""

@@ -1,0 +1,1 @@
+"""Looking into Kafka and giving topics more partitions (section 3.4)."""

@@ -1,0 +1,65 @@
+"""``ops kafka lag`` (section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runbook import thresholds
+from runbook.ops_settings import OpsSettings
+from scripts.clients.kafka import Kafka, PartitionLag, topic_named
+from scripts.exits import UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outcome:
+    """How far a consumer group is behind in each partition of a topic.
+
+    Raises:
+        UsageError: there is no such topic, or a group that was asked for by name.
+    """
+    target = settings.kafka
+    kafka = Kafka(target)
+    name = group or target.group
+    found = kafka.lag(name, [topic_named(kafka.metadata(), topic or target.topic)])
+    members = kafka.members(name)
+    known = any(part.committed is not None for part in found)
+    if group and not known and not members and group not in (groups := kafka.groups()):
+        raise UsageError(f"group {group} does not exist; there are: {', '.join(groups) or 'none'}")
+    lag, limit = sum(part.lag for part in found), thresholds.KAFKA_LAG.count
+    data: dict[str, object] = {
+        "group": name,
+        "topic": topic or target.topic,
+        "members": members,
+        "lag": lag,
+        "limit": limit,
+        "over_limit": lag > limit,
+        "never_committed": [part.number for part in found if part.committed is None],
+        "partitions": [
+            {"partition": part.number, "committed": part.committed, "end": part.end, "lag": part.lag} for part in found
+        ],
+    }
+    return Outcome(data, lambda console: _show(console, data, found))
+
+
+def _show(console: Console, data: dict[str, object], found: Sequence[PartitionLag]) -> None:
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in ("PARTITION", "COMMITTED", "END", "LAG"):
+        grid.add_column(heading, justify="right")
+    for part in found:
+        committed = "-" if part.committed is None else str(part.committed)
+        grid.add_row(str(part.number), committed, str(part.end), str(part.lag))
+    console.print(grid)
+    mark = "[red]over the limit of[/]" if data["over_limit"] else "limit"
+    console.print(
+        f"{data['group']} on {data['topic']}: {data['lag']:,} behind ({mark} {data['limit']:,}), "
+        f"{data['members']} members",
+        highlight=False,
+    )
+    if data["never_committed"]:
+        console.print("-: nothing committed; what the partition keeps counts as not read", highlight=False)
