@@ -59,6 +59,16 @@ def tools_needed(names: Sequence[str] | None = None) -> set[str]:
     return {tool for name in (known if names is None else names) if name in known for tool in known[name].tools}
 
 
+def images_of_packages() -> list[str]:
+    """The images that can be built without the toolchain."""
+    return [recipe.name for recipe in recipes().values() if not recipe.tools]
+
+
+def images_of_tools() -> list[str]:
+    """The images that need programs of the toolchain."""
+    return [recipe.name for recipe in recipes().values() if recipe.tools]
+
+
 def recipes() -> dict[str, Recipe]:
     """All images by name, in the order in which a lane builds them."""
     sample = Recipe(
@@ -75,12 +85,12 @@ def recipes() -> dict[str, Recipe]:
         _own_folder("redis", "servers"),
         _own_folder("pgbouncer", "servers"),
         sample,
-        _own_folder("prometheus", "monitoring"),
         _own_folder("alertmanager", "monitoring"),
         _own_folder("node-exporter", "monitoring"),
         _own_folder("redis-exporter", "monitoring"),
         _own_folder("maintenance", "monitoring"),
         _own_folder("platform", "programs", tools=_CONTROLLERS),
+        _own_folder("prometheus", "programs", tools=("prometheus",)),
         _own_folder("postgres-exporter", "programs", tools=("postgres-exporter",)),
     )
     return {recipe.name: recipe for recipe in all_of_them}
