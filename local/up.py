@@ -1,7 +1,8 @@
 """`make up`: from a fresh machine to the running system.
 
 Three things take long and need different parts of the machine, so they run side by side: compiling the toolchain (CPU),
-building the images (package downloads, disk), and, as soon as its programs are there, starting the cluster.
+building the images (package downloads, disk), and, as soon as their programs are there, starting the cluster and the
+platform's controllers on it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from local.cluster.machine import why_containers_cannot_run
 from local.cluster.packages import CLUSTER_PACKAGES
 from local.errors import LocalError
 from local.images.build import Image, build_all
+from local.images.catalog import images_of_packages, images_of_tools
 from local.images.packages import HOST_PACKAGES
 from local.kubectl import Kubectl
 from local.paths import Instance
+from local.platform import install as platform
 from local.pulumi_cli import PulumiCli
 from local.report import Report, ToolchainLines
 from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
@@ -56,9 +59,13 @@ def up(instance: Instance) -> int:
     existing = existing_cluster()
     _check(existing, report)
     instance.state_dir.mkdir(parents=True, exist_ok=True)
-    with toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report)) as building:
+    # A cluster that somebody else runs has its own controllers.
+    stages: list[toolchain.Stage] = [stage for stage in toolchain.UP_STAGES if not (existing and stage == "platform")]
+    with toolchain.start(stages, progress=ToolchainLines(report)) as building:
         target = existing_target(existing) if existing else _embedded(instance, building, report)
         tools = building.wait()
+    if not existing:
+        _await_platform(instance, target, tools, report)
     return _deploy(instance, target, tools, report)
 
 
@@ -94,19 +101,40 @@ def existing_target(cluster: ExistingCluster) -> Target:
 
 
 def _embedded(instance: Instance, building: toolchain.Handle, report: Report) -> Target:
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as pool:
-        images = pool.submit(build_all, instance.cache_dir, None, _line(report, "images"))
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="images") as pool:
+        say = _line(report, "images")
+        images = pool.submit(build_all, instance.cache_dir, images_of_packages(), say)
+        made_of_tools = pool.submit(_build_from_tools, instance, building, say)
         building.wait_for("cluster")
         spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
         cluster_up(spec, _line(report, "cluster"))
-        built = images.result()
+        built = images.result() | made_of_tools.result()
     _import(spec, built, report)
     environment = EnvironmentFile(
         images={name: image.ref for name, image in built.items()},
         kube_context=instance.name,
         aws_endpoint=instance.aws_url,
     )
-    return Target(instance.api_url, instance.kubeconfig, environment)
+    target = Target(instance.api_url, instance.kubeconfig, environment)
+    # Its pods start while the engine and the provider still compile.
+    platform.apply(_kubectl(target, building.wait_for("kubectl")), instance, environment.images)
+    return target
+
+
+def _build_from_tools(instance: Instance, building: toolchain.Handle, say: Callable[[str], None]) -> dict[str, Image]:
+    """The images that wait for programs of the toolchain; the others are made meanwhile."""
+    return build_all(instance.cache_dir, images_of_tools(), say, building.wait_for("platform"))
+
+
+def _await_platform(instance: Instance, target: Target, tools: dict[str, Path], report: Report) -> None:
+    say = _line(report, "platform")
+    images = target.environment.images
+    platform.wait(_kubectl(target, tools), instance, images, say, platform.READY_SECONDS)
+    say("controllers of certificates, monitoring and Ingresses run")
+
+
+def _kubectl(target: Target, tools: dict[str, Path]) -> Kubectl:
+    return Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
 
 
 def _import(spec: ClusterSpec, images: dict[str, Image], report: Report) -> None:
@@ -140,7 +168,7 @@ def aws_daemon(instance: Instance) -> DaemonSpec:
 
 
 def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: Report) -> int:
-    kubectl = Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
+    kubectl = _kubectl(target, tools)
     secrets = shell.credentials(instance)
     secrets.ensure()
     credentials_module.put_into_cluster(secrets, kubectl, NAMESPACE)

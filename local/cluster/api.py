@@ -63,6 +63,15 @@ class ApiClient:
         response.raise_for_status()
         return True
 
+    def patch(self, path: str, changes: Object) -> bool:
+        """Merge changes into an object; False where there is none."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        response = self._http.patch(path, content=json.dumps(changes), headers=headers)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return False
+        response.raise_for_status()
+        return True
+
     def delete(self, path: str) -> bool:
         """Delete an object; False where there is none."""
         response = self._http.delete(path)

@@ -338,7 +338,7 @@ def _provisioner(instance: Instance, env: dict[str, str]) -> DaemonSpec:
         name="volume-provisioner",
         argv=(
             sys.executable, "-m", "local.cluster.provisioner", "--kubeconfig", _kubeconfig("provisioner"),
-            "--volumes", str(NODE.volumes), "--node", instance.name,
+            "--volumes", str(NODE.volumes), "--node", instance.name, "--address", str(instance.node_address),
         ),
         env=env,
         after=(BASE_OBJECTS,),

@@ -149,6 +149,9 @@ def _provisioner_access() -> list[Manifest]:
         _rule([""], ["persistentvolumeclaims"], watch),
         _rule(["storage.k8s.io"], ["storageclasses"], watch),
         _rule([""], ["events"], ["create"]),
+        # The same daemon tells Ingresses their address.
+        _rule(["networking.k8s.io"], ["ingresses"], watch),
+        _rule(["networking.k8s.io"], ["ingresses/status"], ["patch"]),
     ]
     return [_cluster_role(name, rules), _bind(name, name, "system:volume-provisioner")]
 

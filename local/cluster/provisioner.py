@@ -1,8 +1,7 @@
 """Dynamic provisioner of the StorageClass `standard`: volumes are folders of the instance, type `local`.
 
-`local` rather than `hostPath`, because only then does the kubelet apply a pod's fsGroup. The loop is level-triggered:
-at every change, and every RESYNC_SECONDS, it compares what is with what should be, so a crash between two steps needs
-no repair.
+`local` rather than `hostPath`, because only then does the kubelet apply a pod's fsGroup. A pass compares what is with
+what should be, so a crash between two steps needs no repair.
 """
 
 from __future__ import annotations
@@ -12,18 +11,14 @@ import re
 import shutil
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-import httpx
-
+from local.cluster import control_loop, ingress_status
 from local.cluster.api import ApiClient, Object
 
 PROVISIONER_NAME = "crypto-operations.local/folder"
-RESYNC_SECONDS = 30
-RETRY_SECONDS = 1.0
 
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 _CLAIMS = "/api/v1/persistentvolumeclaims"
@@ -174,31 +169,12 @@ class Provisioner:
         self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", event)
 
 
-def _notify(api: ApiClient, path: str, changed: threading.Event) -> None:
-    while True:
-        try:
-            for _ in api.watch(path, RESYNC_SECONDS * 10):
-                changed.set()
-        except (httpx.HTTPError, ValueError):
-            time.sleep(RETRY_SECONDS)
-
-
-def run(kubeconfig: Path, volumes: Path, node: str) -> None:
-    """Work for ever; problems are logged and tried again."""
+def run(kubeconfig: Path, volumes: Path, node: str, address: str) -> None:
+    """Work for ever; problems are logged and tried again. Beside the volumes, Ingresses get the node's `address`."""
     api = ApiClient.from_kubeconfig(kubeconfig)
-    provisioner = Provisioner(api, volumes, node)
-    changed = threading.Event()
-    for path in (_CLAIMS, _VOLUMES):
-        threading.Thread(target=_notify, args=(api, path, changed), daemon=True).start()
-    while True:
-        changed.clear()
-        try:
-            provisioner.reconcile()
-        except (httpx.HTTPError, OSError) as error:
-            print(f"trying again in {RETRY_SECONDS:g} s: {error}", flush=True)
-            changed.wait(RETRY_SECONDS)
-            changed.set()
-        changed.wait(RESYNC_SECONDS)
+    ingresses = (api, [ingress_status.INGRESSES], lambda: ingress_status.tell_addresses(api, address))
+    threading.Thread(target=control_loop.run, args=ingresses, daemon=True).start()
+    control_loop.run(api, [_CLAIMS, _VOLUMES], Provisioner(api, volumes, node).reconcile)
 
 
 def main() -> int:
@@ -206,8 +182,9 @@ def main() -> int:
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--volumes", type=Path, required=True)
     parser.add_argument("--node", required=True)
+    parser.add_argument("--address", required=True, help="the node's, for Ingresses")
     arguments = parser.parse_args()
-    run(arguments.kubeconfig, arguments.volumes, arguments.node)
+    run(arguments.kubeconfig, arguments.volumes, arguments.node, arguments.address)
     return 0
 
 

@@ -64,6 +64,16 @@ def _python_program(name: str, package: str) -> Recipe:
     return Recipe(name, folder / "Dockerfile", _HERE.parent, (f"images/{name}/requirements.txt", package), "python")
 
 
+def images_of_packages() -> list[str]:
+    """The images that can be built without the toolchain."""
+    return [recipe.name for recipe in recipes().values() if not recipe.tools]
+
+
+def images_of_tools() -> list[str]:
+    """The images that need programs of the toolchain."""
+    return [recipe.name for recipe in recipes().values() if recipe.tools]
+
+
 def recipes() -> dict[str, Recipe]:
     """All images by name, in the order in which a lane builds them."""
     all_of_them = (
@@ -72,12 +82,12 @@ def recipes() -> dict[str, Recipe]:
         _own_folder("postgres", "servers"),
         _own_folder("redis", "servers"),
         _own_folder("pgbouncer", "servers"),
-        _own_folder("prometheus", "monitoring"),
         _own_folder("alertmanager", "monitoring"),
         _own_folder("node-exporter", "monitoring"),
         _own_folder("redis-exporter", "monitoring"),
         _own_folder("maintenance", "monitoring"),
         _own_folder("platform", "programs", tools=_CONTROLLERS),
+        _own_folder("prometheus", "programs", tools=("prometheus",)),
         _own_folder("postgres-exporter", "programs", tools=("postgres-exporter",)),
         _python_program("sample-service", "sample_service"),
         _python_program("kafka-exporter", "kafka_exporter"),

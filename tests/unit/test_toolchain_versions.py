@@ -32,7 +32,7 @@ def test_each_go_mod_requires_the_versions_of_versions_toml(go_mod: Path) -> Non
     chain = load()
     groups = [group for group in chain.groups.values() if group.folder == go_mod.parent.name]
     assert groups
-    required = _requires(go_mod)
+    required = _effective(go_mod)
     for group in groups:
         for tool in group.tools.values():
             assert required[tool.module] == chain.modules[tool.module]

@@ -9,4 +9,5 @@ import (
 	_ "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter"
 	_ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
 	_ "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader"
+	_ "github.com/prometheus/prometheus/cmd/prometheus"
 )
