@@ -12,7 +12,14 @@ from runbook.settings import Settings
 
 def kubernetes_provider(settings: Settings) -> kubernetes.Provider:
     """The cluster of the context that the stack names. The kubeconfig is the caller's and never enters the state."""
-    return kubernetes.Provider("cluster", context=settings.kube_context, enable_server_side_apply=True)
+    return kubernetes.Provider(
+        "cluster",
+        context=settings.kube_context,
+        enable_server_side_apply=True,
+        # The provider else deletes a changed ConfigMap and makes it anew: pods that start in between would fail. What
+        # reads one at its start is rolled by its fingerprint.
+        enable_config_map_mutable=True,
+    )
 
 
 def aws_provider(settings: Settings) -> aws.Provider:

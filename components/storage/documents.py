@@ -15,7 +15,8 @@ def _refuse_plaintext(bucket_arn: str) -> dict[str, Any]:
     return {
         "Sid": "RefusePlaintext",
         "Effect": "Deny",
-        "Principal": "*",
+        # The same as "*", in the form that every reader of policies understands.
+        "Principal": {"AWS": "*"},
         "Action": "s3:*",
         "Resource": [bucket_arn, f"{bucket_arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
