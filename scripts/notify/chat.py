@@ -1,0 +1,74 @@
+"""Chat by an incoming webhook of Slack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runbook.ops_settings import ChatTarget
+from scripts import redact
+from scripts.exits import CheckFailedError, TemporaryError, UsageError
+
+if TYPE_CHECKING:
+    from scripts.notify.delivery import Message
+
+# What Slack shows of a message without folding it away; the whole stands in the mail and in the job's log.
+LONGEST: Final = 3500
+_CUT: Final = "\n[shortened]"
+
+
+def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
+    """Post ``message``; connecting and answering may take ``seconds`` each.
+
+    Raises:
+        UsageError: the webhook's file cannot be used.
+        CheckFailedError: the webhook refuses.
+        TemporaryError: it does not answer, or asks to come back later.
+    """
+    import httpx
+
+    url = _address(target)
+    try:
+        with httpx.Client(timeout=seconds) as client:
+            answer = client.post(url, json={"text": compose(message)})
+    except httpx.InvalidURL:
+        raise _unusable(target, "holds no address") from None
+    except httpx.HTTPError as error:
+        raise TemporaryError(f"chat webhook: {error or type(error).__name__}") from None
+    if answer.is_success:
+        return
+    kind = TemporaryError if answer.status_code == 429 or answer.is_server_error else CheckFailedError
+    raise kind(f"chat webhook: answers {answer.status_code} {answer.text[:200]}")
+
+
+def compose(message: Message) -> str:
+    """The text that is posted: the subject in bold, and the text in a fixed width."""
+    text = message.text.strip().replace("```", "'''")
+    if len(text) > LONGEST:
+        text = text[:LONGEST].rpartition("\n")[0] or text[:LONGEST]
+        text += _CUT
+    return f"*{_escaped(message.subject)}*\n```\n{_escaped(text)}\n```"
+
+
+def _escaped(text: str) -> str:
+    # Slack's three control characters; without this, "<!channel>" in a log line would call everybody.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _address(target: ChatTarget) -> str:
+    try:
+        url = Path(target.webhook_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise _unusable(target, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise _unusable(target, "is no UTF-8 text") from None
+    # The address is the secret, with or without its host.
+    redact.hide(url)
+    redact.hide(url.partition("://")[2].partition("/")[2])
+    if not url.startswith(("https://", "http://")):
+        raise _unusable(target, "holds no address")
+    return url
+
+
+def _unusable(target: ChatTarget, reason: str) -> UsageError:
+    return UsageError(f"the webhook file {target.webhook_file} of the chat {reason}")
