@@ -17,7 +17,7 @@ from local.report import Report, ToolchainLines
 
 # Servers that tests/services starts as plain processes, each on free ports and in its own folder; busybox is what runs
 # in the pods of the cluster's own tests.
-TEST_PACKAGES = ("busybox-static", "postgresql-15", "postgresql-client-15", "redis-server", "util-linux")
+TEST_PACKAGES = ("busybox-static", "postgresql-15", "postgresql-client-15", "prometheus", "redis-server", "util-linux")
 CLUSTER_TESTS = "tests/cluster"
 
 

@@ -30,7 +30,7 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",))
+_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",), ("slo",))
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
