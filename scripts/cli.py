@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import backup, backups, health, restore, slo
+from scripts.commands import backup, backups, health, logs, restore, slo
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -28,6 +28,7 @@ app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
 app.command("health")(health.health)
 app.command("slo")(slo.slo)
+app.command("logs")(logs.logs)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any, cast
 
 from runbook.ops_settings import OpsSettings
 from scripts import notify
@@ -22,9 +23,11 @@ def sent(settings: OpsSettings, message: Message, outcome: Outcome) -> Outcome:
     deliveries = notify.send(settings, message)
     if not deliveries:
         return outcome
-    unheard = outcome.code is Exit.DONE and not any(delivery.sent for delivery in deliveries)
-    return replace(
-        outcome,
-        data={**outcome.data, "notified": notify.plain(deliveries)},
-        code=Exit.TEMPORARY if unheard else outcome.code,
-    )
+    told = replace(outcome, data={**outcome.data, "notified": notify.plain(deliveries)})
+    return replace(told, code=Exit.TEMPORARY) if told.code is Exit.DONE and unheard(told) else told
+
+
+def unheard(outcome: Outcome) -> bool:
+    """Whether people should have heard of ``outcome`` and none has."""
+    notified = cast("list[dict[str, Any]]", outcome.data.get("notified") or [])
+    return bool(notified) and not any(entry["sent"] for entry in notified)

@@ -30,7 +30,7 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",), ("slo",))
+_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",), ("slo",), ("logs",))
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
