@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import backup, backups, health, logs, restore, slo
+from scripts.commands import backup, backups, certificates, diagnose, health, incident, logs, restore, slo
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -26,9 +26,12 @@ app = typer.Typer(
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
+app.add_typer(incident.app, name="incident")
 app.command("health")(health.health)
 app.command("slo")(slo.slo)
 app.command("logs")(logs.logs)
+app.command("diagnose")(diagnose.diagnose)
+app.command("certificates")(certificates.certificates)
 
 
 def main() -> None:

@@ -17,11 +17,12 @@ _SHORTEST: Final = 4
 
 _URL_USERINFO: Final = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+@")
 _NAMES: Final = r"(?:password|passwd|secret|token|(?:api|access|private|routing|encryption)[_-]?key|authorization)"
+# What closes the sentence or the JSON around an unquoted value does not belong to it.
 # No word boundary before the name: POSTGRES_PASSWORD and access_token are secrets too. Nothing after it but quotes:
 # passwordFile and secretName are none.
 _KEY_VALUE: Final = re.compile(
     rf"(?P<key>{_NAMES}(?:\\*[\"'])?[ \t]*[=:][ \t]*)"
-    r"(?P<value>'[^']*'|\\*\"[^\"]*\"|(?:(?:bearer|basic)[ \t]+)?[^\s,;&]+)",
+    r"(?P<value>'[^']*'|\\*\"[^\"]*\"|(?:(?:bearer|basic)[ \t]+)?[^\s,;&]*[^\s,;&\"'\\}\])])",
     re.IGNORECASE,
 )
 _SECRET_NAME: Final = re.compile(rf"{_NAMES}$", re.IGNORECASE)
@@ -68,5 +69,10 @@ def plain(value: object) -> object:
     return clean(str(value))
 
 
+def names_secret(name: str) -> bool:
+    """Whether what has this name is a secret, like ``POSTGRES_PASSWORD`` or ``--token``."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def _is_secret(name: object, value: object) -> bool:
-    return isinstance(value, str) and bool(value) and _SECRET_NAME.search(str(name)) is not None
+    return isinstance(value, str) and bool(value) and names_secret(str(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from runbook.ops_settings import OpsSettings
 from scripts.clients.s3 import Bucket, ChangedError, NotFoundError
@@ -22,23 +22,69 @@ class Document:
     version: str
 
 
+class Store(Protocol):
+    """Where documents are kept. Every method raises ``OpsError``."""
+
+    def where(self, name: str = "") -> str:
+        """The address of a document, for messages."""
+        ...
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        ...
+
+    def read(self, name: str) -> Document | None:
+        """The document, None when there is none."""
+        ...
+
+    def write(self, name: str, text: str, version: str | None) -> None:
+        """Put ``text`` in the place of ``version``; None stands for "there is none yet".
+
+        Raises:
+            ChangedError: somebody else has written meanwhile.
+        """
+        ...
+
+    def attach(self, name: str, path: Path) -> None:
+        """Put a file beside the documents."""
+        ...
+
+
+def change(store: Store, name: str, edit: Callable[[str | None], str | None]) -> str | None:
+    """Write what ``edit`` makes of the present text, again from the start when somebody else was faster.
+
+    ``edit`` gets None where there is no document, and returns None to leave everything as it is.
+
+    Raises:
+        TemporaryError: others were faster again and again.
+    """
+    for _ in range(_ATTEMPTS):
+        found = store.read(name)
+        text = edit(None if found is None else found.text)
+        if text is None or (found is not None and text == found.text):
+            return text
+        try:
+            store.write(name, text, None if found is None else found.version)
+        except ChangedError:
+            continue
+        return text
+    raise TemporaryError(f"{store.where(name)} is being written by others; run it again")
+
+
 class Documents:
-    """The documents below a folder of the backup prefix, like ``incidents/``. Every method raises ``OpsError``."""
+    """The documents below a folder of the backup prefix, like ``incidents/``: a ``Store`` in the bucket."""
 
     def __init__(self, settings: OpsSettings, folder: str, *, seconds: float | None = None) -> None:
         self._bucket = Bucket(settings.backup, seconds=seconds)
         self._start = settings.backup.prefix + folder
 
     def where(self, name: str = "") -> str:
-        """The address of a document, for messages."""
         return f"s3://{self._bucket.name}/{self._start}{name}"
 
     def names(self) -> list[str]:
-        """All names below the folder, sorted."""
         return [key[len(self._start) :] for key in self._bucket.keys(self._start)]
 
     def read(self, name: str) -> Document | None:
-        """The document, None when there is none."""
         key = self._start + name
         try:
             with self._bucket.errors(key):
@@ -48,11 +94,6 @@ class Documents:
             return None
 
     def write(self, name: str, text: str, version: str | None) -> None:
-        """Put ``text`` in the place of ``version``; None stands for "there is none yet".
-
-        Raises:
-            ChangedError: somebody else has written meanwhile.
-        """
         try:
             self._put(self._start + name, text.encode(), version)
         except ChangedError:
@@ -61,28 +102,7 @@ class Documents:
             if found is None or found.text != text:
                 raise
 
-    def change(self, name: str, edit: Callable[[str | None], str | None]) -> str | None:
-        """Write what ``edit`` makes of the present text, again from the start when somebody else was faster.
-
-        ``edit`` gets None where there is no document, and returns None to leave everything as it is.
-
-        Raises:
-            TemporaryError: others were faster again and again.
-        """
-        for _ in range(_ATTEMPTS):
-            found = self.read(name)
-            text = edit(None if found is None else found.text)
-            if text is None or (found is not None and text == found.text):
-                return text
-            try:
-                self.write(name, text, None if found is None else found.version)
-            except ChangedError:
-                continue
-            return text
-        raise TemporaryError(f"{self.where(name)} is being written by others; run it again")
-
     def attach(self, name: str, path: Path) -> None:
-        """Put a file beside the documents."""
         key = self._start + name
         with self._bucket.errors(key), path.open("rb") as content:
             self._bucket.client.put_object(Bucket=self._bucket.name, Key=key, Body=content, ChecksumAlgorithm="SHA256")

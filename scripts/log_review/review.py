@@ -11,7 +11,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log, reporting
 from scripts.backup.units import duration, size
 from scripts.clients import kubernetes, pod_logs
-from scripts.clients.documents import Documents
+from scripts.clients.documents import Documents, change
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.pod_logs import Container
 from scripts.exits import CheckFailedError, Exit, OpsError
@@ -153,7 +153,7 @@ def _kept(documents: Documents, reading: _Reading, outcome: Outcome) -> Outcome:
         return memory.updated(found, reading.groups.ordered(()), now).model_dump_json()
 
     try:
-        documents.change(memory.NAME, edit)
+        change(documents, memory.NAME, edit)
     except OpsError as error:
         log.warning("the review could not be kept", reason=str(error))
         code = Exit.TEMPORARY if outcome.code is Exit.DONE else outcome.code

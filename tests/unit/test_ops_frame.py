@@ -30,7 +30,17 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",), ("slo",), ("logs",))
+_COMMANDS = (
+    ("backup", "postgres"),
+    ("restore", "postgres"),
+    ("backups", "list"),
+    ("health",),
+    ("slo",),
+    ("logs",),
+    ("certificates",),
+    ("diagnose",),
+    *(("incident", name) for name in ("open", "update", "close", "remind", "review", "list", "show")),
+)
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -122,6 +132,8 @@ def test_announced_secrets_never_appear() -> None:
         ("POSTGRES_PASSWORD=hunter2 x", "POSTGRES_PASSWORD=*** x"),
         ("GET /x?access_token=hunter2&y=1", "GET /x?access_token=***&y=1"),
         (r"{\"jwt_secret\": \"two words\"}", r"{\"jwt_secret\": ***}"),
+        ('{"detail": "login password=hunter2"}', '{"detail": "login password=***"}'),
+        ('login (password=hun"ter2), then', "login (password=***), then"),
         ("redis://:hunter2@redis:6379", "redis://***@redis:6379"),
         ("Authorization: Bearer abcdefgh.ijk", "Authorization: ***"),
         ("sent bearer abcdefgh12 to it", "sent bearer *** to it"),
