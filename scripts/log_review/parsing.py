@@ -27,12 +27,13 @@ class Event:
     at: str
 
 
-# A line without any of these is no error: most lines are sorted out here, before anything is decoded.
-_CANDIDATE: Final = re.compile(
-    rb"error|critical|fatal|panic|exception|traceback|severe|emerg|alert|\" 5\d\d\b|level\"?\s*[:=]\s*\"?[56]0\b"
-    rb"|(?:^|\s)[EF]\d{4} \d\d:",
-    re.IGNORECASE,
-)
+# A line without any of these is no error: most lines are sorted out here, before anything is decoded. Looking for plain
+# words is several times faster than one expression with all of them.
+_WORDS: Final = (
+    b"error", b"exception", b"traceback", b"critical", b"fatal", b"panic", b"severe", b"emerg", b"alert", b'" 5',
+)  # fmt: skip
+_NUMBERED: Final = re.compile(rb"level\"?\s*[:=]\s*\"?[56]0\b")
+_KLOG_LINE: Final = re.compile(rb"(?:\d{4}-\S+ )?[EF]\d{4} \d\d:")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
 # PostgreSQL's STATEMENT and DETAIL repeat what a client sent: the ERROR before them is the event.
 _WORD: Final = re.compile(
@@ -68,7 +69,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
                 continue
             in_traceback = False
             yield Event(Level.ERROR, text, at)
-        elif _CANDIDATE.search(line):
+        elif _candidate(line):
             at, text = _timed(line)
             if text.startswith(_TRACEBACK):
                 in_traceback = True
@@ -81,6 +82,13 @@ def parse(text: str, at: str = "") -> Event | None:
     if text[:1] == "{" and (fields := _json(text)) is not None:
         return _structured(fields, at)
     return None if text[:1].isspace() else _plain(text, at)
+
+
+def _candidate(line: bytes) -> bool:
+    small = line.lower()
+    if any(word in small for word in _WORDS):
+        return True
+    return _NUMBERED.search(small) is not None or _KLOG_LINE.match(line) is not None
 
 
 def _timed(line: bytes) -> tuple[str, str]:
