@@ -82,5 +82,26 @@ POD_RESTARTS: Final = Threshold(
     Section.MAINTENANCE_WINDOWS,
     "restarts of one container that put it on the agenda: a rollout or a node's end makes one",
 )
+PRICE_AGE: Final = Threshold(
+    "price-age",
+    5 * 60,
+    Unit.SECONDS,
+    Section.DASHBOARD_CHECK,
+    "time since the last price update: what is older is no longer a price",
+)
+SENTIMENT_AGE: Final = Threshold(
+    "sentiment-age",
+    15 * 60,
+    Unit.SECONDS,
+    Section.DASHBOARD_CHECK,
+    "time since a text was last scored: news may be few, but not for that long",
+)
+LOG_PATTERN_MEMORY: Final = Threshold(
+    "log-pattern-memory",
+    7,
+    Unit.DAYS,
+    Section.LOG_REVIEW,
+    "time after which an error that was not seen again counts as new",
+)
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

@@ -12,14 +12,19 @@ from scripts.commands import (
     access,
     backup,
     backups,
+    certificates,
     db,
+    diagnose,
     health,
+    incident,
     kafka,
+    logs,
     redis,
     restart,
     restore,
     rotate,
     scale,
+    slo,
     updates,
     upgrade,
 )
@@ -39,15 +44,20 @@ app = typer.Typer(
 )
 app.add_typer(access.app, name="access")
 app.add_typer(backup.app, name="backup")
-app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
+app.command("certificates")(certificates.certificates)
 app.add_typer(db.app, name="db")
-app.add_typer(redis.app, name="redis")
-app.add_typer(kafka.app, name="kafka")
+app.command("diagnose")(diagnose.diagnose)
 app.command("health")(health.health)
+app.add_typer(incident.app, name="incident")
+app.add_typer(kafka.app, name="kafka")
+app.command("logs")(logs.logs)
+app.add_typer(redis.app, name="redis")
 app.command("restart")(restart.restart)
+app.add_typer(restore.app, name="restore")
 app.add_typer(rotate.app, name="rotate")
 app.add_typer(scale.app, name="scale")
+app.command("slo")(slo.slo)
 app.command("updates")(updates.updates)
 app.command("upgrade")(upgrade.upgrade)
 

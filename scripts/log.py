@@ -29,7 +29,8 @@ def _write(level: str, message: str, fields: dict[str, object]) -> None:
     if sys.stderr.isatty():
         details = " ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{now:%H:%M:%S} {'' if level == 'info' else level + ': '}{message} {details}".rstrip()
+        line = redact.clean(line)
     else:
         record = {"time": now.isoformat(timespec="milliseconds"), "level": level, "message": message, **fields}
-        line = json.dumps(record, default=str, ensure_ascii=False)
-    print(redact.clean(line), file=sys.stderr, flush=True)
+        line = json.dumps(redact.plain(record), ensure_ascii=False)
+    print(line, file=sys.stderr, flush=True)

@@ -80,7 +80,7 @@ def shortened(payload: Mapping[str, object], limit: int = TERMINATION_BYTES) -> 
 
 
 def _line(value: object) -> str:
-    return redact.clean(json.dumps(value, default=str, ensure_ascii=False))
+    return json.dumps(redact.plain(value), ensure_ascii=False)
 
 
 def _terminate(payload: Mapping[str, object]) -> None:

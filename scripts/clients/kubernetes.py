@@ -43,6 +43,28 @@ class Cluster:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
+    @contextmanager
+    def stream(self, path: str, parameters: Mapping[str, str | int]) -> Generator[Iterator[bytes]]:
+        """The bytes of an answer as they come, for what is too large to hold.
+
+        Raises:
+            ForbiddenError: the account may not read it.
+        """
+        import httpx
+
+        where = f"Kubernetes API at {self._client.base_url}: {path}"
+        try:
+            with self._client.stream("GET", path, params=dict(parameters)) as answer:
+                if answer.status_code in (401, 403):
+                    raise ForbiddenError(f"Kubernetes API: not permitted to read {path} ({answer.status_code})")
+                if answer.is_server_error:
+                    raise TemporaryError(f"{where} answers {answer.status_code}")
+                if not answer.is_success:
+                    raise CheckFailedError(f"{where} answers {answer.status_code}")
+                yield answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise TemporaryError(f"{where}: {error or type(error).__name__}") from None
+
     def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
         """What the API answers, as plain data.
 

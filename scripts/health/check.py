@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Final
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import duration
 from scripts.exits import Exit
-from scripts.health import backups, cluster, datastores, kafka, runner, services, volumes
+from scripts.health import (
+    backups,
+    certificates,
+    claims,
+    cluster,
+    datastores,
+    kafka,
+    runner,
+    services,
+    targets,
+    volumes,
+)
 from scripts.health.model import Check, Result, Status, worst
 from scripts.output import Outcome
 
@@ -19,8 +30,11 @@ if TYPE_CHECKING:
 _COLOURS: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.UNKNOWN: "magenta"}
 
 
-def run(settings: OpsSettings, *, timeout: float) -> Outcome:
-    """Every check at once, each with ``timeout`` seconds; the exit code is 1 when any fails."""
+def run(settings: OpsSettings, *, timeout: float, tell: bool = False) -> Outcome:
+    """Every check at once, each with ``timeout`` seconds; the exit code is 1 when any fails.
+
+    With ``tell`` people get the result, and the next one is compared with it.
+    """
     start = time.monotonic()
     results = runner.run(checks(settings), timeout)
     took = time.monotonic() - start
@@ -30,7 +44,12 @@ def run(settings: OpsSettings, *, timeout: float) -> Outcome:
         print_results(console, results, status, took)
 
     data = {"status": str(status), "took": round(took, 3), "checks": [plain(result) for result in results]}
-    return Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
+    outcome = Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
+    if not tell:
+        return outcome
+    from scripts.health import report
+
+    return report.send(settings, results, outcome, timeout=timeout)
 
 
 def checks(settings: OpsSettings) -> list[Check]:
@@ -41,6 +60,9 @@ def checks(settings: OpsSettings) -> list[Check]:
         *datastores.checks(settings),
         *kafka.checks(settings),
         *volumes.checks(settings),
+        *claims.checks(settings),
+        *targets.checks(settings),
+        *certificates.checks(settings),
         *backups.checks(settings),
     ]
 

@@ -1,0 +1,177 @@
+"""``ops diagnose``: gathers all parts side by side and writes them as one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import queue
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts import redact
+from scripts.backup.units import duration, size
+from scripts.diagnosis import parts
+from scripts.diagnosis.parts import Part
+from scripts.exits import CheckFailedError, OpsError, UsageError
+from scripts.output import Outcome, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INDEX: Final = "index.json"
+# Clients are given the deadline themselves and then say what did not answer; this is for those that do not keep it.
+_GRACE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A part with its files' texts, or why there are none."""
+
+    name: str
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    problem: str = ""
+    took: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A written bundle."""
+
+    path: Path
+    bytes: int
+    parts: int
+    files: int
+    failed: tuple[str, ...]
+
+
+def run(settings: OpsSettings, output: Path | None, *, timeout: float) -> Outcome:
+    """Write the bundle to ``output``, else into this directory; a part that fails is named in it."""
+    start = time.monotonic()
+    path = output or Path(f"diagnosis-{settings.namespace}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
+    found = write(settings, path, timeout)
+
+    def show(console: Console) -> None:
+        took = duration(time.monotonic() - start)
+        text = f"{found.path}: {found.files} files of {found.parts} parts, {size(found.bytes)}, in {took}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        for name in found.failed:
+            console.print(f"without {name}: see {INDEX} in it", highlight=False, markup=False)
+
+    data = {
+        "path": str(found.path),
+        "bytes": found.bytes,
+        "parts": found.parts,
+        "files": found.files,
+        "failed": found.failed,
+    }
+    return Outcome(data, show)
+
+
+def write(settings: OpsSettings, path: Path, seconds: float) -> Bundle:
+    """Gather everything, each part within ``seconds``, and write the bundle; it is there whole or not at all.
+
+    Raises:
+        CheckFailedError: not a single part could be gathered.
+        UsageError: the file cannot be written.
+    """
+    gathered = _gather(settings, seconds)
+    failed = tuple(each.name for each in gathered if each.problem)
+    if len(failed) == len(gathered):
+        raise CheckFailedError(f"nothing could be gathered: {gathered[0].name}: {gathered[0].problem}")
+    try:
+        written = _write(path, settings.namespace, gathered)
+    except OSError as error:
+        raise UsageError(f"cannot write the bundle {path}: {error.strerror or error}") from None
+    files = sum(len(each.files) for each in gathered)
+    return Bundle(path, written, len(gathered), files, failed)
+
+
+def _gather(settings: OpsSettings, seconds: float) -> list[Gathered]:
+    try:
+        pods = parts.list_pods(settings.namespace, seconds)
+    except OpsError as error:
+        return [
+            Gathered("pods and their logs", problem=_told(error)),
+            *collect(parts.everything(settings, None), seconds),
+        ]
+    return collect(parts.everything(settings, pods), seconds)
+
+
+def collect(wanted: Sequence[Part], seconds: float) -> list[Gathered]:
+    """All parts side by side, in their order; one that fails or hangs costs no other anything."""
+    answers: queue.SimpleQueue[tuple[int, Gathered]] = queue.SimpleQueue()
+    for number, part in enumerate(wanted):
+        # Daemon threads: one that never comes back must not keep the process.
+        threading.Thread(target=_one, args=(answers, number, part, seconds), name=part.name, daemon=True).start()
+    found: dict[int, Gathered] = {}
+    end = time.monotonic() + seconds + _GRACE_SECONDS
+    while len(found) < len(wanted):
+        try:
+            number, gathered = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+        found[number] = gathered
+    late = f"no answer within {seconds:g} s"
+    return [found.get(number, Gathered(part.name, problem=late, took=seconds)) for number, part in enumerate(wanted)]
+
+
+def _one(answers: queue.SimpleQueue[tuple[int, Gathered]], number: int, part: Part, seconds: float) -> None:
+    start = time.monotonic()
+    try:
+        files, problem = dict(part.gather(seconds)), ""
+    except Exception as error:  # noqa: BLE001 - it is told in the bundle
+        files, problem = dict[str, str](), _told(error)
+    answers.put((number, Gathered(part.name, files, problem, time.monotonic() - start)))
+
+
+def _told(error: Exception) -> str:
+    text = str(error) if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
+    return redact.clean(one_line(text))
+
+
+def _write(path: Path, namespace: str, gathered: Sequence[Gathered]) -> int:
+    now = datetime.now(UTC)
+    index = {
+        "namespace": namespace,
+        "at": now.isoformat(timespec="seconds"),
+        "parts": [
+            {"name": each.name, "took": round(each.took, 3), "files": sorted(each.files)}
+            | ({"failed": each.problem} if each.problem else {})
+            for each in gathered
+        ],
+    }
+    root = f"diagnosis-{namespace}-{now:%Y%m%dT%H%M%SZ}"
+    descriptor, name = tempfile.mkstemp(prefix=".diagnosis-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as target, tarfile.open(fileobj=target, mode="w:gz") as archive:
+            _add(archive, f"{root}/{INDEX}", json.dumps(index), now)
+            for each in gathered:
+                for file, text in each.files.items():
+                    _add(archive, f"{root}/{file}", text, now)
+        written = Path(name).stat().st_size
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    return written
+
+
+def _add(archive: tarfile.TarFile, name: str, text: str, now: datetime) -> None:
+    # The one door to the bundle: nothing gets in without its secrets removed.
+    whole = name.endswith(".json")
+    cleaned = json.dumps(redact.plain(json.loads(text)), indent=1) if whole else redact.clean(text)
+    content = cleaned.encode()
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mtime, entry.mode = len(content), int(now.timestamp()), 0o600
+    archive.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,92 @@
+"""``ops incident list`` and ``ops incident show``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from scripts.backup.units import duration
+from scripts.exits import CheckFailedError, Exit
+from scripts.incident import ticket
+from scripts.incident.desk import Desk, now
+from scripts.incident.shelf import Found
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def list_all(desk: Desk, *, closed: bool) -> Outcome:
+    """The open incidents, or with ``closed`` all; the code is 1 when one cannot be read."""
+    every = desk.shelf.all()
+    found = [entry for entry in every if entry.ticket is None or entry.ticket.is_open or closed]
+
+    def show(console: Console) -> None:
+        _table(console, found)
+
+    data = {"where": desk.shelf.store.where(), "incidents": [_plain(entry) for entry in found]}
+    unreadable = any(entry.ticket is None for entry in found)
+    return Outcome(data, show, Exit.FAILED if unreadable else Exit.DONE)
+
+
+def show_one(desk: Desk, identifier: str, *, rca: bool) -> Outcome:
+    """A ticket with its timeline, or with ``rca`` its RCA, as it is stored."""
+    found, body = desk.shelf.one(identifier)
+    if rca:
+        document = desk.shelf.store.read(desk.shelf.name(identifier, ticket.RCA))
+        if document is None:
+            raise CheckFailedError(f"incident {identifier} has no RCA yet; ops incident close writes its skeleton")
+        return _text({"id": identifier, "rca": document.text}, document.text)
+    zone = ZoneInfo(desk.settings.time_zone)
+    lines = [
+        f"{found.severity} {found.title}",
+        f"{found.id}: {found.status}, commander {found.commander}",
+        "",
+        *(f"{entry.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}  {entry.by}: {entry.text}" for entry in found.timeline),
+        body.rstrip(),
+    ]
+    facts: dict[str, Any] = found.model_dump(mode="json")
+    return _text({**facts, "body": body}, "\n".join(lines) + "\n")
+
+
+def _text(data: dict[str, Any], text: str) -> Outcome:
+    def show(console: Console) -> None:
+        console.print(text, highlight=False, markup=False, end="", soft_wrap=True)
+
+    return Outcome(data, show)
+
+
+def _plain(entry: Found) -> dict[str, object]:
+    found = entry.ticket
+    if found is None:
+        return {"id": entry.id, "readable": False, "problem": entry.problem}
+    return {
+        "id": found.id,
+        "readable": True,
+        "severity": found.severity,
+        "title": found.title,
+        "status": str(found.status),
+        "commander": found.commander,
+        "opened": found.opened.isoformat(),
+        "updated": found.updated.isoformat(),
+        "rca_due": None if found.rca_due is None else found.rca_due.isoformat(),
+    }
+
+
+def _table(console: Console, found: list[Found]) -> None:
+    from rich.table import Table
+
+    if not found:
+        console.print("no incident is open")
+        return
+    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in ("ID", "SEVERITY", "STATUS", "COMMANDER", "AGE", "LAST UPDATE"):
+        grid.add_column(heading, no_wrap=heading == "ID")
+    for entry in found:
+        each = entry.ticket
+        if each is None:
+            grid.add_row(entry.id, "", "unreadable", "", "", entry.problem, style="red")
+            continue
+        ages = (duration((now() - moment).total_seconds()) for moment in (each.opened, each.updated))
+        grid.add_row(each.id, each.severity, str(each.status), each.commander, *ages)
+    console.print(grid)

@@ -1,0 +1,1 @@
+"""The review of the pods' logs (section 1.3)."""

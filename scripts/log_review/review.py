@@ -1,0 +1,181 @@
+"""``ops logs``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts import log, reporting
+from scripts.backup.units import duration, size
+from scripts.clients import kubernetes, pod_logs
+from scripts.clients.documents import Documents, change
+from scripts.clients.kubernetes import Cluster
+from scripts.clients.pod_logs import Container
+from scripts.exits import CheckFailedError, Exit, OpsError
+from scripts.log_review import memory
+from scripts.log_review.grouping import Group, Groups
+from scripts.log_review.memory import Memory
+from scripts.log_review.parsing import Level, events
+from scripts.notify import Message
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_READ_SECONDS: Final = 60.0
+# What is shown; the rest is counted. The memory keeps all of them.
+_SHOWN: Final = 100
+_TOLD: Final = 20
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far."""
+
+    groups: Groups = field(default_factory=Groups)
+    logs: int = 0
+    lines: int = 0
+    bytes: int = 0
+    unread: list[str] = field(default_factory=list[str])
+
+
+def run(settings: OpsSettings, *, since_seconds: int, tell: bool, dry_run: bool) -> Outcome:
+    """Group the errors of all pods since ``since_seconds`` ago; the code is 1 when an error is new.
+
+    Raises:
+        OpsError: the bucket or the cluster does not answer.
+    """
+    documents = Documents(settings, memory.FOLDER)
+    before = documents.read(memory.NAME)
+    known = memory.parse(None if before is None else before.text, documents.where(memory.NAME))
+    reading = _read(settings.namespace, since_seconds)
+    outcome = _outcome(settings, reading, known, since_seconds)
+    if dry_run:
+        return outcome
+    if tell and outcome.code is Exit.FAILED:
+        outcome = _told(settings, reading, known, outcome)
+    return _kept(documents, reading, outcome)
+
+
+def _read(namespace: str, since_seconds: int) -> _Reading:
+    reading = _Reading()
+    with kubernetes.connect(_READ_SECONDS) as cluster:
+        pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
+        for container in list(pod_logs.containers(pods)):
+            try:
+                _read_one(cluster, namespace, container, since_seconds, reading)
+            except kubernetes.ForbiddenError:
+                raise
+            except OpsError as error:
+                # The log of a run before the last restart, or of a pod that has just ended, may be gone already.
+                if not (container.previous and isinstance(error, CheckFailedError)):
+                    reading.unread.append(f"{container}: {error}")
+    return reading
+
+
+def _read_one(cluster: Cluster, namespace: str, container: Container, since_seconds: int, reading: _Reading) -> None:
+    reading.logs += 1
+    lines = pod_logs.lines(cluster, namespace, container, {"sinceSeconds": since_seconds})
+    for event in events(_counted(lines, reading)):
+        reading.groups.add(container.service, container.pod, event)
+
+
+def _counted(lines: Iterable[bytes], reading: _Reading) -> Iterator[bytes]:
+    for line in lines:
+        reading.lines += 1
+        reading.bytes += len(line) + 1
+        yield line
+
+
+def _outcome(settings: OpsSettings, reading: _Reading, known: Memory, since_seconds: int) -> Outcome:
+    groups = reading.groups.ordered(known.patterns)
+    new = [group for group in groups if group.key not in known.patterns]
+    code = Exit.FAILED if any(_bad(group) for group in new) else Exit.TEMPORARY if reading.unread else Exit.DONE
+    data: dict[str, object] = {
+        "namespace": settings.namespace,
+        "since_seconds": since_seconds,
+        "compared_with": None if known.at is None else known.at.isoformat(timespec="seconds"),
+        "new": len(new),
+        "patterns": [_plain(group, group.key not in known.patterns) for group in groups[:_SHOWN]],
+        "patterns_found": len(groups),
+        "events_beyond_the_limit": reading.groups.left_over,
+        "logs": reading.logs,
+        "lines": reading.lines,
+        "bytes": reading.bytes,
+        "unread": reading.unread,
+    }
+
+    def show(console: Console) -> None:
+        _show(console, reading, groups, len(new), since_seconds)
+
+    return Outcome(data, show, code)
+
+
+def _bad(group: Group) -> bool:
+    return group.level in (Level.CRITICAL, Level.ERROR)
+
+
+def _plain(group: Group, new: bool) -> dict[str, object]:
+    return {
+        "new": new,
+        "level": str(group.level),
+        "service": group.service,
+        "count": group.count,
+        "pattern": group.pattern,
+        "example": group.example,
+        "first": group.first,
+        "last": group.last,
+        "pods": sorted(group.pods),
+    }
+
+
+def _told(settings: OpsSettings, reading: _Reading, known: Memory, outcome: Outcome) -> Outcome:
+    new = [group for group in reading.groups.ordered(known.patterns) if group.key not in known.patterns]
+    bad = [group for group in new if _bad(group)]
+    lines = [f"{group.level} {group.service} ({group.count}x): {group.example}" for group in bad[:_TOLD]]
+    if len(bad) > _TOLD:
+        lines.append(f"and {len(bad) - _TOLD} more; see: ops logs")
+    subject = f"[{settings.namespace}] logs: {len(bad)} new {'errors' if len(bad) > 1 else 'error'}"
+    return reporting.sent(settings, Message(subject, "\n".join(lines)), outcome)
+
+
+def _kept(documents: Documents, reading: _Reading, outcome: Outcome) -> Outcome:
+    """Remember what was seen, unless nobody has heard of it: then the next review must find it new again."""
+    if reporting.unheard(outcome):
+        return outcome
+    now = datetime.now(UTC)
+
+    def edit(text: str | None) -> str:
+        found = memory.parse(text, documents.where(memory.NAME))
+        return memory.updated(found, reading.groups.ordered(()), now).model_dump_json()
+
+    try:
+        change(documents, memory.NAME, edit)
+    except OpsError as error:
+        log.warning("the review could not be kept", reason=str(error))
+        code = Exit.TEMPORARY if outcome.code is Exit.DONE else outcome.code
+        return replace(outcome, data={**outcome.data, "not_kept": str(error)}, code=code)
+    return outcome
+
+
+def _show(console: Console, reading: _Reading, groups: Sequence[Group], new: int, since_seconds: int) -> None:
+    from rich.text import Text
+
+    for number, group in enumerate(groups[:_SHOWN]):
+        mark = Text("new  ", "bold red") if number < new else Text("     ")
+        head = Text(f"{group.level:9}{group.service} {group.count}x  ")
+        console.print(Text.assemble(mark, head, group.pattern))
+        if number < new and group.example != group.pattern:
+            console.print(Text(f"     {group.example}", "dim"))
+    if len(groups) > _SHOWN:
+        console.print(f"and {len(groups) - _SHOWN} more patterns", highlight=False)
+    for line in reading.unread:
+        console.print(Text(f"not read: {line}", "yellow"))
+    console.print(
+        f"\n{len(groups)} patterns, {new} of them new, in {reading.lines:,} lines ({size(reading.bytes)}) of "
+        f"{reading.logs} logs of the last {duration(since_seconds)}",
+        highlight=False,
+    )

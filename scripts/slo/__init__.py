@@ -1,0 +1,1 @@
+"""The hourly look at the dashboards (section 1.2)."""
