@@ -53,6 +53,8 @@ def _secret_environment(args: MicroserviceArgs) -> dict[str, str]:
         files["DATABASE_PASSWORD_FILE"] = f"{_SECRETS}/database/password"
     if args.spec.uses_jwt:
         files["JWT_SECRET_FILE"] = f"{_SECRETS}/jwt/secret"
+        # There while a rotation overlaps, and not at other times.
+        files["JWT_PREVIOUS_SECRET_FILE"] = f"{_SECRETS}/jwt/previous"
     return files
 
 

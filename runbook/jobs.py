@@ -214,7 +214,7 @@ WEEKLY_MAINTENANCE: Final = Job(
 MONTHLY_MAINTENANCE: Final = Job(
     schedules.MONTHLY_MAINTENANCE,
     ("updates", "--json"),
-    frozenset({Need.BUCKET, Need.NOTIFY}),
+    frozenset({Need.NOTIFY}),
     30 * _MINUTES,
     rights=(
         Right(("pods",), _READ),

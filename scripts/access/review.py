@@ -11,7 +11,6 @@ from runbook.ops_settings import OpsSettings
 from scripts import log, notify
 from scripts.access.flags import Flag, flags
 from scripts.access.grants import collect
-from scripts.backup.keys import BackupId
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
@@ -80,7 +79,8 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
     lines = report(review, differences)
     subject = f"Access review of {settings.namespace}: {_count(len(differences.new_flags), 'new finding')}"
     told = [] if dry_run or silent else notify.send(settings, notify.Message(subject, "\n".join(lines)))
-    key = f"{folder}{BackupId.new(now)}.json"
+    # To the microsecond: the order of the names is the order in which the reviews were made.
+    key = f"{folder}{now:%Y%m%dT%H%M%S.%fZ}.json"
     if not dry_run:
         bucket.write_json(key, review.text())
         log.info("review kept", key=key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
 
 _RANGES: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
@@ -47,10 +48,10 @@ def period(expression: str) -> timedelta:
     found = [number for number in range(_DAYS) if runs(_START + timedelta(days=number))]
     if len(found) < 2:
         raise ValueError(f"{expression!r} runs hardly ever")
-    longest = max(later - earlier for earlier, later in itertools.pairwise(found))
+    longest = max(later - earlier for earlier, later in pairwise(found))
     times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
     over_night = times[0] + longest * _DAY_MINUTES - times[-1]
-    within = max((later - earlier for earlier, later in itertools.pairwise(times)), default=0)
+    within = max((later - earlier for earlier, later in pairwise(times)), default=0)
     return timedelta(minutes=max(over_night, within))
 
 

@@ -61,16 +61,16 @@ def await_healthy(services: Sequence[ServiceTarget]) -> None:
 
 
 def keep_watching(service: ServiceTarget, seconds: float) -> None:
-    """Ask again and again for ``seconds``.
+    """Ask again and again for ``seconds``, and until the last answer is clear.
 
     Raises:
         UnhealthyError: three answers in a row were not what they should be.
     """
     end = time.monotonic() + seconds
     strikes = 0
-    while time.monotonic() < end:
+    while strikes or time.monotonic() < end:
         reason = problem(service)
         strikes = 0 if reason is None else strikes + 1
         if reason is not None and strikes >= _STRIKES:
             raise UnhealthyError(f"{reason}, {strikes} times in a row")
-        time.sleep(max(0.0, min(_POLL_SECONDS, end - time.monotonic())))
+        time.sleep(_POLL_SECONDS if strikes else max(0.0, min(_POLL_SECONDS, end - time.monotonic())))

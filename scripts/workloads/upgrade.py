@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BEFORE: Final = "crypto.analytics/upgraded-from"
 _SECONDS: Final = 30.0
+_TRIES: Final = 10
 _IMAGE: Final = re.compile(r"[a-z0-9][\w.:/-]*(?:@sha256:[0-9a-f]{64})?")
 
 
@@ -137,17 +138,25 @@ class _Upgrade:
 
     def _set(self, deployment: Any, image: str, before: str, *, dry_run: bool = False) -> None:
         name = self._service.name
-        change = {
-            "metadata": {
-                "resourceVersion": deployment["metadata"]["resourceVersion"],
-                "annotations": {BEFORE: before},
-            },
-            "spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}},
-        }
-        try:
-            self._cluster.patch(deployments.path(self._namespace, name), change, strategic=True, dry_run=dry_run)
-        except ConflictError:
-            raise TemporaryError(f"{name} was changed by somebody else in the meantime; run it again") from None
+        expected = _image(deployment, name)
+        for _ in range(_TRIES):
+            change = {
+                "metadata": {
+                    "resourceVersion": deployment["metadata"]["resourceVersion"],
+                    "annotations": {BEFORE: before},
+                },
+                "spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}},
+            }
+            try:
+                self._cluster.patch(deployments.path(self._namespace, name), change, strategic=True, dry_run=dry_run)
+            except ConflictError:
+                # The autoscaler and the rollout itself change a Deployment all the time; only its image is ours.
+                deployment = deployments.read(self._cluster, self._namespace, name)
+                if _image(deployment, name) != expected:
+                    break
+            else:
+                return
+        raise TemporaryError(f"{name} was changed by somebody else in the meantime; run it again")
 
     def _forget(self) -> None:
         change = {"metadata": {"annotations": {BEFORE: None}}}

@@ -57,6 +57,7 @@ class KubeApi:
     faults: list[Fault] = field(default_factory=list[Fault])
     broken: Callable[[Object], str | None] = lambda _template: None
     requests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    refused: list[str] = field(default_factory=list[str])
     history: list[Object] = field(default_factory=list[Object])
     # Called with the path after a change was made and before it is answered.
     changed: Callable[[str], None] = lambda _path: None
@@ -110,7 +111,9 @@ class KubeApi:
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             self.requests.append((method, parts.path))
             if (code := self._fault(method, parts.path)) is not None:
-                return code, {"message": "fault of the test"}
+                # A server that is so unfriendly as to repeat what it was sent.
+                self.refused.append(body.decode())
+                return code, {"message": f"fault of the test: {body.decode()}"}
             match = _PATH.fullmatch(parts.path)
             if match is None:
                 return 404, {"message": "no such path"}

@@ -262,6 +262,18 @@ def test_an_api_that_is_away_for_a_moment_does_not_end_the_watch(system: System,
     assert system.api.faults[0].times == 0
 
 
+def test_a_server_that_repeats_what_it_was_sent_does_not_get_a_key_into_the_output(system: System) -> None:
+    system.api.faults.append(Fault("PATCH", "/secrets/", 422))
+    answer = system.rotate()
+
+    assert answer.code == 1
+    assert "422: fault of the test" in answer.error
+    new = json.loads(system.api.refused[0])["data"]["previous"]
+    assert len(new) >= 64
+    assert new not in answer.stderr + answer.stdout
+    assert system.keys == {"secret": _OLD}
+
+
 class _Killed(BaseException):
     """The process is gone."""
 
