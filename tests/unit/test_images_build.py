@@ -62,7 +62,7 @@ def test_what_is_built_is_not_built_again(tmp_path: Path, stub_log: Path) -> Non
 
 def test_references_carry_name_and_content_hash(tmp_path: Path) -> None:
     images = planned(tmp_path)
-    assert set(images) == {"ops", "postgres", "pgbouncer", "redis", "kafka", "sample-service"}
+    assert set(images) == {"ops", "postgres", "pgbouncer", "redis", "kafka", "sample-service", "kafka-exporter"}
     for name, image in images.items():
         repository, _, tag = image.ref.partition(":")
         assert repository == f"localhost/crypto/{name}"
@@ -106,7 +106,7 @@ def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, n
 
 
 def test_an_unknown_image_is_named_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"unknown image 'mysql': choose from kafka, ops"):
+    with pytest.raises(ImageError, match=r"unknown image 'mysql': choose from kafka, kafka-exporter, ops"):
         build_all(tmp_path, ["mysql"])
 
 
