@@ -29,6 +29,7 @@ class Purpose(IntEnum):
 
     BACKUP = 0x0B5001
     RESTORE = 0x0B5002
+    VERIFY = 0x0B5003
 
 
 @contextmanager

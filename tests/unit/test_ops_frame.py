@@ -30,7 +30,13 @@ _HEAVY = (
     "zstandard",
     "rich.console",
 )
-_COMMANDS = (("backup", "postgres"), ("restore", "postgres"), ("backups", "list"), ("health",))
+_COMMANDS = (
+    ("backup", "postgres"),
+    ("restore", "postgres"),
+    ("backups", "list"),
+    ("backups", "verify"),
+    ("health",),
+)
 
 
 def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
