@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import psycopg
@@ -22,6 +23,7 @@ from scripts.exits import UsageError
 
 # PostgreSQL cuts longer names off.
 NAME_BYTES: Final = 63
+_KEPT_FORMAT: Final = "%Y%m%dt%H%M%Sz"
 
 
 def derived(database: str, suffix: str) -> str:
@@ -37,6 +39,23 @@ def is_name(database: str, name: str, purpose: Purpose = "restore") -> bool:
     suffix = f"_{purpose}_"
     start = re.escape(derived(database, suffix + "0" * 8)[: -len(suffix) - 8])
     return re.fullmatch(rf"{start}{suffix}[0-9a-f]{{8}}", name) is not None
+
+
+def kept_name(database: str, moment: datetime) -> str:
+    """The name under which a restore keeps the database that it replaces."""
+    return derived(database, f"_before_{moment.astimezone(UTC):{_KEPT_FORMAT}}")
+
+
+def replaced_at(database: str, name: str) -> datetime | None:
+    """When a restore put the database ``name`` aside; None where it is no such database."""
+    match = re.fullmatch(r".*_before_(\d{8}t\d{6}z)", name, re.DOTALL)
+    if match is None:
+        return None
+    try:
+        moment = datetime.strptime(match[1], _KEPT_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment if name == kept_name(database, moment) else None
 
 
 def names(admin: psycopg.Connection) -> set[str]:

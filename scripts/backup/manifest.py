@@ -170,6 +170,7 @@ class RedisManifest(Manifest):
     kind: Literal["redis"]
     server_version: str
     rdb_version: int = Field(ge=1)
+    used_memory_bytes: Bytes
     functions: int = Field(ge=0)
     databases: tuple[Keyspace, ...]
 

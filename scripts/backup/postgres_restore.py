@@ -154,7 +154,7 @@ def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
         kept = None
         if job.database in fresh.names(admin):
             swap.copy_properties(job.access, job.database, name)
-            kept = fresh.derived(job.database, f"_before_{datetime.now(UTC):%Y%m%dt%H%M%Sz}")
+            kept = fresh.kept_name(job.database, datetime.now(UTC))
         swap.swap(job.access, name, job.database, kept)
         return kept
 
@@ -228,7 +228,7 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         )
         if kept:
             console.print(
-                f"The database before is kept as {kept}; drop it when it is no longer needed.", highlight=False
+                f"The database before is kept as {kept} until: ops backups prune --databases", highlight=False
             )
 
     return Outcome(data, show)

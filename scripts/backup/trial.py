@@ -36,6 +36,10 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest) -> Result:
             from scripts.backup import postgres_trial
 
             result = postgres_trial.run(settings, bucket, manifest)
+        case RedisManifest():
+            from scripts.backup import redis_trial
+
+            result = redis_trial.run(settings, bucket, manifest)
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
     return Result(result.method, result.counts, round(time.monotonic() - clock, 3))

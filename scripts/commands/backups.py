@@ -53,3 +53,36 @@ def verify(
         return verification.run(settings_file.load(config), kind=kind, backup_id=backup_id, dry_run=dry_run)
 
     run("backups verify", action, as_json=as_json, deadline=deadline)
+
+
+@app.command("prune", epilog="Example: ops backups prune --dry-run --json")
+def prune(
+    databases: Annotated[
+        bool, typer.Option("--databases", help="Drop instead the databases that restores have put aside.")
+    ] = False,
+    older_than: Annotated[
+        int | None,
+        typer.Option("--older-than", min=0, help="With --databases: [default: the retention].", metavar="DAYS"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --databases: do not ask.")] = False,
+    config: Config = None,
+    dry_run: DryRun = False,
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop backups beyond the retention; the newest proven one of a kind, and what is newer, always stays."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.backup import old_databases
+        from scripts.backup import prune as pruning
+        from scripts.exits import UsageError
+
+        if not databases and (older_than is not None or yes):
+            raise UsageError("--older-than and --yes belong to --databases; the retention is in the settings")
+        settings = settings_file.load(config)
+        if databases:
+            return old_databases.run(settings, older_than_days=older_than, confirmed=yes, dry_run=dry_run)
+        return pruning.run(settings, dry_run=dry_run)
+
+    run("backups prune", action, as_json=as_json, deadline=deadline)

@@ -32,9 +32,12 @@ _HEAVY = (
 )
 _COMMANDS = (
     ("backup", "postgres"),
+    ("backup", "redis"),
     ("restore", "postgres"),
+    ("restore", "redis"),
     ("backups", "list"),
     ("backups", "verify"),
+    ("backups", "prune"),
     ("health",),
 )
 
