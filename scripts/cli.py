@@ -8,7 +8,7 @@ from typing import Final, cast
 import typer
 
 from scripts import output
-from scripts.commands import backup, backups, health, restore
+from scripts.commands import backup, backups, drill, health, restore
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(backup.app, name="backup")
 app.add_typer(restore.app, name="restore")
 app.add_typer(backups.app, name="backups")
+app.command("drill")(drill.drill)
 app.command("health")(health.health)
 
 

@@ -22,8 +22,10 @@ class Result:
     seconds: float = 0.0
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest) -> Result:
+def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: bool = False) -> Result:
     """Restore a backup into a scratch place and compare every count with its manifest.
+
+    With ``cluster`` the API server judges each object of a resource backup, where the account may.
 
     Raises:
         CheckFailedError: the object is damaged, or what came back is not what the manifest says.
@@ -40,6 +42,10 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest) -> Result:
             from scripts.backup import redis_trial
 
             result = redis_trial.run(settings, bucket, manifest)
+        case ResourcesManifest():
+            from scripts.backup import resources_trial
+
+            result = resources_trial.run(settings, bucket, manifest, cluster=cluster)
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
     return Result(result.method, result.counts, round(time.monotonic() - clock, 3))

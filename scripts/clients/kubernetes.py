@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import ssl
 import tempfile
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from scripts import redact
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
+from scripts.output import one_line
 
 if TYPE_CHECKING:
     import httpx
@@ -50,6 +52,35 @@ class Cluster:
         if answer.status_code != int(httpx.codes.OK):
             raise CheckFailedError(f"Kubernetes API: {path} answers {answer.status_code}")
         return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+
+    def apply(self, path: str, body: Mapping[str, Any], *, manager: str, dry_run: bool = False) -> None:
+        """Server-side apply of an object; conflicts are taken over. With ``dry_run`` the server only judges it.
+
+        Raises:
+            ForbiddenError: the account may not.
+            CheckFailedError: the server refuses the object, in its own words.
+        """
+        import httpx
+
+        query: dict[str, str] = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        try:
+            answer = self._client.patch(path, params=query, content=json.dumps(body), headers=headers)
+        except httpx.HTTPError as error:
+            raise TemporaryError(
+                f"Kubernetes API at {self._client.base_url}: {error or type(error).__name__}"
+            ) from None
+        if answer.is_success:
+            return
+        said = (
+            one_line(str(answer.json().get("message", ""))) if "json" in answer.headers.get("content-type", "") else ""
+        )
+        text = f"Kubernetes API: {path}: {said or answer.status_code}"
+        if answer.status_code in (401, 403):
+            raise ForbiddenError(text)
+        if answer.status_code == int(httpx.codes.TOO_MANY_REQUESTS) or answer.is_server_error:
+            raise TemporaryError(text)
+        raise CheckFailedError(text)
 
     def items(self, path: str) -> Iterator[Any]:
         """All objects of a list, page by page."""

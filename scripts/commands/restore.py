@@ -74,3 +74,31 @@ def redis(
         return redis_restore.run(settings_file.load(config), plan)
 
     run("restore redis", action, as_json=as_json, deadline=deadline)
+
+
+@app.command("resources", epilog="Example: ops restore resources --dry-run")
+def resources(
+    backup_id: Annotated[
+        str | None, typer.Option("--id", help="The backup with this id [default: the newest].", metavar="ID")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="The newest backup of this time or before, with its offset or Z.", metavar="TIME"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the objects are applied.")] = False,
+    config: Config = None,
+    dry_run: DryRun = False,
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply the saved objects in the order in which they need one another; nothing is deleted."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.backup import resources_restore
+        from scripts.backup.catalog import Selection
+
+        plan = resources_restore.Plan(Selection.parse(backup_id, at), confirmed=yes, dry_run=dry_run)
+        return resources_restore.run(settings_file.load(config), plan)
+
+    run("restore resources", action, as_json=as_json, deadline=deadline)

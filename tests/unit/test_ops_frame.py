@@ -35,9 +35,12 @@ _COMMANDS = (
     ("backup", "redis"),
     ("restore", "postgres"),
     ("restore", "redis"),
+    ("backup", "resources"),
+    ("restore", "resources"),
     ("backups", "list"),
     ("backups", "verify"),
     ("backups", "prune"),
+    ("drill",),
     ("health",),
 )
 
