@@ -105,7 +105,7 @@ def _prune(bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], *,
     for ids, done in ((choice.dropped, report.dropped), (choice.leftovers, report.leftovers)):
         for text in ids:
             objects = by_backup.get(BackupId.parse(text), [])
-            if problem := _refusal(bucket, objects) or (None if dry_run else _drop(bucket, objects)):
+            if problem := _refusal(bucket, objects) or (None if dry_run else drop(bucket, objects)):
                 report.refused[text] = problem
                 continue
             done.append(text)
@@ -125,7 +125,7 @@ def _refusal(bucket: Bucket, objects: Sequence[str]) -> str | None:
     return None
 
 
-def _drop(bucket: Bucket, objects: Sequence[str]) -> str | None:
+def drop(bucket: Bucket, objects: Sequence[str]) -> str | None:
     """Delete a backup's objects; why not, where the bucket refuses.
 
     The manifest goes first: a run that is killed after it leaves no backup that lacks its data.

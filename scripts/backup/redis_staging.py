@@ -115,6 +115,16 @@ def claim(client: redis.Redis, wanted: Iterable[int]) -> dict[int, int]:
     return claimed
 
 
+def try_to_release(client: redis.Redis, claimed: Iterable[int]) -> None:
+    """Empty databases that were claimed; where the server no longer answers, the next restore does."""
+    import redis
+
+    try:
+        release(client, claimed)
+    except redis.RedisError as error:
+        log.warning("could not empty; the next restore does", databases=sorted(claimed), reason=str(error))
+
+
 def release(client: redis.Redis, claimed: Iterable[int]) -> None:
     """Empty databases that were claimed."""
     for index in claimed:

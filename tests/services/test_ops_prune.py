@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,8 @@ from scripts.backup.catalog import Entry
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Digest
 from scripts.backup.proof import Proof
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
 from tests.services import ops_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Environment
 
@@ -166,6 +168,25 @@ def test_what_is_locked_stays_whole_and_is_reported_and_no_error(environment: En
     assert _postgres(answer.json)["dropped"] == [free]
     assert "locked until" in _postgres(answer.json)["refused"][locked]
     assert {entry["id"] for entry in listed} == {locked, _id(1)}
+
+
+def test_what_the_role_may_not_delete_is_reported_and_what_it_may_still_goes() -> None:
+    class Guarded:
+        """A bucket whose policy protects one backup."""
+
+        deleted: ClassVar[list[str]] = []
+
+        def delete(self, key: str) -> None:
+            if "protected" in key:
+                raise UsageError(f"s3://{BUCKET}/{key}: AccessDenied")
+            self.deleted.append(key)
+
+    bucket = cast("Bucket", Guarded())
+
+    assert "AccessDenied" in (prune.drop(bucket, ["p/protected/dump.zst", "p/protected/manifest.json"]) or "")
+    assert prune.drop(bucket, ["p/a/dump.zst", "p/a/manifest.json", "p/a/proof.json"]) is None
+    # The manifest first: a run that is killed after it leaves no backup that lacks its data.
+    assert Guarded.deleted == ["p/a/manifest.json", "p/a/dump.zst", "p/a/proof.json"]
 
 
 @given(
