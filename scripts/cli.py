@@ -15,6 +15,7 @@ from scripts.commands import (
     certificates,
     db,
     diagnose,
+    drill,
     health,
     incident,
     kafka,
@@ -48,6 +49,7 @@ app.add_typer(backups.app, name="backups")
 app.command("certificates")(certificates.certificates)
 app.add_typer(db.app, name="db")
 app.command("diagnose")(diagnose.diagnose)
+app.command("drill")(drill.drill)
 app.command("health")(health.health)
 app.add_typer(incident.app, name="incident")
 app.add_typer(kafka.app, name="kafka")

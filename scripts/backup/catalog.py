@@ -5,14 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Generic, Self
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup import keys, manifest
+from scripts.backup import keys, manifest, proof
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Manifest
+from scripts.backup.manifest import AnyManifest, Manifest
+from scripts.backup.proof import Proof
 from scripts.clients.s3 import Bucket, NotFoundError
-from scripts.exits import CheckFailedError, OpsError, UsageError
+from scripts.exits import CheckFailedError, UsageError
 
 _READERS = 8
 
@@ -53,28 +54,40 @@ def parse_time(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A backup of the list: its manifest, or why that cannot be read."""
+    """A backup of the list: its manifest, or why that cannot be read, and its proof if it has one that holds."""
 
+    kind: str
     id: BackupId
     manifest: Manifest | None
     problem: str | None
+    proof: Proof | None = None
+
+    @property
+    def proven(self) -> bool:
+        return self.proof is not None
 
 
-class Catalog:
-    """The PostgreSQL backups of a bucket."""
+class Catalog(Generic[AnyManifest]):
+    """The backups of a kind in a bucket."""
 
-    def __init__(self, bucket: Bucket, settings: OpsSettings) -> None:
+    def __init__(self, bucket: Bucket, settings: OpsSettings, model: type[AnyManifest]) -> None:
         self._bucket = bucket
         self._prefix = settings.backup.prefix
+        self._model = model
+        self.kind = model.folder
+
+    def all_keys(self) -> list[str]:
+        """Every key of the kind, of complete backups and of others."""
+        return self._bucket.keys(keys.folder(self._prefix, self.kind))
 
     def ids(self) -> list[BackupId]:
         """The complete backups, newest first."""
-        return keys.ids(self._bucket.keys(keys.folder(self._prefix, keys.POSTGRES)), self._prefix, keys.POSTGRES)
+        return keys.ids(self.all_keys(), self._prefix, self.kind)
 
     def key(self, backup: BackupId, name: str) -> str:
-        return keys.key(self._prefix, keys.POSTGRES, backup, name)
+        return keys.key(self._prefix, self.kind, backup, name)
 
-    def manifest(self, backup: BackupId) -> Manifest:
+    def manifest(self, backup: BackupId) -> AnyManifest:
         """The manifest of a backup.
 
         Raises:
@@ -83,7 +96,7 @@ class Catalog:
         """
         key = self.key(backup, keys.MANIFEST)
         try:
-            found = manifest.parse(self._bucket.read(key), f"manifest {key}")
+            found = manifest.parse(self._bucket.read(key), f"manifest {key}", self._model)
         except NotFoundError:
             raise UsageError(
                 f"there is no backup {backup} in s3://{self._bucket.name}/{self._prefix} (see: ops backups list)"
@@ -94,12 +107,33 @@ class Catalog:
             )
         return found
 
-    def entries(self) -> list[Entry]:
-        """Every complete backup with its manifest, newest first."""
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(self._entry, self.ids()))
+    def proof(self, found: Manifest) -> Proof | None:
+        """The proof of a backup, None where there is none that holds."""
+        try:
+            told = proof.parse(self._bucket.read(self.key(found.backup, keys.PROOF)))
+        except NotFoundError:
+            return None
+        return told if told is not None and told.holds(found) else None
 
-    def choose(self, selection: Selection) -> Manifest:
+    def entries(self) -> list[Entry]:
+        """Every complete backup with its manifest and its proof, newest first."""
+        names = self.all_keys()
+        proven = {name for name in names if name.endswith(f"/{keys.PROOF}")}
+
+        def entry(backup: BackupId) -> Entry:
+            return self._entry(backup, has_proof=self.key(backup, keys.PROOF) in proven)
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(entry, keys.ids(names, self._prefix, self.kind)))
+
+    def newest_proven(self) -> AnyManifest | None:
+        """The newest backup that was restored and compared; None where none was."""
+        for entry in self.entries():
+            if entry.proven:
+                return self.manifest(entry.id)
+        return None
+
+    def choose(self, selection: Selection) -> AnyManifest:
         """The backup that is meant.
 
         A damaged manifest is an error and never a reason to take an older backup in silence.
@@ -110,7 +144,7 @@ class Catalog:
         """
         if selection.id is not None:
             return self.manifest(selection.id)
-        where = f"s3://{self._bucket.name}/{keys.folder(self._prefix, keys.POSTGRES)}"
+        where = f"s3://{self._bucket.name}/{keys.folder(self._prefix, self.kind)}"
         found = self.ids()
         if not found:
             raise UsageError(f"there is no backup in {where}")
@@ -124,10 +158,9 @@ class Catalog:
                 return candidate
         raise UsageError(f"no backup in {where} is as old as {at:%Y-%m-%dT%H:%M:%SZ}; the oldest is {found[-1]}")
 
-    def _entry(self, backup: BackupId) -> Entry:
+    def _entry(self, backup: BackupId, *, has_proof: bool) -> Entry:
         try:
-            return Entry(backup, self.manifest(backup), None)
+            found = self.manifest(backup)
         except (CheckFailedError, UsageError) as error:
-            return Entry(backup, None, str(error))
-        except OpsError:
-            raise
+            return Entry(self.kind, backup, None, str(error))
+        return Entry(self.kind, backup, found, None, self.proof(found) if has_proof else None)

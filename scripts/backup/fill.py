@@ -1,4 +1,4 @@
-"""pg_restore fed by the stored object; both SHA-256 are checked once more on the way."""
+"""pg_restore fed by the stored object, which is checked once more on the way."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scripts import log
-from scripts.backup.manifest import Manifest
-from scripts.backup.pipeline import Meter, decompress
-from scripts.backup.source import Source
+from scripts.backup.transfer import Stored
 from scripts.clients import postgres
 from scripts.clients.child import Child
 from scripts.clients.pgtools import Program
@@ -18,7 +16,7 @@ from scripts.clients.postgres import Access
 _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 
 
-def fill(source: Source, manifest: Manifest, program: Program, access: Access, database: str) -> None:
+def fill(stored: Stored, program: Program, access: Access, database: str) -> None:
     """Restore the archive into ``database``; the first error of pg_restore ends it.
 
     Raises:
@@ -26,12 +24,11 @@ def fill(source: Source, manifest: Manifest, program: Program, access: Access, d
         TemporaryError: the server or the bucket went away.
     """
     arguments = [program.path, "--format=custom", "--exit-on-error", "--no-password", f"--dbname={database}"]
-    stored, plain = Meter(), Meter()
     with postgres.child_login(access, database, "ops restore pg_restore") as (environment, descriptors):
         options = {**environment, "PGOPTIONS": _OPTIONS}
         with Child(arguments, options, descriptors, feeds=True) as child:
             log.info("restore started", database=database, pg_restore=program.version, pid=child.pid)
-            blocks = _metered(decompress(_metered(source.chunks(), stored), source.damaged), plain)
+            blocks = stored.content()
             _feed(child, blocks)
             code, stderr = child.wait()
             if code != 0:
@@ -39,15 +36,6 @@ def fill(source: Source, manifest: Manifest, program: Program, access: Access, d
             # pg_restore stops after the last entry that it needs; the rest must be what was saved all the same.
             for _ in blocks:
                 pass
-    source.compare(stored)
-    if plain.digest() != manifest.uncompressed:
-        raise source.damaged("the archive in it is not the one of the manifest")
-
-
-def _metered(chunks: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
-    for chunk in chunks:
-        meter.update(chunk)
-        yield chunk
 
 
 def _feed(child: Child, blocks: Iterator[bytes]) -> None:

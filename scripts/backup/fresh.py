@@ -1,4 +1,8 @@
-"""The fresh database into which a backup is restored: nobody sees it before it is proven, and a failure leaves none."""
+"""The fresh database into which a backup is restored: nobody sees it before it is proven, and a failure leaves none.
+
+One that a restore fills is called ``<database>_restore_<8 hexadecimal digits>``, one that only verifies
+``<database>_verify_...``: the name says who may drop it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import psycopg
 from psycopg import sql
@@ -18,7 +23,7 @@ from scripts.exits import UsageError
 
 # PostgreSQL cuts longer names off.
 NAME_BYTES: Final = 63
-_LONGEST_SUFFIX: Final = len("_restore_00000000")
+_KEPT_FORMAT: Final = "%Y%m%dt%H%M%Sz"
 
 
 def derived(database: str, suffix: str) -> str:
@@ -26,10 +31,31 @@ def derived(database: str, suffix: str) -> str:
     return f"{database.encode()[: NAME_BYTES - len(suffix)].decode(errors='ignore')}{suffix}"
 
 
-def is_name(database: str, name: str) -> bool:
+Purpose = Literal["restore", "verify"]
+
+
+def is_name(database: str, name: str, purpose: Purpose = "restore") -> bool:
     """Whether ``name`` is that of a fresh database made for ``database``."""
-    start = re.escape(derived(database, "_" * _LONGEST_SUFFIX)[:-_LONGEST_SUFFIX])
-    return re.fullmatch(rf"{start}_restore_[0-9a-f]{{8}}", name) is not None
+    suffix = f"_{purpose}_"
+    start = re.escape(derived(database, suffix + "0" * 8)[: -len(suffix) - 8])
+    return re.fullmatch(rf"{start}{suffix}[0-9a-f]{{8}}", name) is not None
+
+
+def kept_name(database: str, moment: datetime) -> str:
+    """The name under which a restore keeps the database that it replaces."""
+    return derived(database, f"_before_{moment.astimezone(UTC):{_KEPT_FORMAT}}")
+
+
+def replaced_at(database: str, name: str) -> datetime | None:
+    """When a restore put the database ``name`` aside; None where it is no such database."""
+    match = re.fullmatch(r".*_before_(\d{8}t\d{6}z)", name, re.DOTALL)
+    if match is None:
+        return None
+    try:
+        moment = datetime.strptime(match[1], _KEPT_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment if name == kept_name(database, moment) else None
 
 
 def names(admin: psycopg.Connection) -> set[str]:
@@ -37,23 +63,25 @@ def names(admin: psycopg.Connection) -> set[str]:
     return {str(row[0]) for row in admin.execute("SELECT datname FROM pg_database").fetchall()}
 
 
-def drop_stale(admin: psycopg.Connection, database: str) -> list[str]:
+def drop_stale(admin: psycopg.Connection, database: str, purpose: Purpose = "restore") -> list[str]:
     """Drop what killed runs left behind; the caller holds the lock, so nobody is filling them. Their names."""
-    stale = sorted(name for name in names(admin) if is_name(database, name))
+    stale = sorted(name for name in names(admin) if is_name(database, name, purpose))
     for name in stale:
         log.warning("dropping what an earlier run left behind", database=name)
-        _drop(admin, name)
+        drop(admin, name)
     return stale
 
 
 @contextmanager
-def created(admin: psycopg.Connection, database: str, facts: DatabaseFacts, owner: str) -> Generator[str]:
-    """An empty database like the one that was saved; dropped when the block raises.
+def created(
+    admin: psycopg.Connection, database: str, facts: DatabaseFacts, owner: str, purpose: Purpose = "restore"
+) -> Generator[str]:
+    """An empty database like the one that was saved; dropped when the block raises, and after a ``verify`` always.
 
     Raises:
         UsageError: the server does not know its locale, or the owner does not exist.
     """
-    name = derived(database, f"_restore_{secrets.token_hex(4)}")
+    name = derived(database, f"_{purpose}_{secrets.token_hex(4)}")
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         sql.Identifier(name), sql.Identifier(owner), facts.encoding, facts.collate, facts.ctype
     )
@@ -65,15 +93,22 @@ def created(admin: psycopg.Connection, database: str, facts: DatabaseFacts, owne
         psycopg.errors.InvalidParameterValue,
     ) as error:
         raise UsageError(f"cannot create a database like {facts.name}: {postgres.explain(error)}") from None
+    keep = False
     try:
         yield name
-    except BaseException:
-        try:
-            _drop(admin, name)
-        except psycopg.Error as error:
-            log.warning("could not drop; the next restore does", database=name, reason=postgres.explain(error))
-        raise
+        keep = purpose == "restore"
+    finally:
+        if not keep:
+            _try_to_drop(admin, name, purpose)
 
 
-def _drop(admin: psycopg.Connection, name: str) -> None:
+def _try_to_drop(admin: psycopg.Connection, name: str, purpose: Purpose) -> None:
+    try:
+        drop(admin, name)
+    except psycopg.Error as error:
+        log.warning(f"could not drop; the next {purpose} does", database=name, reason=postgres.explain(error))
+
+
+def drop(admin: psycopg.Connection, name: str) -> None:
+    """Drop a database, sessions and all."""
     admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,7 +1,7 @@
 """Names in the bucket.
 
-``<prefix>postgres/<id>/dump.zst`` and ``.../manifest.json``; an id is its time in UTC and eight hexadecimal digits,
-so that keys sort by time and two runs in the same second differ.
+``<prefix><kind>/<id>/`` holds a backup: its data, ``manifest.json``, and ``proof.json`` once it was restored. An id is
+its time in UTC and eight hexadecimal digits, so that keys sort by time and two runs in the same second differ.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ from typing import Final, Self
 from scripts.exits import UsageError
 
 POSTGRES: Final = "postgres"
+REDIS: Final = "redis"
+RESOURCES: Final = "resources"
+KINDS: Final = (POSTGRES, REDIS, RESOURCES)
 DUMP: Final = "dump.zst"
 MANIFEST: Final = "manifest.json"
+PROOF: Final = "proof.json"
+# What the data of each kind is called; encrypted data has an ending more.
+DATA: Final = {POSTGRES: DUMP, REDIS: "dump.rdb.zst", RESOURCES: "objects.jsonl.zst"}
+ENCRYPTED: Final = ".age"
 
 _FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _ID: Final = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{8})")
@@ -58,6 +65,15 @@ def folder(prefix: str, kind: str) -> str:
 def key(prefix: str, kind: str, backup: BackupId, name: str) -> str:
     """The key of an object of a backup."""
     return f"{folder(prefix, kind)}{backup}/{name}"
+
+
+def of_backup(name: str, prefix: str, kind: str) -> BackupId | None:
+    """The backup that the key ``name`` belongs to, complete or not; None for a key of something else."""
+    start = folder(prefix, kind)
+    part = name[len(start) :].split("/", maxsplit=1)[0] if name.startswith(start) else ""
+    with suppress(UsageError):
+        return BackupId.parse(part)
+    return None
 
 
 def ids(found: list[str], prefix: str, kind: str) -> list[BackupId]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.catalog import Catalog, Entry
-from scripts.backup.manifest import age_seconds
+from scripts.backup.manifest import MODELS, PostgresManifest, age_seconds
 from scripts.backup.units import duration, size
 from scripts.clients.s3 import Bucket
 from scripts.output import Outcome
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def run(settings: OpsSettings) -> Outcome:
-    """Every complete backup, newest first."""
-    entries = Catalog(Bucket(settings.backup), settings).entries()
+    """Every complete backup, by kind and newest first."""
+    bucket = Bucket(settings.backup)
+    entries = [entry for model in MODELS for entry in Catalog(bucket, settings, model).entries()]
     now = datetime.now(UTC)
 
     def show(console: Console) -> None:
@@ -38,20 +39,29 @@ def plain(entry: Entry, now: datetime) -> dict[str, object]:
     """A backup as data for machines."""
     found = entry.manifest
     if found is None:
-        return {"id": str(entry.id), "readable": False, "problem": entry.problem}
-    return {
+        return {"kind": entry.kind, "id": str(entry.id), "readable": False, "problem": entry.problem}
+    data: dict[str, object] = {
+        "kind": entry.kind,
         "id": str(entry.id),
         "readable": True,
-        "database": found.database.name,
+        "of": found.subject,
         "snapshot_at": found.snapshot_at.isoformat(timespec="seconds"),
         "age_seconds": round(age_seconds(found, now)),
-        "tables": len(found.tables),
-        "rows": found.rows,
+        found.unit: found.total,
         "uncompressed_bytes": found.uncompressed.bytes,
         "stored_bytes": found.stored.bytes,
+        "encrypted": found.encryption is not None,
         "seconds": found.duration_seconds,
-        "server_version": found.server_version,
+        "proven": entry.proven,
+        "proven_at": None if entry.proof is None else entry.proof.proven_at.isoformat(timespec="seconds"),
     }
+    if isinstance(found, PostgresManifest):
+        data |= {
+            "database": found.database.name,
+            "tables": len(found.tables),
+            "server_version": found.server_version,
+        }
+    return data
 
 
 def table(entries: Sequence[Entry], now: datetime) -> Table:
@@ -59,21 +69,20 @@ def table(entries: Sequence[Entry], now: datetime) -> Table:
     from rich.table import Table
 
     grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("ID", "AGE", "DATABASE", "TABLES", "ROWS", "DUMP", "STORED", "TOOK"):
-        grid.add_column(heading, justify="left" if heading in ("ID", "DATABASE") else "right", no_wrap=True)
+    for heading in ("KIND", "ID", "AGE", "COUNT", "SIZE", "STORED", "PROVEN"):
+        grid.add_column(heading, justify="left" if heading in ("KIND", "ID") else "right", no_wrap=True)
     for entry in entries:
         found = entry.manifest
         if found is None:
-            grid.add_row(str(entry.id), "", "unreadable manifest", style="red")
+            grid.add_row(entry.kind, str(entry.id), "", "unreadable manifest", style="red")
             continue
         grid.add_row(
+            entry.kind,
             str(entry.id),
             duration(age_seconds(found, now)),
-            found.database.name,
-            str(len(found.tables)),
-            f"{found.rows:,}",
+            f"{found.total:,}",
             size(found.uncompressed.bytes),
             size(found.stored.bytes),
-            duration(found.duration_seconds),
+            "yes" if entry.proven else "no",
         )
     return grid

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.exits import CheckFailedError, UsageError
 
-FORMAT_VERSION: Final = 1
+# 1 knows no encryption. The oldest that says it all is written, so that older releases read what they can.
+FORMAT_VERSION: Final = 2
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bytes = Annotated[int, Field(ge=0)]
@@ -61,46 +64,171 @@ def _valid_id(text: str) -> str:
     return text
 
 
-class Manifest(_Model):
-    """A complete backup of PostgreSQL.
+class Encryption(_Model):
+    """How the stored object is encrypted: by age, for the holder of the private key of ``recipient``."""
 
-    ``uncompressed`` is the archive as pg_dump wrote it, ``stored`` the object in the bucket. ``snapshot_at`` is the
-    moment that a restore brings back.
-    """
+    method: Literal["age"]
+    recipient: str
 
-    format_version: Literal[1]
-    kind: Literal["postgres"]
-    id: Annotated[str, AfterValidator(_valid_id)]
-    database: DatabaseFacts
-    server_version: str
-    server_major: int = Field(ge=1)
-    client_version: str
-    started_at: AwareDatetime
-    snapshot_at: AwareDatetime
-    finished_at: AwareDatetime
-    duration_seconds: float = Field(ge=0)
-    database_bytes: Bytes
+
+class Package(_Model):
+    """How a stream lies in the bucket: ``uncompressed`` is the stream itself, ``stored`` the object."""
+
+    object_name: str = Field(pattern=r"^[a-z]+(\.[a-z]+)+$")
     uncompressed: Digest
     stored: Digest
     part_bytes: int = Field(ge=1)
     parts: int = Field(ge=1)
-    object_name: Literal["dump.zst"]
-    compression: Literal["zstd"]
-    encryption: None = None
-    tables: tuple[Table, ...]
+    compression: Literal["zstd"] = "zstd"
+    encryption: Encryption | None = None
+
+
+class Manifest(Package):
+    """A complete backup of any kind. ``snapshot_at`` is the moment that a restore brings back."""
+
+    folder: ClassVar[str]
+    unit: ClassVar[str]
+
+    format_version: Literal[1, 2]
+    id: Annotated[str, AfterValidator(_valid_id)]
+    started_at: AwareDatetime
+    snapshot_at: AwareDatetime
+    finished_at: AwareDatetime
+    duration_seconds: float = Field(ge=0)
 
     @property
-    def rows(self) -> int:
-        """Rows of all tables."""
-        return sum(table.rows for table in self.tables)
+    def backup(self) -> BackupId:
+        return BackupId.parse(self.id)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What is in it, so that a restore can be compared."""
+        raise NotImplementedError
+
+    @property
+    def total(self) -> int:
+        """All of ``counts`` together, in ``unit``."""
+        return sum(self.counts.values())
+
+    @property
+    def subject(self) -> str:
+        """What was saved, by its name."""
+        raise NotImplementedError
 
     def text(self) -> str:
         """The manifest as it stands in the bucket."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
-def parse(content: bytes, where: str) -> Manifest:
-    """The manifest in ``content``.
+def format_of(package: Package) -> Literal[1, 2]:
+    """The format version of a manifest of ``package``."""
+    return 1 if package.encryption is None else 2
+
+
+class PostgresManifest(Manifest):
+    """A backup of PostgreSQL: the archive as pg_dump wrote it."""
+
+    folder: ClassVar[str] = keys.POSTGRES
+    unit: ClassVar[str] = "rows"
+
+    kind: Literal["postgres"]
+    database: DatabaseFacts
+    server_version: str
+    server_major: int = Field(ge=1)
+    client_version: str
+    database_bytes: Bytes
+    tables: tuple[Table, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return self.total
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return rows_of(self.tables)
+
+    @property
+    def subject(self) -> str:
+        return self.database.name
+
+
+class Keyspace(_Model):
+    """A numbered database of Redis: its keys, and how many of them expire."""
+
+    index: int = Field(ge=0)
+    keys: int = Field(ge=0)
+    expiring: int = Field(ge=0)
+
+
+class RedisManifest(Manifest):
+    """A backup of Redis: the RDB as the server sent it to a replica."""
+
+    folder: ClassVar[str] = keys.REDIS
+    unit: ClassVar[str] = "keys"
+
+    kind: Literal["redis"]
+    server_version: str
+    rdb_version: int = Field(ge=1)
+    used_memory_bytes: Bytes
+    functions: int = Field(ge=0)
+    databases: tuple[Keyspace, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {f"db{space.index}": space.keys for space in self.databases}
+
+    @property
+    def subject(self) -> str:
+        return "redis"
+
+
+class ResourceCount(_Model):
+    """Objects of a kind; ``managed`` of them belong to a controller, which makes them anew."""
+
+    api_version: str
+    kind: str
+    objects: int = Field(ge=0)
+    managed: int = Field(ge=0)
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind}.{self.api_version}"
+
+
+class ResourcesManifest(Manifest):
+    """A backup of a namespace's objects, one a line. ``refused`` names kinds that the account may not list."""
+
+    folder: ClassVar[str] = keys.RESOURCES
+    unit: ClassVar[str] = "objects"
+
+    kind: Literal["resources"]
+    namespace: str
+    server_version: str
+    resources: tuple[ResourceCount, ...]
+    refused: tuple[str, ...]
+    secrets: bool
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {entry.label: entry.objects for entry in self.resources}
+
+    @property
+    def subject(self) -> str:
+        return self.namespace
+
+
+AnyManifest = TypeVar("AnyManifest", bound=Manifest)
+MODELS: Final[tuple[type[Manifest], ...]] = (PostgresManifest, RedisManifest, ResourcesManifest)
+
+
+def rows_of(tables: tuple[Table, ...]) -> dict[str, int]:
+    """Rows by table."""
+    return {table.label: table.rows for table in tables}
+
+
+def parse(content: bytes, where: str, model: type[AnyManifest]) -> AnyManifest:
+    """The manifest in ``content``, of the kind of ``model``.
 
     Raises:
         UsageError: written by a newer release of this program.
@@ -118,22 +246,25 @@ def parse(content: bytes, where: str) -> Manifest:
             f"{where} has format {version} and this release of ops reads up to {FORMAT_VERSION}; use a newer ops"
         )
     try:
-        return Manifest.model_validate(plain)
+        return model.model_validate(plain)
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(str(part) for part in detail["loc"])
         raise CheckFailedError(f"{where} is damaged: {key}: {detail['msg']}; choose another backup with --id") from None
 
 
-def differences(expected: tuple[Table, ...], found: tuple[Table, ...]) -> list[str]:
-    """Where two counts of the same tables differ, one line each; empty when they are equal."""
-    left = {table.label: table.rows for table in expected}
-    right = {table.label: table.rows for table in found}
+def differences(expected: Mapping[str, int], found: Mapping[str, int], missing: str) -> list[str]:
+    """Where two counts of the same things differ, one line each; ``missing`` stands for no count."""
     return [
-        f"{label} has {right.get(label, 'no table')} instead of {left.get(label, 'no table')}"
-        for label in sorted(left.keys() | right.keys())
-        if left.get(label) != right.get(label)
+        f"{label} has {found.get(label, missing)} instead of {expected.get(label, missing)}"
+        for label in sorted(expected.keys() | found.keys())
+        if expected.get(label) != found.get(label)
     ]
+
+
+def shortened(lines: list[str], thing: str) -> str:
+    """The first three of ``lines``, and how many more there are."""
+    return "; ".join(lines[:3]) + (f" and {len(lines) - 3} more {thing}" if len(lines) > 3 else "")
 
 
 def age_seconds(manifest: Manifest, now: datetime) -> float:

@@ -1,4 +1,4 @@
-"""The stream between the dump and the bucket: hashed, compressed, hashed again, in constant memory."""
+"""The steps of a stream between its source and the bucket: hashed and compressed in constant memory."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ class Meter:
         return Digest(bytes=self.bytes, sha256=self._hash.hexdigest())
 
 
+def metered(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
+    """``chunks`` while ``meter`` sees them."""
+    for chunk in chunks:
+        meter.update(chunk)
+        yield chunk
+
+
 def threads() -> int:
     """Compression threads: the processors that this process may use, within reason."""
     return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
@@ -47,8 +54,7 @@ def compress(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
         _LEVEL, threads=threads(), job_size=_JOB_BYTES, write_checksum=True
     )
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    for chunk in chunks:
-        meter.update(chunk)
+    for chunk in metered(chunks, meter):
         if block := compressor.compress(chunk):
             yield block
     yield compressor.flush()

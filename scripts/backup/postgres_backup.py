@@ -1,4 +1,4 @@
-"""``ops backup postgres``: dump, compress, upload, and the manifest last."""
+"""``ops backup postgres``: a dump on its way into the bucket, its rows counted meanwhile."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
-from scripts.backup import dump, keys, lock, parts, snapshot, upload
+from scripts.backup import age, dump, keys, lock, parts, snapshot, transfer, upload
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import FORMAT_VERSION, Manifest
-from scripts.backup.pipeline import Meter, compress
+from scripts.backup.manifest import PostgresManifest, format_of
 from scripts.backup.snapshot import Counting, Snapshot
 from scripts.backup.units import duration, size
 from scripts.clients import pgtools
@@ -33,6 +32,8 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: another run is at it, or something does not answer.
         CheckFailedError: the dump failed.
     """
+    if settings.backup.public_key:
+        age.check(settings.backup.public_key)
     access = Access.of(settings.postgres, settings.postgres.backup)
     database = settings.postgres.database
     bucket = Bucket(settings.backup)
@@ -51,7 +52,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
             manifest = _transfer(bucket, settings, access, shot, program, backup, part_bytes, started, clock)
         # Whoever lost the lock may have been overtaken: its dump stays without a manifest and does not exist.
         assert_held()
-        bucket.write_json(keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.MANIFEST), manifest.text())
+        transfer.publish(bucket, settings.backup, manifest)
     log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
 
@@ -73,17 +74,17 @@ def _transfer(
     part_bytes: int,
     started: datetime,
     clock: float,
-) -> Manifest:
-    meter = Meter()
-    key = keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.DUMP)
+) -> PostgresManifest:
     counting = Counting(shot)
     try:
-        stored = upload.upload(bucket, key, compress(dump.stream(program, access, shot), meter), part_bytes)
+        archive = dump.stream(program, access, shot)
+        package = transfer.store(bucket, settings.backup, keys.POSTGRES, backup, archive, part_bytes)
         tables = counting.result()
     finally:
         counting.cancel()
-    return Manifest(
-        format_version=FORMAT_VERSION,
+    return PostgresManifest(
+        **dict(package),
+        format_version=format_of(package),
         kind="postgres",
         id=str(backup),
         database=shot.facts,
@@ -95,18 +96,13 @@ def _transfer(
         finished_at=datetime.now(UTC),
         duration_seconds=round(time.monotonic() - clock, 3),
         database_bytes=shot.size,
-        uncompressed=meter.digest(),
-        stored=stored.digest,
-        part_bytes=part_bytes,
-        parts=stored.parts,
-        object_name="dump.zst",
-        compression="zstd",
         tables=tables,
     )
 
 
 def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Program) -> Outcome:
-    target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, keys.DUMP)}"
+    name = transfer.data_name(settings.backup, keys.POSTGRES)
+    target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, name)}"
 
     def show(console: Console) -> None:
         console.print(
@@ -118,7 +114,7 @@ def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Pro
     return Outcome({"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)}, show)
 
 
-def _done(settings: OpsSettings, manifest: Manifest) -> Outcome:
+def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
     speed = manifest.uncompressed.bytes / 1e6 / max(manifest.duration_seconds, 1e-3)
     data: dict[str, object] = {
         "id": manifest.id,
@@ -129,6 +125,7 @@ def _done(settings: OpsSettings, manifest: Manifest) -> Outcome:
         "database_bytes": manifest.database_bytes,
         "uncompressed_bytes": manifest.uncompressed.bytes,
         "stored_bytes": manifest.stored.bytes,
+        "encrypted": manifest.encryption is not None,
         "seconds": manifest.duration_seconds,
     }
 

@@ -14,11 +14,11 @@ import psycopg
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
-from scripts.backup import fresh, keys, lock, snapshot, swap
+from scripts.backup import fresh, lock, snapshot, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.fill import fill
-from scripts.backup.manifest import Manifest, differences
-from scripts.backup.source import Source
+from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
+from scripts.backup.transfer import Stored
 from scripts.backup.units import duration, size
 from scripts.clients import pgtools, postgres
 from scripts.clients.pgtools import Program
@@ -47,8 +47,8 @@ class _Job:
 
     settings: OpsSettings
     access: Access
-    manifest: Manifest
-    source: Source
+    manifest: PostgresManifest
+    stored: Stored
     program: Program
     into: str | None
 
@@ -67,11 +67,10 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     """
     access = Access.of(settings.postgres, settings.postgres.superuser)
     bucket = Bucket(settings.backup)
-    catalog = Catalog(bucket, settings)
-    manifest = catalog.choose(plan.selection)
-    source = Source(bucket, catalog.key(_id(manifest), manifest.object_name), manifest)
-    with _admin(access) as admin:
-        job = _Job(settings, access, manifest, source, _program(admin, manifest), plan.into)
+    manifest = Catalog(bucket, settings, PostgresManifest).choose(plan.selection)
+    stored = Stored(bucket, settings.backup, manifest)
+    with administration(access) as admin:
+        job = _Job(settings, access, manifest, stored, program_for(admin, manifest), plan.into)
         _check(admin, job)
         exists = job.database in fresh.names(admin)
         if plan.dry_run:
@@ -85,12 +84,9 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     return _done(job, kept, time.monotonic() - started)
 
 
-def _id(manifest: Manifest) -> keys.BackupId:
-    return keys.BackupId.parse(manifest.id)
-
-
 @contextmanager
-def _admin(access: Access) -> Generator[psycopg.Connection]:
+def administration(access: Access) -> Generator[psycopg.Connection]:
+    """A session that creates and drops databases."""
     with (
         postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as admin,
         postgres.translated("restore"),
@@ -98,7 +94,12 @@ def _admin(access: Access) -> Generator[psycopg.Connection]:
         yield admin
 
 
-def _program(admin: psycopg.Connection, manifest: Manifest) -> Program:
+def program_for(admin: psycopg.Connection, manifest: PostgresManifest) -> Program:
+    """The pg_restore for a server and a backup.
+
+    Raises:
+        UsageError: the backup is of a newer server, or no fitting program is installed.
+    """
     major = admin.info.server_version // 10000
     if manifest.server_major > major:
         raise UsageError(
@@ -141,37 +142,39 @@ def _confirm(job: _Job, exists: bool) -> None:
 def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
     """Do it; the name under which the old database is kept."""
     log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
-    job.source.verify()
+    job.stored.verify()
     fresh.drop_stale(admin, job.database)
     owner = job.settings.postgres.owner.user
     with fresh.created(admin, job.database, job.manifest.database, owner) as name:
-        fill(job.source, job.manifest, job.program, job.access, name)
-        _prove(job, name)
+        fill(job.stored, job.program, job.access, name)
+        prove(job.access, name, job.manifest, f"{job.database} is unchanged")
         if job.into is not None:
             swap.swap(job.access, name, job.into, None)
             return None
         kept = None
         if job.database in fresh.names(admin):
             swap.copy_properties(job.access, job.database, name)
-            kept = fresh.derived(job.database, f"_before_{datetime.now(UTC):%Y%m%dt%H%M%Sz}")
+            kept = fresh.kept_name(job.database, datetime.now(UTC))
         swap.swap(job.access, name, job.database, kept)
         return kept
 
 
-def _prove(job: _Job, name: str) -> None:
-    """Raise unless every table has the rows that the manifest says; then give the planner its statistics."""
+def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str) -> dict[str, int]:
+    """Raise unless every table has the rows that the manifest says; then give the planner its statistics. The rows.
+
+    Raises:
+        CheckFailedError: the counts differ; its line ends with ``otherwise``.
+    """
     with (
-        postgres.connect(job.access, name, application="ops restore") as connection,
+        postgres.connect(access, name, application="ops restore") as connection,
         postgres.translated(f"counting the rows of {name}"),
     ):
-        found = snapshot.count(connection, snapshot.tables_of(connection))
-        if wrong := differences(job.manifest.tables, found):
-            more = f" and {len(wrong) - 3} more tables" if len(wrong) > 3 else ""
-            raise CheckFailedError(
-                f"backup {job.manifest.id} is not restored: {'; '.join(wrong[:3])}{more}; {job.database} is unchanged"
-            )
-        log.info("every row count is equal", tables=len(found), rows=job.manifest.rows)
+        found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
+        if wrong := differences(manifest.counts, found, "no table"):
+            raise CheckFailedError(f"backup {manifest.id} is not restored: {shortened(wrong, 'tables')}; {otherwise}")
+        log.info("every row count is equal", tables=len(found), rows=manifest.rows)
         connection.execute("ANALYZE")
+        return found
 
 
 def _would(job: _Job, exists: bool) -> Outcome:
@@ -225,7 +228,7 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         )
         if kept:
             console.print(
-                f"The database before is kept as {kept}; drop it when it is no longer needed.", highlight=False
+                f"The database before is kept as {kept} until: ops backups prune --databases", highlight=False
             )
 
     return Outcome(data, show)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from scripts import log
@@ -87,11 +88,20 @@ def parts_of(blocks: Iterable[bytes], part_bytes: int, meter: Meter) -> Iterator
         yield b"".join(pending)
 
 
-def abort_stale(bucket: Bucket, prefix: str) -> int:
-    """Abort unfinished uploads below ``prefix``; the caller holds the lock, so whoever began them is dead. How many."""
+def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta = timedelta(0)) -> int:
+    """Abort unfinished uploads below ``prefix`` that were begun so long ago; how many.
+
+    Who holds the lock of the kind knows that whoever began them is dead, however young they are.
+    """
+    limit = datetime.now(UTC) - older_than
     with bucket.errors(prefix):
         pages = bucket.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket.name, Prefix=prefix)
-        found = [(item.get("Key", ""), item.get("UploadId", "")) for page in pages for item in page.get("Uploads", [])]
+        found = [
+            (item.get("Key", ""), item.get("UploadId", ""))
+            for page in pages
+            for item in page.get("Uploads", [])
+            if item.get("Initiated", limit) <= limit
+        ]
     for key, upload_id in found:
         log.warning("aborting what an earlier run left behind", key=key)
         _abort(bucket, key, upload_id)
@@ -114,7 +124,7 @@ class _Parts:
         """Send a part; waits while enough are on their way."""
         if self.count == MOST_PARTS:
             raise CheckFailedError(
-                f"{self._key}: the dump is more than twice as large as the database and needs too many parts"
+                f"{self._key}: the stream is more than twice as large as was expected and needs too many parts"
             )
         while len(self._running) >= _IN_FLIGHT:
             self._done.append(self._running.popleft().result())

@@ -51,6 +51,10 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def wait(self) -> tuple[int, str]:
         """Its exit code (negative: the signal that killed it) and the last lines of its stderr."""
         code = self._process.wait()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
 from scripts import redact
@@ -120,6 +121,38 @@ class Bucket:
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
             )
+
+    def replace_json(self, key: str, text: str) -> None:
+        """Create an object, or a new version of one that exists."""
+        json.loads(text)
+        with self.errors(key):
+            self.client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=text.encode(),
+                ContentType="application/json",
+                ChecksumAlgorithm="SHA256",
+            )
+
+    def locked_until(self, key: str) -> str | None:
+        """What holds an object against deletion (object lock, legal hold), in words; None: nothing.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self.errors(key):
+            head = cast("Mapping[str, Any]", self.client.head_object(Bucket=self.name, Key=key))
+        if head.get("ObjectLockLegalHoldStatus") == "ON":
+            return "under legal hold"
+        until = head.get("ObjectLockRetainUntilDate")
+        if until is None or until <= datetime.now(UTC):
+            return None
+        return f"locked until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def delete(self, key: str) -> None:
+        """Delete an object; in a versioned bucket its versions stay for as long as the lifecycle says."""
+        with self.errors(key):
+            self.client.delete_object(Bucket=self.name, Key=key)
 
     def describe(self, key: str) -> tuple[int, str]:
         """Size in bytes and ETag of an object.

@@ -27,3 +27,31 @@ def postgres(
         return postgres_backup.run(settings_file.load(config), dry_run=dry_run)
 
     run("backup postgres", action, as_json=as_json, deadline=deadline)
+
+
+@app.command("redis", epilog="Example: ops backup redis --deadline 3600 --json")
+def redis(config: Config = None, dry_run: DryRun = False, deadline: Deadline = None, as_json: AsJson = False) -> None:
+    """Stream a snapshot of Redis into the bucket, by the replication protocol and without touching its volume."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.backup import redis_backup
+
+        return redis_backup.run(settings_file.load(config), dry_run=dry_run)
+
+    run("backup redis", action, as_json=as_json, deadline=deadline)
+
+
+@app.command("resources", epilog="Example: ops backup resources --deadline 600 --json")
+def resources(
+    config: Config = None, dry_run: DryRun = False, deadline: Deadline = None, as_json: AsJson = False
+) -> None:
+    """Save every object of the namespace that may be listed; Secrets only where backups are encrypted."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.backup import resources_backup
+
+        return resources_backup.run(settings_file.load(config), dry_run=dry_run)
+
+    run("backup resources", action, as_json=as_json, deadline=deadline)

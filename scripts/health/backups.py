@@ -19,10 +19,10 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 def _look(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
     from scripts.backup.catalog import Catalog
-    from scripts.backup.manifest import age_seconds
+    from scripts.backup.manifest import PostgresManifest, age_seconds
     from scripts.clients.s3 import Bucket
 
-    catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings)
+    catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, PostgresManifest)
     found = catalog.ids()
     limit = practices.BACKUP_AGE.value
     threshold = f"<= {duration(limit)}"

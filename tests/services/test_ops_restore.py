@@ -179,7 +179,7 @@ def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: 
         ("truncated", 1, "the manifest says"),
         ("altered", 1, "its SHA-256 is"),
         ("missing object", 1, "it is missing"),
-        ("newer format", 2, "has format 2 and this release of ops reads up to 1"),
+        ("newer format", 2, "has format 3 and this release of ops reads up to 2"),
         ("newer server", 2, "is of PostgreSQL"),
         ("damaged manifest", 1, "is no manifest in JSON"),
         ("incomplete manifest", 1, "is damaged: stored: Field required"),
@@ -214,7 +214,7 @@ def _spoil(environment: Environment, saved: dict[str, bytes], case: str) -> None
         case "missing object":
             environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst")
         case "newer format":
-            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=2))
+            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=3))
         case "newer server":
             _put(environment, backup, "manifest.json", _changed(saved, serverMajor=99))
         case "damaged manifest":
@@ -407,8 +407,8 @@ def test_the_list_shows_complete_backups_newest_first_and_marks_unreadable_ones(
     found = [(entry["id"], entry["readable"]) for entry in answer.json["backups"]]
     assert found == [(saved["id"].decode(), True), ("20260102T020000Z-00000002", False), (old, True)]
     lines = people.stdout.splitlines()
-    assert lines[0].split() == ["ID", "AGE", "DATABASE", "TABLES", "ROWS", "DUMP", "STORED", "TOOK"]
-    assert [line.split()[0] for line in lines[1:]] == [name for name, _ in found]
+    assert lines[0].split() == ["KIND", "ID", "AGE", "COUNT", "SIZE", "STORED", "PROVEN"]
+    assert [line.split()[1] for line in lines[1:]] == [name for name, _ in found]
 
 
 def test_the_newest_backup_being_unreadable_is_said_and_no_older_one_is_taken(environment: Environment) -> None:

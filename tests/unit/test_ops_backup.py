@@ -18,7 +18,7 @@ from rich.console import Console
 from scripts.backup import fresh, keys, listing, manifest, parts, pipeline, units, upload
 from scripts.backup.catalog import Entry, Selection, parse_time
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Table
+from scripts.backup.manifest import PostgresManifest, Table
 from scripts.backup.pipeline import Meter
 from scripts.clients.pgtools import Program, choose
 from scripts.exits import CheckFailedError, UsageError
@@ -115,17 +115,17 @@ def test_only_what_has_a_manifest_is_a_backup() -> None:
 
 
 def test_a_manifest_is_read_back_as_it_was_written() -> None:
-    first = manifest.parse(json.dumps(plain_manifest()).encode(), "m")
+    first = manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest)
 
-    assert manifest.parse(first.text().encode(), "m") == first
+    assert manifest.parse(first.text().encode(), "m", PostgresManifest) == first
     assert json.loads(first.text())["encryption"] is None
     assert first.rows == 7
     assert manifest.age_seconds(first, datetime(2026, 3, 1, 3, 0, 1, tzinfo=UTC)) == 3600
 
 
 def test_a_manifest_of_a_newer_format_is_refused_whatever_else_is_in_it() -> None:
-    with pytest.raises(UsageError, match="has format 2 and this release of ops reads up to 1"):
-        manifest.parse(b'{"formatVersion": 2, "anything": []}', "m")
+    with pytest.raises(UsageError, match="has format 3 and this release of ops reads up to 2"):
+        manifest.parse(b'{"formatVersion": 3, "anything": []}', "m", PostgresManifest)
 
 
 @pytest.mark.parametrize(
@@ -145,17 +145,21 @@ def test_a_manifest_of_a_newer_format_is_refused_whatever_else_is_in_it() -> Non
 )
 def test_a_damaged_manifest_is_named(change: dict[str, object]) -> None:
     with pytest.raises(CheckFailedError, match="m is damaged: "):
-        manifest.parse(json.dumps(plain_manifest() | change).encode(), "m")
+        manifest.parse(json.dumps(plain_manifest() | change).encode(), "m", PostgresManifest)
 
 
 def test_every_difference_of_two_counts_is_named() -> None:
     def table(name: str, rows: int) -> Table:
         return Table(schema_name="public", name=name, rows=rows)
 
-    expected = (table("a", 1), table("b", 2), table("c", 3))
+    def rows(*tables: Table) -> dict[str, int]:
+        return manifest.rows_of(tables)
 
-    assert manifest.differences(expected, tuple(reversed(expected))) == []
-    assert manifest.differences(expected, (table("a", 1), table("b", 1), table("d", 4))) == [
+    expected = (table("a", 1), table("b", 2), table("c", 3))
+    other = rows(table("a", 1), table("b", 1), table("d", 4))
+
+    assert manifest.differences(rows(*expected), rows(*reversed(expected)), "no table") == []
+    assert manifest.differences(rows(*expected), other, "no table") == [
         "public.b has 1 instead of 2",
         "public.c has no table instead of 3",
         "public.d has 4 instead of no table",
@@ -214,6 +218,8 @@ def test_derived_names_are_never_cut_by_postgresql_and_are_recognised(database: 
 
     assert len(name.encode()) <= fresh.NAME_BYTES
     assert fresh.is_name(database, name)
+    assert not fresh.is_name(database, name, "verify")
+    assert fresh.is_name(database, fresh.derived(database, "_verify_0a1b2c3d"), "verify")
     assert not fresh.is_name(database, fresh.derived(database, "_before_20260301t020000z"))
     assert not fresh.is_name(database, database[:40])
 
@@ -227,17 +233,24 @@ def test_a_time_needs_its_zone() -> None:
 
 
 def test_the_list_fits_a_terminal_of_eighty_columns() -> None:
-    entries = [Entry(BackupId.parse(_ID), manifest.parse(json.dumps(plain_manifest()).encode(), "m"), None)]
+    entries = [
+        Entry(
+            "postgres",
+            BackupId.parse(_ID),
+            manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest),
+            None,
+        )
+    ]
     console = Console(width=80, file=io.StringIO(), record=True)
     console.print(listing.table(entries, datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)))
     assert "…" not in console.export_text()
 
 
 def test_the_list_names_each_backup_once_with_its_figures() -> None:
-    readable = manifest.parse(json.dumps(plain_manifest()).encode(), "m")
+    readable = manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest)
     entries = [
-        Entry(BackupId.parse(_ID), readable, None),
-        Entry(BackupId.parse("20260228T020000Z-0a1b2c3d"), None, "damaged"),
+        Entry("postgres", BackupId.parse(_ID), readable, None),
+        Entry("postgres", BackupId.parse("20260228T020000Z-0a1b2c3d"), None, "damaged"),
     ]
     now = datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)
     console = Console(width=160, record=True, file=io.StringIO())
@@ -246,25 +259,22 @@ def test_the_list_names_each_backup_once_with_its_figures() -> None:
 
     lines = console.export_text().splitlines()
     assert lines[1].split() == [
+        "postgres",
         _ID,
         "2",
         "h",
         "30",
         "min",
-        "crypto_db",
-        "1",
         "7",
         "10",
         "B",
         "10",
         "B",
-        "1",
-        "min",
-        "0",
-        "s",
+        "no",
     ]
     assert "unreadable manifest" in lines[2]
     assert listing.plain(entries[1], now) == {
+        "kind": "postgres",
         "id": "20260228T020000Z-0a1b2c3d",
         "readable": False,
         "problem": "damaged",

@@ -1,0 +1,180 @@
+"""``ops backups prune``: ends what is older than the retention, and never the last thing that is known to restore.
+
+Age alone decides nothing: when backups fail for a month, deleting by age leaves none. The newest proven backup of a
+kind and everything newer stay, and where nothing is proven, everything stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from runbook.ops_settings import OpsSettings
+from scripts import log
+from scripts.backup import keys, trial
+from scripts.backup.catalog import Catalog, Entry
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import Manifest
+from scripts.clients.s3 import Bucket, NotFoundError
+from scripts.exits import CheckFailedError, UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What becomes of a kind: backups by id. ``leftovers`` are old objects that no manifest ever made a backup."""
+
+    kept: Mapping[str, str]
+    dropped: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done for a kind; ``refused`` maps what could not be dropped to the reason."""
+
+    kind: str
+    kept: Mapping[str, str]
+    dropped: list[str] = field(default_factory=list[str])
+    leftovers: list[str] = field(default_factory=list[str])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def choose(entries: Sequence[Entry], found: Sequence[BackupId], now: datetime, retention: timedelta) -> Choice:
+    """Which backups of one kind may go.
+
+    ``entries`` are the complete ones, ``found`` every id that has an object in the bucket.
+    """
+    limit = now - retention
+    newest = max((entry.id for entry in entries if entry.proven), default=None)
+    kept: dict[str, str] = {}
+    dropped: list[str] = []
+    for entry in entries:
+        if reason := _reason(entry.id, newest, limit):
+            kept[str(entry.id)] = reason
+        else:
+            dropped.append(str(entry.id))
+    complete = {entry.id for entry in entries}
+    leftovers = sorted(str(backup) for backup in set(found) - complete if backup.time < limit)
+    return Choice(kept, tuple(dropped), tuple(leftovers))
+
+
+def _reason(backup: BackupId, newest: BackupId | None, limit: datetime) -> str | None:
+    """Why it stays; None: nothing keeps it."""
+    if backup.time >= limit:
+        return "younger than the retention"
+    if newest is None:
+        return "no backup of its kind is proven"
+    if backup == newest:
+        return "the newest proven backup"
+    return "newer than the newest proven backup" if backup > newest else None
+
+
+def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
+    """Drop old backups of every kind.
+
+    What an object lock holds, or the role may not delete, is reported and no error.
+
+    Raises:
+        TemporaryError: the bucket does not answer. What was dropped stays dropped; run it again.
+    """
+    bucket = Bucket(settings.backup)
+    reports = [
+        _prune(bucket, settings, catalog, dry_run=dry_run) for catalog in trial.catalogs(settings, bucket).values()
+    ]
+    return _outcome(settings, reports, dry_run=dry_run)
+
+
+def _prune(bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], *, dry_run: bool) -> Report:
+    # The entries first: a backup that becomes complete after them is young.
+    entries = catalog.entries()
+    names = catalog.all_keys()
+    prefix = settings.backup.prefix
+    by_backup: dict[BackupId, list[str]] = {}
+    for name in names:
+        if (backup := keys.of_backup(name, prefix, catalog.kind)) is not None:
+            by_backup.setdefault(backup, []).append(name)
+    retention = timedelta(days=settings.backup.retention_days)
+    choice = choose(entries, list(by_backup), datetime.now(UTC), retention)
+    report = Report(catalog.kind, choice.kept)
+    for ids, done in ((choice.dropped, report.dropped), (choice.leftovers, report.leftovers)):
+        for text in ids:
+            objects = by_backup.get(BackupId.parse(text), [])
+            if problem := _refusal(bucket, objects) or (None if dry_run else drop(bucket, objects)):
+                report.refused[text] = problem
+                continue
+            done.append(text)
+            if not dry_run:
+                log.info("backup dropped", kind=catalog.kind, id=text)
+    return report
+
+
+def _refusal(bucket: Bucket, objects: Sequence[str]) -> str | None:
+    """Why a backup may not go although it is old. All of it is asked first: half a backup is none."""
+    for name in objects:
+        try:
+            if lock := bucket.locked_until(name):
+                return lock
+        except NotFoundError:
+            continue
+    return None
+
+
+def drop(bucket: Bucket, objects: Sequence[str]) -> str | None:
+    """Delete a backup's objects; why not, where the bucket refuses.
+
+    The manifest goes first: a run that is killed after it leaves no backup that lacks its data.
+    """
+    try:
+        for name in sorted(objects, key=lambda name: (not name.endswith(f"/{keys.MANIFEST}"), name)):
+            bucket.delete(name)
+    except (UsageError, CheckFailedError) as error:
+        return str(error)
+    return None
+
+
+def _outcome(settings: OpsSettings, reports: Sequence[Report], *, dry_run: bool) -> Outcome:
+    data: dict[str, object] = {
+        "bucket": settings.backup.bucket,
+        "retention_days": settings.backup.retention_days,
+        "dry_run": dry_run,
+        "kinds": [_plain(report) for report in reports],
+    }
+
+    def show(console: Console) -> None:
+        for report in reports:
+            for line in _lines(report, dry_run=dry_run):
+                console.print(line, highlight=False)
+
+    return Outcome(data, show)
+
+
+def _plain(report: Report) -> dict[str, object]:
+    return {
+        "kind": report.kind,
+        "dropped": report.dropped,
+        "leftovers": report.leftovers,
+        "refused": report.refused,
+        # Backups within the retention need no reason.
+        "kept": len(report.kept),
+        "kept_beyond_retention": {
+            backup: why for backup, why in report.kept.items() if why != "younger than the retention"
+        },
+    }
+
+
+def _lines(report: Report, *, dry_run: bool) -> list[str]:
+    word = "would drop" if dry_run else "dropped"
+    beyond = {backup: why for backup, why in report.kept.items() if why != "younger than the retention"}
+    return [
+        f"{report.kind}: {word} {len(report.dropped)}, kept {len(report.kept)}, refused {len(report.refused)}",
+        *(f"  {word} {backup}" for backup in report.dropped),
+        *(f"  {word} {backup}, which never was complete" for backup in report.leftovers),
+        *(f"  kept {backup}: {why}" for backup, why in beyond.items()),
+        *(f"  could not drop {backup}: {why}" for backup, why in report.refused.items()),
+    ]

@@ -1,0 +1,145 @@
+"""``ops restore resources``: server-side apply of every saved object, in the order in which they need one another."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from runbook.ops_settings import OpsSettings
+from scripts import log
+from scripts.backup import resources_content
+from scripts.backup.catalog import Catalog, Selection
+from scripts.backup.manifest import ResourcesManifest
+from scripts.backup.resources_content import Saved
+from scripts.backup.transfer import Stored
+from scripts.backup.units import duration
+from scripts.clients import kubernetes
+from scripts.clients.kubernetes import Cluster
+from scripts.clients.s3 import Bucket
+from scripts.exits import CheckFailedError, Exit, UsageError
+from scripts.output import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MANAGER: Final = "ops-restore"
+_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for."""
+
+    selection: Selection
+    confirmed: bool = False
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of the objects: applied by kind, skipped by reason, failed by label."""
+
+    done: Counter[str] = field(default_factory=Counter[str])
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def run(settings: OpsSettings, plan: Plan) -> Outcome:
+    """Apply a backup; exit 1 where the server refused an object. Running it again changes nothing more.
+
+    Raises:
+        UsageError: no such backup, no cluster, no right to apply, or nobody confirmed.
+        CheckFailedError: the backup is damaged.
+        TemporaryError: the API server does not answer.
+    """
+    bucket = Bucket(settings.backup)
+    manifest = Catalog(bucket, settings, ResourcesManifest).choose(plan.selection)
+    stored = Stored(bucket, settings.backup, manifest)
+    if manifest.namespace != settings.namespace:
+        raise UsageError(
+            f"backup {manifest.id} is of namespace {manifest.namespace}, not of {settings.namespace}; "
+            "choose another with --id"
+        )
+    stored.verify()
+    objects = resources_content.read(stored, manifest)
+    if not plan.dry_run and not plan.confirmed:
+        _confirm(manifest)
+    clock = time.monotonic()
+    with kubernetes.connect(_SECONDS) as cluster:
+        applied = apply(cluster, manifest.namespace, objects, dry_run=plan.dry_run)
+    log.info("restore complete", id=manifest.id, applied=applied.done.total(), failed=len(applied.failed))
+    return _outcome(manifest, applied, time.monotonic() - clock, dry_run=plan.dry_run)
+
+
+def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run: bool) -> Applied:
+    """Apply all objects; what the server refuses stops none of the others.
+
+    Raises:
+        ForbiddenError: the account may not apply.
+        TemporaryError: the API server does not answer.
+    """
+    applied = Applied()
+    if not dry_run:
+        _namespace(cluster, namespace)
+    for saved in objects:
+        if reason := saved.skipped:
+            applied.skipped[reason] += 1
+            continue
+        try:
+            body = resources_content.applicable(saved)
+            cluster.apply(saved.path, body, manager=MANAGER, dry_run=dry_run)
+            applied.done[saved.kind] += 1
+        except kubernetes.ForbiddenError:
+            raise
+        except CheckFailedError as error:
+            log.warning("not applied", object=saved.label, reason=str(error))
+            applied.failed[saved.label] = str(error)
+    return applied
+
+
+def _namespace(cluster: Cluster, name: str) -> None:
+    """Make the namespace where it is missing. Its labels are the stack's own and not touched where it exists."""
+    body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    cluster.apply(f"/api/v1/namespaces/{name}", body, manager=MANAGER)
+
+
+def _confirm(manifest: ResourcesManifest) -> None:
+    import typer
+
+    what = f"{manifest.total} objects to namespace {manifest.namespace}"
+    if not sys.stdin.isatty():
+        raise UsageError(f"this applies {what}; confirm it with --yes")
+    typer.confirm(f"Apply {what}, as they were at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}?", abort=True, err=True)
+
+
+def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, dry_run: bool) -> Outcome:
+    data: dict[str, object] = {
+        "dry_run": dry_run,
+        "id": manifest.id,
+        "namespace": manifest.namespace,
+        "applied": dict(applied.done),
+        "skipped": dict(applied.skipped),
+        "failed": applied.failed,
+        "secrets": manifest.secrets,
+        "seconds": round(seconds, 3),
+    }
+    if applied.failed:
+        data["error"] = f"{len(applied.failed)} objects were refused: {', '.join(list(applied.failed)[:5])}"
+
+    def show(console: Console) -> None:
+        word = "Would apply" if dry_run else "Applied"
+        console.print(
+            f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}", highlight=False
+        )
+        for reason, count in applied.skipped.items():
+            console.print(f"  {count} left alone: {reason}", highlight=False)
+        for label, why in applied.failed.items():
+            console.print(f"  refused {label}: {why}", highlight=False)
+        if not manifest.secrets:
+            console.print("  Secrets are not in this backup: bring them back from where they are kept.")
+
+    return Outcome(data, show, Exit.FAILED if applied.failed else Exit.DONE)

@@ -1,0 +1,116 @@
+"""The way of every backup: a stream compressed, encrypted and uploaded, the manifest last; and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from runbook.ops_settings import BackupTarget
+from scripts.backup import age, keys, upload
+from scripts.backup.age import PrivateKey
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import Encryption, Manifest, Package
+from scripts.backup.pipeline import Meter, compress, decompress, metered
+from scripts.backup.source import Source
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
+
+# No run lasts that long: an upload that was begun before is nobody's any more.
+STALE: Final = timedelta(hours=24)
+
+
+def data_name(target: BackupTarget, kind: str) -> str:
+    """The name of a new backup's object."""
+    return keys.DATA[kind] + (keys.ENCRYPTED if target.public_key else "")
+
+
+def store(
+    bucket: Bucket, target: BackupTarget, kind: str, backup: BackupId, chunks: Iterable[bytes], part_bytes: int
+) -> Package:
+    """Bring a stream into the bucket; encrypted where the settings name a public key. It has no manifest yet.
+
+    Raises:
+        OpsError: whatever ``chunks`` raises, or the bucket refuses. Nothing remains.
+    """
+    name = data_name(target, kind)
+    plain = Meter()
+    blocks = compress(chunks, plain)
+    if target.public_key:
+        blocks = age.encrypt(blocks, target.public_key)
+    stored = upload.upload(bucket, keys.key(target.prefix, kind, backup, name), blocks, part_bytes)
+    return Package(
+        object_name=name,
+        uncompressed=plain.digest(),
+        stored=stored.digest,
+        part_bytes=part_bytes,
+        parts=stored.parts,
+        encryption=Encryption(method="age", recipient=target.public_key) if target.public_key else None,
+    )
+
+
+def publish(bucket: Bucket, target: BackupTarget, manifest: Manifest) -> None:
+    """Write the manifest: from now on the backup exists."""
+    bucket.write_json(keys.key(target.prefix, manifest.folder, manifest.backup, keys.MANIFEST), manifest.text())
+
+
+class Stored:
+    """A backup's content, ready to be read."""
+
+    def __init__(self, bucket: Bucket, target: BackupTarget, manifest: Manifest) -> None:
+        """Look at the object, and read the private key where it is encrypted.
+
+        Raises:
+            UsageError: it is encrypted and the settings name no key, or the key of somebody else.
+            CheckFailedError: the object is missing or of another size than its manifest says.
+        """
+        self._manifest = manifest
+        self._key = _private_key(target, manifest)
+        key = keys.key(target.prefix, manifest.folder, manifest.backup, manifest.object_name)
+        self._source = Source(bucket, key, manifest)
+        self.damaged = self._source.damaged
+
+    def verify(self) -> None:
+        """Read all of it once, and touch nothing.
+
+        Raises:
+            CheckFailedError: its SHA-256 is not the manifest's, or it cannot be decrypted.
+        """
+        stored = Meter()
+        for _ in self._decrypted(metered(self._source.chunks(), stored)):
+            pass
+        self._source.compare(stored)
+
+    def content(self) -> Iterator[bytes]:
+        """The stream that was saved; at its end both SHA-256 have been compared.
+
+        Raises:
+            CheckFailedError: it is not what the manifest says.
+        """
+        stored, plain = Meter(), Meter()
+        packed = self._decrypted(metered(self._source.chunks(), stored))
+        yield from metered(decompress(packed, self.damaged), plain)
+        self._source.compare(stored)
+        if plain.digest() != self._manifest.uncompressed:
+            raise self.damaged("what is in it is not what the manifest says")
+
+    def _decrypted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        return chunks if self._key is None else self._key.decrypt(chunks, self.damaged)
+
+
+def _private_key(target: BackupTarget, manifest: Manifest) -> PrivateKey | None:
+    encryption = manifest.encryption
+    if encryption is None:
+        return None
+    if target.private_key_file is None:
+        raise UsageError(
+            f"backup {manifest.id} is encrypted for {encryption.recipient} and the settings name no private key; "
+            "give its file as backup.privateKeyFile"
+        )
+    key = PrivateKey.read(target.private_key_file)
+    if key.public_key != encryption.recipient:
+        raise UsageError(
+            f"backup {manifest.id} is encrypted for {encryption.recipient} and {key.path} is the key of "
+            f"{key.public_key}; nothing was touched, give the file of the right key as backup.privateKeyFile"
+        )
+    return key

@@ -1,0 +1,64 @@
+"""A restore into a scratch place that is gone afterwards: what proves a backup, in a verification and in a drill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runbook.ops_settings import OpsSettings
+from scripts.backup.catalog import Catalog
+from scripts.backup.manifest import Manifest, PostgresManifest, RedisManifest, ResourcesManifest
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A trial that came out right: ``method`` says into what, ``counts`` what came back, ``seconds`` how long."""
+
+    method: str
+    counts: Mapping[str, int]
+    seconds: float = 0.0
+
+
+def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: bool = False) -> Result:
+    """Restore a backup into a scratch place and compare every count with its manifest.
+
+    With ``cluster`` the API server judges each object of a resource backup, where the account may.
+
+    Raises:
+        CheckFailedError: the object is damaged, or what came back is not what the manifest says.
+        UsageError: it is encrypted and there is no key, or a login is not as it must be.
+        TemporaryError: something does not answer, or another trial is running.
+    """
+    clock = time.monotonic()
+    match manifest:
+        case PostgresManifest():
+            from scripts.backup import postgres_trial
+
+            result = postgres_trial.run(settings, bucket, manifest)
+        case RedisManifest():
+            from scripts.backup import redis_trial
+
+            result = redis_trial.run(settings, bucket, manifest)
+        case ResourcesManifest():
+            from scripts.backup import resources_trial
+
+            result = resources_trial.run(settings, bucket, manifest, cluster=cluster)
+        case _:
+            raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
+    return Result(result.method, result.counts, round(time.monotonic() - clock, 3))
+
+
+def catalogs(settings: OpsSettings, bucket: Bucket) -> dict[str, Catalog[Manifest]]:
+    """The catalogue of each kind."""
+    return {
+        "postgres": _catalog(bucket, settings, PostgresManifest),
+        "redis": _catalog(bucket, settings, RedisManifest),
+        "resources": _catalog(bucket, settings, ResourcesManifest),
+    }
+
+
+def _catalog(bucket: Bucket, settings: OpsSettings, model: type[Manifest]) -> Catalog[Manifest]:
+    return Catalog(bucket, settings, model)

@@ -1,0 +1,154 @@
+"""``ops backups verify``: restores the newest backups into scratch places; only then is a backup proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runbook.ops_settings import OpsSettings
+from scripts import log, redact
+from scripts.backup import keys, proof, trial
+from scripts.backup.catalog import Catalog, Selection
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import Manifest
+from scripts.backup.units import duration
+from scripts.clients.s3 import Bucket, NotFoundError
+from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
+from scripts.output import Outcome, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How it went with a kind: ``error`` None is a proven backup, ``backup`` None none to prove."""
+
+    kind: str
+    backup: str | None
+    result: trial.Result | None = None
+    error: str | None = None
+    code: Exit = Exit.DONE
+
+
+def run(
+    settings: OpsSettings, *, kind: str | None = None, backup_id: str | None = None, dry_run: bool = False
+) -> Outcome:
+    """Prove the newest backup of every kind, of one ``kind``, or the one with that id.
+
+    Every kind is tried, whatever becomes of the others.
+
+    Raises:
+        UsageError: no such kind, no such backup, or none at all.
+    """
+    bucket = Bucket(settings.backup)
+    found = _meant(trial.catalogs(settings, bucket), kind, backup_id)
+    if dry_run:
+        return _would(found)
+    verdicts = [_verify(settings, bucket, catalog, backup) for catalog, backup in found]
+    return _outcome(verdicts)
+
+
+def _meant(
+    catalogs: dict[str, Catalog[Manifest]], kind: str | None, backup_id: str | None
+) -> list[tuple[Catalog[Manifest], BackupId | None]]:
+    if kind is not None and kind not in catalogs:
+        raise UsageError(f"--kind {kind} is no kind of backup: {', '.join(catalogs)}")
+    asked = [catalog for name, catalog in catalogs.items() if kind in (None, name)]
+    selection = Selection.parse(backup_id, None)
+    if selection.id is not None:
+        for catalog in asked:
+            if selection.id in catalog.ids():
+                return [(catalog, selection.id)]
+        raise UsageError(f"there is no backup {selection.id} (see: ops backups list)")
+    newest = [(catalog, next(iter(catalog.ids()), None)) for catalog in asked]
+    if all(backup is None for _, backup in newest):
+        raise UsageError("there is no backup to verify (see: ops backups list)")
+    return newest
+
+
+def _verify(settings: OpsSettings, bucket: Bucket, catalog: Catalog[Manifest], backup: BackupId | None) -> Verdict:
+    if backup is None:
+        return Verdict(catalog.kind, None)
+    try:
+        manifest = catalog.manifest(backup)
+        result = trial.run(settings, bucket, manifest)
+        told = proof.of(manifest, result.method, result.seconds, result.counts)
+        bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
+    except CheckFailedError as error:
+        _revoke(bucket, catalog.key(backup, keys.PROOF), str(error))
+        return _failed(catalog, backup, error)
+    except OpsError as error:
+        return _failed(catalog, backup, error)
+    log.info("backup proven", kind=catalog.kind, id=str(backup), seconds=result.seconds)
+    return Verdict(catalog.kind, str(backup), result)
+
+
+def _failed(catalog: Catalog[Manifest], backup: BackupId, error: OpsError) -> Verdict:
+    message = one_line(redact.clean(str(error)))
+    log.error("backup not proven", kind=catalog.kind, id=str(backup), reason=message)
+    return Verdict(catalog.kind, str(backup), None, message, error.code)
+
+
+def _revoke(bucket: Bucket, key: str, reason: str) -> None:
+    """Take back an earlier proof: what was proven once can rot, and retention counts on it."""
+    try:
+        before = proof.parse(bucket.read(key))
+    except NotFoundError:
+        return
+    if before is not None and before.revoked is None:
+        after = before.model_copy(update={"revoked": one_line(redact.clean(reason))})
+        bucket.replace_json(key, after.text())
+        log.warning("an earlier proof is taken back", key=key)
+
+
+def _would(found: Sequence[tuple[Catalog[Manifest], BackupId | None]]) -> Outcome:
+    meant = {catalog.kind: None if backup is None else str(backup) for catalog, backup in found}
+
+    def show(console: Console) -> None:
+        for kind, backup in meant.items():
+            console.print(f"Would restore {backup} into a scratch place." if backup else f"No {kind} backup yet.")
+
+    return Outcome({"dry_run": True, "backups": meant}, show)
+
+
+def _outcome(verdicts: Sequence[Verdict]) -> Outcome:
+    # A failed check outweighs what another run may mend: it must be looked at.
+    code = next(
+        (code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in {v.code for v in verdicts}), Exit.DONE
+    )
+
+    def show(console: Console) -> None:
+        for verdict in verdicts:
+            console.print(_line(verdict), highlight=False)
+
+    data: dict[str, object] = {"backups": [_plain(verdict) for verdict in verdicts]}
+    if errors := [f"{verdict.kind}: {verdict.error}" for verdict in verdicts if verdict.error]:
+        data["error"] = "; ".join(errors)
+    return Outcome(data, show, code)
+
+
+def _line(verdict: Verdict) -> str:
+    if verdict.backup is None:
+        return f"{verdict.kind}: no backup yet"
+    if verdict.result is None:
+        return f"{verdict.kind}: {verdict.backup} is NOT proven: {verdict.error}"
+    total = sum(verdict.result.counts.values())
+    return (
+        f"{verdict.kind}: {verdict.backup} is proven: {verdict.result.method}, "
+        f"{total:,} counted, in {duration(verdict.result.seconds)}"
+    )
+
+
+def _plain(verdict: Verdict) -> dict[str, object]:
+    data: dict[str, object] = {"kind": verdict.kind, "id": verdict.backup, "proven": verdict.result is not None}
+    if verdict.result is not None:
+        data |= {
+            "method": verdict.result.method,
+            "total": sum(verdict.result.counts.values()),
+            "seconds": verdict.result.seconds,
+        }
+    if verdict.error is not None:
+        data["error"] = verdict.error
+    return data

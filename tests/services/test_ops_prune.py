@@ -1,0 +1,268 @@
+"""``ops backups prune`` against a real S3 endpoint and a real PostgreSQL: what restores is never the last to go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import sql
+
+from runbook.datastores import DATABASE
+from scripts.backup import fresh, prune
+from scripts.backup.catalog import Entry
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import Digest
+from scripts.backup.proof import Proof
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
+from tests.services import ops_environment
+from tests.services.ops_environment import BUCKET, PREFIX, Environment
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not Path("/usr/lib/postgresql").is_dir(), reason="no PostgreSQL server is installed"),
+]
+
+_NOW = datetime.now(UTC).replace(microsecond=0)
+_FORMAT_1 = Path(__file__).parent / "fixtures" / "format-1"
+_MANIFEST: dict[str, Any] = json.loads((_FORMAT_1 / "manifest.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def environment(servers: Environment) -> Environment:
+    servers.reset()
+    return servers
+
+
+def _id(days: float) -> str:
+    return str(BackupId(_NOW - timedelta(days=days), "0a1b2c3d"))
+
+
+def _proof(backup: str) -> dict[str, Any]:
+    return {
+        "formatVersion": 1,
+        "kind": "postgres",
+        "id": backup,
+        "stored": _MANIFEST["stored"],
+        "provenAt": _NOW.isoformat(),
+        "durationSeconds": 1,
+        "method": "restored",
+        "counts": {},
+    }
+
+
+def _put(environment: Environment, days: float, *, proven: bool, bucket: str = BUCKET, **lock: Any) -> str:
+    """A backup of so many days ago."""
+    backup = _id(days)
+    content: dict[str, Any] = {"dump.zst": b"x", "manifest.json": json.dumps(_MANIFEST | {"id": backup}).encode()}
+    if proven:
+        content["proof.json"] = json.dumps(_proof(backup)).encode()
+    for name, body in content.items():
+        environment.s3.put_object(Bucket=bucket, Key=f"{PREFIX}postgres/{backup}/{name}", Body=body, **lock)
+    return backup
+
+
+def _left(environment: Environment) -> set[str]:
+    return {key.split("/")[-2] for key in sorted(environment.keys())}
+
+
+def _postgres(data: Mapping[str, Any]) -> dict[str, Any]:
+    return next(kind for kind in data["kinds"] if kind["kind"] == "postgres")
+
+
+def test_what_is_beyond_the_retention_goes_and_all_of_it(environment: Environment) -> None:
+    old, older = _put(environment, 31, proven=True), _put(environment, 40, proven=False)
+    young = [_put(environment, days, proven=days == 2) for days in (1, 2, 29)]
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert sorted(_postgres(answer.json)["dropped"]) == sorted([old, older])
+    assert _left(environment) == set(young)
+
+
+def test_the_newest_proven_backup_stays_however_old_and_everything_newer_too(environment: Environment) -> None:
+    newest_proven = _put(environment, 50, proven=True)
+    newer = [_put(environment, days, proven=False) for days in (1, 35, 45)]
+    gone = [_put(environment, 60, proven=True), _put(environment, 70, proven=False)]
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert sorted(_postgres(answer.json)["dropped"]) == sorted(gone)
+    assert _left(environment) == {newest_proven, *newer}
+    assert _postgres(answer.json)["kept_beyond_retention"][newest_proven] == "the newest proven backup"
+
+
+def test_where_nothing_is_proven_nothing_goes(environment: Environment) -> None:
+    backups = {_put(environment, days, proven=False) for days in (1, 31, 400)}
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert answer.code == 0
+    assert _left(environment) == backups
+    assert set(_postgres(answer.json)["kept_beyond_retention"].values()) == {"no backup of its kind is proven"}
+
+
+def test_a_proof_that_was_taken_back_keeps_nothing_in_its_place(environment: Environment) -> None:
+    good, revoked = _put(environment, 60, proven=True), _put(environment, 40, proven=True)
+    key = f"{PREFIX}postgres/{revoked}/proof.json"
+    environment.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(_proof(revoked) | {"revoked": "rot"}).encode())
+
+    environment.ops("backups", "prune", "--json")
+
+    assert _left(environment) == {good, revoked}
+
+
+def test_a_dry_run_says_what_would_go_and_keeps_it(environment: Environment) -> None:
+    old, young = _put(environment, 31, proven=False), _put(environment, 1, proven=True)
+
+    answer = environment.ops("backups", "prune", "--dry-run", "--json")
+
+    assert _postgres(answer.json)["dropped"] == [old]
+    assert _left(environment) == {old, young}
+
+
+def test_what_a_killed_run_left_without_a_manifest_goes_when_it_is_old(environment: Environment) -> None:
+    young = _put(environment, 1, proven=True)
+    old, recent = _id(31), _id(0)
+    for backup in (old, recent):
+        environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst", Body=b"x")
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert _postgres(answer.json)["leftovers"] == [old]
+    assert _left(environment) == {young, recent}
+
+
+def test_what_is_locked_stays_whole_and_is_reported_and_no_error(environment: Environment) -> None:
+    environment.s3.create_bucket(
+        Bucket="locked",
+        ObjectLockEnabledForBucket=True,
+        CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+    )
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": _NOW + timedelta(days=1)}
+    locked = _put(environment, 40, proven=False, bucket="locked", **lock)
+    free = _put(environment, 41, proven=False, bucket="locked")
+    _put(environment, 1, proven=True, bucket="locked")
+    good = environment.settings["backup"]
+    environment.configure(backup={**good, "bucket": "locked"})
+    try:
+        answer = environment.ops("backups", "prune", "--json")
+        listed = environment.ops("backups", "list", "--json").json["backups"]
+    finally:
+        environment.configure(backup=good)
+
+    assert answer.code == 0, answer.stderr
+    assert _postgres(answer.json)["dropped"] == [free]
+    assert "locked until" in _postgres(answer.json)["refused"][locked]
+    assert {entry["id"] for entry in listed} == {locked, _id(1)}
+
+
+def test_what_the_role_may_not_delete_is_reported_and_what_it_may_still_goes() -> None:
+    class Guarded:
+        """A bucket whose policy protects one backup."""
+
+        deleted: ClassVar[list[str]] = []
+
+        def delete(self, key: str) -> None:
+            if "protected" in key:
+                raise UsageError(f"s3://{BUCKET}/{key}: AccessDenied")
+            self.deleted.append(key)
+
+    bucket = cast("Bucket", Guarded())
+
+    assert "AccessDenied" in (prune.drop(bucket, ["p/protected/dump.zst", "p/protected/manifest.json"]) or "")
+    assert prune.drop(bucket, ["p/a/dump.zst", "p/a/manifest.json", "p/a/proof.json"]) is None
+    # The manifest first: a run that is killed after it leaves no backup that lacks its data.
+    assert Guarded.deleted == ["p/a/manifest.json", "p/a/dump.zst", "p/a/proof.json"]
+
+
+@given(
+    st.dictionaries(st.integers(0, 100), st.booleans(), min_size=1, max_size=12),
+    st.integers(1, 60),
+)
+def test_retention_keeps_its_promises_for_any_history(history: dict[int, bool], days: int) -> None:
+    proof = Proof(
+        format_version=1,
+        kind="postgres",
+        id="x",
+        stored=Digest(bytes=0, sha256="0" * 64),
+        proven_at=_NOW,
+        duration_seconds=0,
+        method="",
+        counts={},
+    )
+    entries = [
+        Entry("postgres", BackupId.parse(_id(age)), None, None, proof if proven else None)
+        for age, proven in history.items()
+    ]
+
+    choice = prune.choose(entries, [entry.id for entry in entries], _NOW, timedelta(days=days))
+
+    proven = [age for age, proven in history.items() if proven]
+    for age in history:
+        expected = bool(proven) and age > days and age > min(proven)
+        assert (_id(age) in choice.dropped) == expected
+    assert set(choice.dropped) | set(choice.kept) == {_id(age) for age in history}
+
+
+def _put_aside(environment: Environment, days: float) -> str:
+    name = fresh.kept_name(DATABASE, _NOW - timedelta(days=days))
+    with environment.connect("postgres") as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return name
+
+
+def test_databases_that_restores_put_aside_go_once_a_younger_backup_is_proven(environment: Environment) -> None:
+    old, young = _put_aside(environment, 40), _put_aside(environment, 3)
+    _put_aside(environment, 0)
+    with environment.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE crypto_db_before_lunch")
+    everything = environment.databases()
+
+    unproven = environment.ops("backups", "prune", "--databases", "--yes", "--json")
+    assert unproven.code == 0, unproven.stderr
+    assert unproven.json["kept"][old] == "no younger backup is proven"
+    assert environment.databases() == everything
+
+    _prove_today(environment)
+    refused = environment.ops("backups", "prune", "--databases", "--json")
+    assert refused.code == 2
+    assert f"this drops {old} for ever; confirm it with --yes" in refused.json["error"]
+    would = environment.ops("backups", "prune", "--databases", "--dry-run", "--json")
+    assert would.json["dropped"] == [old]
+    assert environment.databases() == everything
+
+    done = environment.ops("backups", "prune", "--databases", "--yes", "--json")
+    assert done.code == 0, done.stderr
+    assert set(everything) - set(environment.databases()) == {old}
+    more = environment.ops("backups", "prune", "--databases", "--older-than", "2", "--yes", "--json")
+    assert more.json["dropped"] == [young]
+    assert "crypto_db_before_lunch" in environment.databases()
+
+
+def _prove_today(environment: Environment) -> None:
+    backup = _put(environment, 0, proven=True)
+    content = json.dumps(_MANIFEST | {"id": backup, "snapshotAt": _NOW.isoformat()}).encode()
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/manifest.json", Body=content)
+
+
+def test_a_database_that_was_put_aside_is_known_by_its_name() -> None:
+    name = fresh.kept_name(DATABASE, _NOW)
+
+    assert fresh.replaced_at(DATABASE, name) == _NOW
+    assert fresh.replaced_at("other_db", name) is None
+    assert fresh.replaced_at(DATABASE, f"{DATABASE}_before_20261399t000000z") is None
+    assert fresh.replaced_at("x" * 63, fresh.kept_name("x" * 63, _NOW)) == _NOW
