@@ -133,8 +133,12 @@ def with_environment(values: Mapping[str, Any], environment: EnvironmentFile) ->
     """The settings with what the environment decides. One sample image plays all five services."""
     service_images = {name: environment.images.get(SERVICE_IMAGE, "") for name in services.BY_NAME}
     images = {**service_images, **{name: ref for name, ref in environment.images.items() if name in IMAGE_NAMES}}
+    backup = dict(values.get("backup", {}))
+    if environment.backup_public_key:
+        backup["publicKey"] = environment.backup_public_key
     return {
         **values,
+        "backup": backup,
         "images": images,
         "kubeContext": environment.kube_context,
         "aws": {**values.get("aws", {}), "endpoint": environment.aws_endpoint},

@@ -43,10 +43,15 @@ class Credentials:
         owner_password = self.path(names.postgres, "password").read_text()
         self._write(names.pgbouncer, "userlist.txt", f'"{datastores.DATABASE_OWNER}" "{owner_password}"\n')
         self._write(names.jwt, "secret", secrets.token_urlsafe(32))
-        self._write(names.backup_key, "identity", _new_age_identity())
+        self._write(names.backup_key, "identity", str(_x25519().Identity.generate()))
         # The endpoint of the embedded environment checks no signature; boto3 wants something to sign with.
         aws = f"[default]\naws_access_key_id = local\naws_secret_access_key = {secrets.token_urlsafe(24)}\n"
         self._write(AWS_SECRET, "credentials", aws)
+
+    def backup_public_key(self) -> str:
+        """The age recipient that the local stack's backups are encrypted for."""
+        identity = self.path(SecretNames().backup_key, "identity").read_text()
+        return str(_x25519().Identity.from_str(identity).to_public())
 
     def objects(self, namespace: str) -> list[dict[str, Any]]:
         """The Secrets as Kubernetes objects."""
@@ -76,10 +81,9 @@ class Credentials:
         partial.rename(path)
 
 
-def _new_age_identity() -> str:
+def _x25519() -> Any:
     # The package has no types of its own.
-    pyrage: Any = importlib.import_module("pyrage")
-    return str(pyrage.x25519.Identity.generate())
+    return importlib.import_module("pyrage").x25519
 
 
 def put_into_cluster(credentials: Credentials, kubectl: Kubectl, namespace: str) -> None:

@@ -10,14 +10,18 @@ from urllib.parse import urlsplit, urlunsplit
 from local.credentials import Credentials
 from local.kubectl import Kubectl
 from runbook import datastores
-from runbook.ops_settings import Login, OpsSettings
+from runbook.ops_settings import Login, OpsSettings, PrometheusTarget
 
 CONFIG_MAP = "ops-config"
 CONFIG_KEY = "config.json"
 
 
-def from_cluster(kubectl: Kubectl, namespace: str, credentials: Credentials) -> OpsSettings:
+def from_cluster(
+    kubectl: Kubectl, namespace: str, credentials: Credentials, prometheus: str | None = None
+) -> OpsSettings:
     """The ConfigMap's settings, with Services by their cluster addresses and passwords from the instance's folder.
+
+    ``prometheus`` is the address at which this machine reaches it; None leaves the cluster's own name.
 
     Raises:
         LocalError: the ConfigMap or a Service is not there.
@@ -26,10 +30,12 @@ def from_cluster(kubectl: Kubectl, namespace: str, credentials: Credentials) -> 
     settings = OpsSettings.model_validate_json(config["data"][CONFIG_KEY])
     services = kubectl.get("services", f"--namespace={namespace}")["items"]
     addresses = {service["metadata"]["name"]: str(service["spec"]["clusterIP"]) for service in services}
-    return reachable(settings, addresses, credentials)
+    return reachable(settings, addresses, credentials, prometheus)
 
 
-def reachable(settings: OpsSettings, addresses: Mapping[str, str], credentials: Credentials) -> OpsSettings:
+def reachable(
+    settings: OpsSettings, addresses: Mapping[str, str], credentials: Credentials, prometheus: str | None = None
+) -> OpsSettings:
     """The settings with each host name (``postgres.crypto.svc``) replaced by its Service's address.
 
     Kafka is asked through its external listener: the other one names brokers that only the cluster's DNS knows.
@@ -42,7 +48,8 @@ def reachable(settings: OpsSettings, addresses: Mapping[str, str], credentials: 
         secret, key = Path(old.password_file).parts[-2:]
         return Login(user=old.user, password_file=str(credentials.path(secret, key)))
 
-    postgres, redis, kafka = settings.postgres, settings.redis, settings.kafka
+    postgres, redis, kafka, backup = settings.postgres, settings.redis, settings.kafka, settings.backup
+    key = backup.private_key_file
     bootstrap = f"{host(kafka.bootstrap)}:{datastores.KAFKA_EXTERNAL_PORT}"
     changes: dict[str, Any] = {
         "postgres": postgres.model_copy(
@@ -55,6 +62,10 @@ def reachable(settings: OpsSettings, addresses: Mapping[str, str], credentials: 
         ),
         "redis": redis.model_copy(update={"host": host(redis.host)}),
         "kafka": kafka.model_copy(update={"bootstrap": bootstrap}),
+        "prometheus": PrometheusTarget(url=prometheus) if prometheus else settings.prometheus,
+        "backup": backup.model_copy(
+            update={"private_key_file": str(credentials.path(*Path(key).parts[-2:])) if key else None}
+        ),
         "services": tuple(
             service.model_copy(update={"health_url": _with_host(service.health_url, host)})
             for service in settings.services

@@ -19,3 +19,4 @@ class EnvironmentFile(BaseModel):
     images: dict[str, str] = Field(min_length=1)
     kube_context: str
     aws_endpoint: str
+    backup_public_key: str | None = None

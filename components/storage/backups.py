@@ -7,16 +7,12 @@ from pulumi_aws import iam, kms, s3
 
 from components.context import Context, child
 from components.storage import documents
-from components.storage.bucket import BucketArgs, LifecycleRule, PrivateBucket, abort_incomplete_uploads, expire, tags
+from components.storage.backups_lifecycle import lifecycle_rules
+from components.storage.bucket import BucketArgs, PrivateBucket, abort_incomplete_uploads, expire, tags
 from components.storage.replica import Replica
 from runbook import jobs, practices
 from runbook.jobs import Job, Need
-from runbook.settings import BackupSettings, Settings
-
-
-def lifecycle_rules(backup: BackupSettings) -> list[LifecycleRule]:
-    """Backups end with the retention, old versions with them, and broken uploads after a week."""
-    return [expire("expire-backups", backup.prefix, backup.retention_days), abort_incomplete_uploads()]
+from runbook.settings import Settings
 
 
 def writers() -> tuple[str, ...]:

@@ -98,7 +98,8 @@ def prune(bucket_arn: str, key_arn: str, prefix: str) -> str:
         {
             "Sid": "ReadAndDeleteBackups",
             "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:DeleteObject"],
+            # What is locked, or on legal hold, is asked for before it is deleted.
+            "Action": ["s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold", "s3:DeleteObject"],
             "Resource": f"{bucket_arn}/{prefix}*",
         },
         _list(bucket_arn, prefix, "s3:ListBucket"),

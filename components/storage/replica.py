@@ -7,7 +7,8 @@ from pulumi_aws import iam, kms, s3
 
 from components.context import child
 from components.storage import documents
-from components.storage.bucket import BucketArgs, PrivateBucket, abort_incomplete_uploads, expire, tags
+from components.storage.backups_lifecycle import lifecycle_rules
+from components.storage.bucket import BucketArgs, PrivateBucket, tags
 from runbook.settings import Settings
 
 
@@ -32,7 +33,7 @@ class Replica:
             region=region,
             opts=child(parent, protect=settings.protect, retain_on_delete=settings.protect),
         )
-        rules = [expire("expire-backups", "", settings.backup.retention_days), abort_incomplete_uploads()]
+        rules = lifecycle_rules(settings.backup)
         copy = PrivateBucket(
             name, BucketArgs(f"{settings.backup.bucket}-replica", rules, key.arn, region), settings, parent
         )

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
+from runbook import bucket
 from scripts.exits import UsageError
 
-POSTGRES: Final = "postgres"
-REDIS: Final = "redis"
-RESOURCES: Final = "resources"
-KINDS: Final = (POSTGRES, REDIS, RESOURCES)
+POSTGRES: Final = bucket.POSTGRES
+REDIS: Final = bucket.REDIS
+RESOURCES: Final = bucket.RESOURCES
+KINDS: Final = bucket.BACKUP_KINDS
 DUMP: Final = "dump.zst"
 MANIFEST: Final = "manifest.json"
 PROOF: Final = "proof.json"

@@ -11,9 +11,9 @@ from runbook import settings
 __all__ = ["LOCAL_ENVIRONMENT", "ROOT", "load", "stack_values"]
 
 
-def load(stack: str) -> settings.Settings:
-    """A stack's settings."""
+def load(stack: str, **environment: str) -> settings.Settings:
+    """A stack's settings; ``environment`` changes what an embedded stack's environment says of itself."""
     values = stack_values(stack)
     if values.pop("embedded", False):
-        values = stack_config.with_environment(values, LOCAL_ENVIRONMENT)
+        values = stack_config.with_environment(values, LOCAL_ENVIRONMENT.model_copy(update=environment))
     return settings.load(values)

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from components.ops_config import ops_settings
+from components.ops_jobs import secrets
 from local import __main__ as cli
 from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
 from local.errors import LocalError
 from local.report import Report, ToolchainLines
 from local.summary import summary
-from runbook import datastores
+from runbook import datastores, jobs
 from runbook.settings import SecretNames
 from tests.program.settings import load
 
@@ -72,12 +73,28 @@ def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_p
         *(service.health_url.split("/")[2].split(".")[0] for service in inside.services),
     ]
     addresses = {name: f"10.96.0.{index}" for index, name in enumerate(names, start=10)}
-    outside = ops_config.reachable(inside, addresses, credentials.Credentials(tmp_path))
+    prometheus = "http://10.96.0.9:9090"
+    outside = ops_config.reachable(inside, addresses, credentials.Credentials(tmp_path), prometheus)
     assert outside.postgres.host == "10.96.0.10"
     assert outside.kafka.bootstrap == f"10.96.0.12:{datastores.KAFKA_EXTERNAL_PORT}"
     assert outside.services[0].health_url == "http://10.96.0.13:8000/api/health"
     assert outside.postgres.owner.password_file == str(tmp_path / "postgres-credentials" / "password")
+    assert outside.prometheus is not None
+    assert outside.prometheus.url == prometheus
     assert ".svc" not in outside.model_dump_json()
+
+
+def test_the_local_backups_are_encrypted_for_a_key_that_only_a_restore_gets(tmp_path: Path) -> None:
+    made = credentials.Credentials(tmp_path)
+    made.ensure()
+    public = made.backup_public_key()
+    assert public.startswith("age1")
+    settings = load("local", backup_public_key=public)
+    inside = ops_settings(settings)
+    assert inside.backup.public_key == public
+    assert inside.backup.private_key_file == "/etc/ops/secrets/backup-key/identity"
+    restorers = {job.name for job in jobs.ALL if "backup-key" in secrets(job, settings)}
+    assert restorers == {"backup-verify", "restore-drill"}
 
 
 def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
