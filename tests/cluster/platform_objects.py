@@ -107,7 +107,8 @@ def ingress(backend: str) -> Manifest:
 
 
 def _rule(alert: str, labels: dict[str, str]) -> Manifest:
-    rules = [{"alert": alert, "expr": "vector(1)", "labels": {"severity": "critical"}}]
+    # A route of a namespace takes the alerts of that namespace only.
+    rules = [{"alert": alert, "expr": "vector(1)", "labels": {"severity": "critical", "namespace": SPACE}}]
     spec = {"groups": [{"name": alert, "interval": "2s", "rules": rules}]}
     return _object("PrometheusRule", "monitoring.coreos.com/v1", alert.lower(), spec, labels=labels)
 

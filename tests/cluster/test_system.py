@@ -5,46 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local.paths import Instance
 from runbook import services
-from tests.cluster.environment import ROOT, Environment, variables, wait_until
+from tests.cluster.environment import ROOT, Environment, wait_until
 from tests.cluster.host_state import HostState, look
 
 _NAMESPACE = "--namespace=crypto"
-
-
-@pytest.fixture(scope="module")
-def machine_before(environment_variables: dict[str, str]) -> HostState:
-    return look(Instance.from_environment(environment_variables))
-
-
-@pytest.fixture(scope="module")
-def environment_variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    # The path goes into unix sockets, whose names have at most 108 characters.
-    return variables(tmp_path_factory.mktemp("s"), f"test-{os.getpid()}", 11)
-
-
-@pytest.fixture(scope="module")
-def system(
-    environment_variables: dict[str, str],
-    machine_before: HostState,  # noqa: ARG001 (looked at before anything starts)
-    tools_bin_dir: Path,  # noqa: ARG001 (built before the clock of `up` runs)
-) -> Iterator[Environment]:
-    environment = Environment(Instance.from_environment(environment_variables), environment_variables)
-    try:
-        answer = environment.local("up", timeout=1800)
-        assert answer.code == 0, answer.output
-        environment.load_shell()
-        yield environment
-    finally:
-        environment.local("clean")
 
 
 def _running_pods(system: Environment) -> list[dict[str, Any]]:

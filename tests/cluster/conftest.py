@@ -1,0 +1,40 @@
+"""The environment that the tests of the whole system share: `make up` runs once for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.paths import Instance
+from tests.cluster.environment import Environment, variables
+from tests.cluster.host_state import HostState, look
+
+
+@pytest.fixture(scope="session")
+def machine_before(environment_variables: dict[str, str]) -> HostState:
+    return look(Instance.from_environment(environment_variables))
+
+
+@pytest.fixture(scope="session")
+def environment_variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    # The path goes into unix sockets, whose names have at most 108 characters.
+    return variables(tmp_path_factory.mktemp("s"), f"test-{os.getpid()}", 11)
+
+
+@pytest.fixture(scope="session")
+def system(
+    environment_variables: dict[str, str],
+    machine_before: HostState,  # noqa: ARG001 (looked at before anything starts)
+    tools_bin_dir: Path,  # noqa: ARG001 (built before the clock of `up` runs)
+) -> Iterator[Environment]:
+    environment = Environment(Instance.from_environment(environment_variables), environment_variables)
+    try:
+        answer = environment.local("up", timeout=1800)
+        assert answer.code == 0, answer.output
+        environment.load_shell()
+        yield environment
+    finally:
+        environment.local("clean")
