@@ -31,6 +31,7 @@ from local.images.packages import HOST_PACKAGES
 from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform import install as platform
+from local.platform.names import addresses
 from local.pulumi_cli import PulumiCli
 from local.report import Report, ToolchainLines
 from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
@@ -182,7 +183,9 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     pods = readiness.wait(kubectl, NAMESPACE, PODS_READY_SECONDS, _line(report, "pods"))
     settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets)
     _write(shell.ops_config_file(instance), settings.model_dump_json(by_alias=True, indent=2))
-    print(summary(target.where, target.environment.aws_endpoint, instance.state_dir, pods, report.elapsed_seconds))
+    servers = {} if existing_cluster() else addresses(instance)
+    endpoint = target.environment.aws_endpoint
+    print(summary(target.where, endpoint, instance.state_dir, pods, report.elapsed_seconds, servers))
     return 0
 
 
