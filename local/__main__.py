@@ -62,6 +62,18 @@ def _cluster(_: Instance, arguments: argparse.Namespace) -> int:
     return cluster.main([arguments.command, *extra])
 
 
+def _status(instance: Instance, arguments: argparse.Namespace) -> int:
+    code = _cluster(instance, arguments)
+    if code == 0:
+        from local.platform.names import addresses
+        from local.platform.state import describe
+
+        print(describe(instance))
+        for name, where in addresses(instance).items():
+            print(f"  {name:<24} {where}")
+    return code
+
+
 def _env(instance: Instance, _: argparse.Namespace) -> int:
     from local import shell
     from local.toolchain import bin_dir
@@ -115,7 +127,7 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "up": _up,
     "down": _down,
     "clean": _clean,
-    "status": _cluster,
+    "status": _status,
     "logs": _cluster,
     "env": _env,
     "preview": _preview,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.settings import NAMESPACE
 
 
-def summary(cluster: str, aws: str, state: Path, pods: int, seconds: float) -> str:
-    """Lines of at most 80 columns."""
+def summary(cluster: str, aws: str, state: Path, pods: int, seconds: float, platform: Mapping[str, str]) -> str:
+    """Lines of at most 80 columns; ``platform`` has the addresses of its servers, by what a person calls them."""
     minutes, rest = divmod(int(seconds), 60)
+    servers = "".join(f"  {name:<17}{url}\n" for name, url in platform.items())
     return f"""
 The system runs: {pods} pods in namespace {NAMESPACE}, ready after {minutes} min {rest} s.
 
   Kubernetes       {cluster}
   AWS endpoint     {aws}
-  State            {state}
+{servers}  State            {state}
 
 Put its tools into this shell, then look around:
 

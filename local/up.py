@@ -31,6 +31,7 @@ from local.images.packages import HOST_PACKAGES
 from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform import install as platform
+from local.platform.names import addresses
 from local.pulumi_cli import PulumiCli
 from local.report import Report, ToolchainLines
 from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
@@ -171,8 +172,9 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     kubectl = _kubectl(target, tools)
     secrets = shell.credentials(instance)
     secrets.ensure()
+    environment = target.environment.model_copy(update={"backup_public_key": secrets.backup_public_key()})
     credentials_module.put_into_cluster(secrets, kubectl, NAMESPACE)
-    _write(shell.environment_file(instance), target.environment.model_dump_json(by_alias=True, indent=2))
+    _write(shell.environment_file(instance), environment.model_dump_json(by_alias=True, indent=2))
     pulumi = pulumi_cli(instance, tools)
     pulumi.ensure_stack(STACK)
     report.say("pulumi", f"up -s {STACK}, judged by the policy pack")
@@ -180,9 +182,11 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     if code != 0:
         return code
     pods = readiness.wait(kubectl, NAMESPACE, PODS_READY_SECONDS, _line(report, "pods"))
-    settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets)
+    servers = {} if existing_cluster() else addresses(instance)
+    settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets, servers.get("Prometheus"))
     _write(shell.ops_config_file(instance), settings.model_dump_json(by_alias=True, indent=2))
-    print(summary(target.where, target.environment.aws_endpoint, instance.state_dir, pods, report.elapsed_seconds))
+    endpoint = target.environment.aws_endpoint
+    print(summary(target.where, endpoint, instance.state_dir, pods, report.elapsed_seconds, servers))
     return 0
 
 

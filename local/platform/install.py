@@ -60,6 +60,12 @@ def present(kubectl: Kubectl) -> list[Manifest]:
     return [item for item in items if item["metadata"]["namespace"] in NAMESPACES]
 
 
+def unsettled(found: Iterable[Manifest]) -> list[str]:
+    """Those of the objects that do not run in their present form, one line each."""
+    items = list(found)
+    return missing([key(item) for item in items], items)
+
+
 def key(item: Manifest) -> Key:
     """What an object is called."""
     return item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]

@@ -37,3 +37,13 @@ def alertmanager_address(instance: Instance) -> IPv4Address:
 def notifications_address(instance: Instance) -> IPv4Address:
     """As Prometheus's."""
     return instance.service_subnet[11]
+
+
+def addresses(instance: Instance) -> dict[str, str]:
+    """What a person looks at, by what it is called; the host reaches these as it reaches pods."""
+    return {
+        "Prometheus": f"http://{prometheus_address(instance)}:{PROMETHEUS_PORT}",
+        "Alertmanager": f"http://{alertmanager_address(instance)}:{ALERTMANAGER_PORT}",
+        "Notifications": f"http://{notifications_address(instance)}:{NOTIFICATIONS_PORT}",
+        "Ingresses": f"{instance.node_address}, ports 80 and 443",
+    }

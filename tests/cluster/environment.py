@@ -72,6 +72,24 @@ class Environment:
         """An object of the cluster, or a list of them."""
         return json.loads(self.ok("kubectl", "get", *arguments, "--output=json"))
 
+    def apply(self, objects: list[dict[str, Any]]) -> None:
+        """Applies objects, with kubectl."""
+        self._feed(objects, "apply", "--server-side", "--force-conflicts")
+
+    def delete(self, objects: list[dict[str, Any]]) -> None:
+        """Deletes objects, without waiting for their end."""
+        self._feed(objects, "delete", "--ignore-not-found", "--wait=false")
+
+    def _feed(self, objects: list[dict[str, Any]], *command: str) -> None:
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        whole = ["kubectl", *command, "--filename=-"]
+        done = subprocess.run(whole, env=self.shell, input=document, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def image(self, name: str) -> str:
+        """The reference of an image of the environment."""
+        return json.loads((self.instance.state_dir / "environment.json").read_bytes())["images"][name]
+
     def sql(self, statement: str, database: str = "crypto_db") -> str:
         """The answer of PostgreSQL in its pod, unadorned."""
         psql = ["psql", "--username=postgres", f"--dbname={database}", "--tuples-only", "--no-align"]

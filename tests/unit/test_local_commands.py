@@ -17,6 +17,8 @@ from components.ops_jobs import secrets
 from local import __main__ as cli
 from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
 from local.errors import LocalError
+from local.paths import Instance
+from local.platform.names import addresses
 from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores, jobs
@@ -200,7 +202,9 @@ def test_up_without_root_says_what_to_do_instead(
 
 def test_the_summary_fits_eighty_columns_and_names_what_to_try() -> None:
     state = Path("/home/somebody/.local/state/crypto-operations/crypto")
-    text = summary("https://10.231.0.2:6443", "http://10.231.0.2:4566", state, 16, 61.5)
+    servers = addresses(Instance("crypto", 255, state, state))
+    text = summary("https://10.231.0.2:6443", "http://10.231.0.2:4566", state, 16, 61.5, servers)
+    assert "\n  Notifications    http://10.96.255.11:8080\n" in text
     assert "16 pods" in text
     assert "1 min 1 s" in text
     assert max(len(line) for line in text.splitlines()) <= 80
