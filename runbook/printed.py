@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from runbook import alerts, jobs, practices, schedules, services, severities, thresholds
+from runbook import alerts, jobs, practices, procedures, schedules, services, severities, thresholds
 from runbook.alerting.model import Alert, Comparison, Limit
 from runbook.quantity import human_bytes
 from runbook.sections import Section
@@ -55,11 +55,25 @@ def _section(section: Section) -> Iterator[str]:
     yield ""
     yield f"## {section}"
     yield ""
+    yield from _procedures(section)
     yield from _table(("Limit", "Value", "Meaning"), _limits(section))
     yield from _table(("Severity", "Description", "Answered within", "Notified"), _severities(section))
     yield from _table(("Schedule", "Cron", "Command", "Meaning"), _schedules(section))
     yield from _table(("Service", "Address", "Health", "Normal", "Peak"), _services(section))
     yield from _table(("Alert", "Severity", "Fires", "Look with", "Mend with"), _alerts(section))
+
+
+def _procedures(section: Section) -> Iterator[str]:
+    """What is asked for in words, and where it is."""
+    for procedure in procedures.of_section(section):
+        yield f"{procedure.asks[0].upper()}{procedure.asks[1:]}."
+        yield ""
+        yield f"Implemented by {_places(procedure.implemented)}. Proven by {_places(procedure.proven)}."
+        yield ""
+
+
+def _places(places: tuple[str, ...]) -> str:
+    return ", ".join(f"`{place}`" for place in places)
 
 
 def _limits(section: Section) -> list[tuple[str, ...]]:
