@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from runbook import services
 from tests.cluster.environment import ROOT, Environment
 from tests.cluster.observing import NAMESPACE
@@ -30,7 +32,7 @@ def test_a_change_by_hand_is_seen_and_healed(system: Environment) -> None:
     system.ok(*_PREVIEW, "--refresh", "--expect-no-changes")
 
 
-def test_a_deployment_in_the_morning_does_not_end_the_peak(system: Environment) -> None:
+def test_a_deployment_in_the_morning_does_not_end_the_peak(system: Environment, tmp_path: Path) -> None:
     def least() -> dict[str, int]:
         scalers = [system.get("hpa", spec.name, NAMESPACE) for spec in services.SCALED_AT_PEAK]
         return {scaler["metadata"]["name"]: scaler["spec"]["minReplicas"] for scaler in scalers}
@@ -39,22 +41,19 @@ def test_a_deployment_in_the_morning_does_not_end_the_peak(system: Environment) 
     for name, number in peak.items():
         patch = f'{{"spec":{{"minReplicas":{number}}}}}'
         system.ok("kubectl", "patch", "hpa", name, NAMESPACE, "--type=merge", f"--patch={patch}")
+    document = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+    document["config"]["crypto:services"]["analytics"]["replicasPeak"] = services.ANALYTICS.replicas.peak + 1
+    config = tmp_path / "Pulumi.local.yaml"
+    config.write_text(yaml.safe_dump(document))
     try:
-        # A changed label makes the engine write every one of these objects anew.
-        system.ok(*_UP, "--config=crypto:owner=somebody-else", "--config-file", _copied_stack_file(system))
+        system.ok(*_UP, f"--config-file={config}")
+        assert system.get("hpa", "analytics", NAMESPACE)["spec"]["maxReplicas"] == services.ANALYTICS.replicas.peak + 1
         assert least() == peak
     finally:
         for spec in services.SCALED_AT_PEAK:
             patch = f'{{"spec":{{"minReplicas":{spec.replicas.normal}}}}}'
             system.ok("kubectl", "patch", "hpa", spec.name, NAMESPACE, "--type=merge", f"--patch={patch}")
         system.ok(*_UP)
-
-
-def _copied_stack_file(system: Environment) -> str:
-    """A copy that the engine may write to."""
-    copy = system.instance.state_dir / "Pulumi.local.yaml"
-    copy.write_text((ROOT / "Pulumi.local.yaml").read_text())
-    return str(copy)
 
 
 def _state(release: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -87,7 +86,7 @@ def test_an_upgrade_from_every_release_replaces_nothing_and_deletes_nothing_that
         for name in ("Pulumi.yaml", "Pulumi.local.yaml"):
             (folder / name).write_text((ROOT / name).read_text())
         beside.ok("pulumi", "stack", "init", "local", "--non-interactive", f"--cwd={folder}")
-        beside.ok("pulumi", "stack", "import", "--stack=local", f"--file={state}", "--non-interactive")
+        beside.ok("pulumi", "stack", "import", "--stack=local", "--force", f"--file={state}", "--non-interactive")
         shown = json.loads(_only_json(beside.ok(*_PREVIEW, "--json", "--suppress-progress")))
         operations = {step["urn"].rsplit("::", 1)[1]: step["op"] for step in shown["steps"]}
         assert len(operations) > 100, release.name
