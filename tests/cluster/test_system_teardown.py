@@ -8,7 +8,7 @@ import signal
 
 from tests.cluster.environment import ROOT, Environment, wait_until
 from tests.cluster.host_state import HostState, look
-from tests.cluster.observing import backup_ids, counts, running_pods
+from tests.cluster.observing import NAMESPACE, backup_ids, counts, running_pods
 
 
 def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment) -> None:
@@ -44,6 +44,29 @@ def test_an_up_that_is_killed_while_it_deploys_does_not_lock_the_next_one_out(sy
     assert any(locks.rglob("*.json"))
     answer = system.local("up")
     assert answer.code == 0, answer.output
+
+
+def test_a_destroy_spares_what_is_protected_and_what_that_needs(system: Environment) -> None:
+    config = system.instance.state_dir / "Pulumi.local.yaml"
+    protected = (ROOT / "Pulumi.local.yaml").read_text().replace("crypto:protect: false", "crypto:protect: true")
+    assert "crypto:protect: true" in protected
+    config.write_text(protected)
+    users = counts(system)["users"]
+    quiet = ("--stack=local", "--yes", "--skip-preview", "--non-interactive")
+    system.ok("pulumi", "up", *quiet, f"--config-file={config}")
+    refused = system.run("pulumi", "destroy", *quiet, timeout=600)
+    assert refused.code != 0
+    assert "protected" in refused.output
+    system.ok("pulumi", "destroy", *quiet, "--exclude-protected", timeout=600)
+    assert system.get("deployments,cronjobs,ingresses", NAMESPACE)["items"] == []
+    kept = {item["metadata"]["name"] for item in system.get("statefulsets", NAMESPACE)["items"]}
+    assert kept == {"kafka", "postgres", "redis"}
+    assert len(system.get("persistentvolumeclaims", NAMESPACE)["items"]) == 3
+    assert backup_ids(system) != []
+    assert counts(system)["users"] >= users
+    answer = system.local("up")
+    assert answer.code == 0, answer.output
+    assert counts(system)["users"] >= users
 
 
 def test_a_destroyed_stack_comes_up_again_on_the_cluster_as_an_existing_one(system: Environment) -> None:

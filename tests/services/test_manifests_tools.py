@@ -57,7 +57,7 @@ def _conform(linters: dict[str, Path], folder: Path) -> Verdict:
 
 
 def _score(linters: dict[str, Path], folder: Path) -> Verdict:
-    entries = [entry for entry in kube_score.ignored() if entry.stacks is None]
+    entries = [entry for entry in kube_score.ignored() if entry.stacks is None or "prod" in entry.stacks]
     return kube_score.judge(linters["kube-score"], {"prod": folder}, _VERSION, entries)
 
 
