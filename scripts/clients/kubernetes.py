@@ -136,7 +136,7 @@ class Cluster:
 
 def _error(method: str, path: str, code: int, told: str) -> OpsError:
     if code in (401, 403):
-        return ForbiddenError(f"Kubernetes API: not permitted to {_VERBS.get(method, method)} {path} ({code})")
+        return ForbiddenError(f"Kubernetes API: not permitted to {_VERBS.get(method, method)} {path} ({code}){told}")
     line = f"Kubernetes API: {path} answers {code}{told}"
     kinds: dict[int, type[OpsError]] = {404: NotFoundError, 409: ConflictError, 429: TemporaryError}
     return (TemporaryError if code >= 500 else kinds.get(code, CheckFailedError))(line)
