@@ -66,12 +66,23 @@ def test_a_reused_process_id_is_another_process(stranger: int) -> None:
 
 def test_a_zombie_is_not_alive() -> None:
     with subprocess.Popen(["sleep", "600"]) as process:
-        found = identity.facts(process.pid)
-        assert found is not None
-        process.kill()
-        deadline = time.monotonic() + 10
-        while identity.is_alive(found.identity):
-            assert time.monotonic() < deadline
+        try:
+            found = _facts_soon(process.pid)
+            process.kill()
+            deadline = time.monotonic() + 10
+            while identity.is_alive(found.identity):
+                assert time.monotonic() < deadline
+        finally:
+            # Leaving the block waits for the process, whatever happened in it.
+            process.kill()
+
+
+def _facts_soon(pid: int) -> identity.ProcessFacts:
+    """A process that has just been started has no arguments for a moment, and no facts."""
+    deadline = time.monotonic() + 10
+    while (found := identity.facts(pid)) is None:
+        assert time.monotonic() < deadline
+    return found
 
 
 @pytest.mark.parametrize("content", ["", "12", "{}", '{"pid": "x"}', "\x00"])
