@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 
+import pulumi
+
+from components import stack_config, system
+from runbook.settings import SettingsError
+
 # The process declares its resources and ends. Everything that it makes lives to its end, so that looking for garbage
 # among it finds nothing, and takes the longer the more is declared.
 gc.disable()
-
-import pulumi  # noqa: E402 (importing the SDK makes most of what lives)
-
-from components import stack_config, system  # noqa: E402
-from runbook.settings import SettingsError  # noqa: E402
 
 try:
     settings = stack_config.read(pulumi.Config())

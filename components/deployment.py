@@ -10,9 +10,7 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import selector
-
-_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+from components.labels import SKIP_AWAIT, selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def deployment_args(args: WorkloadArgs, context: Context) -> apps.v1.DeploymentI
 def service_args(args: WorkloadArgs, context: Context) -> core.v1.ServiceInitArgs:
     """The Service under the workload's own name."""
     return core.v1.ServiceInitArgs(
-        metadata=context.metadata(args.name, args.pod.component, args.pod.section, _SKIP_AWAIT),
+        metadata=context.metadata(args.name, args.pod.component, args.pod.section, SKIP_AWAIT),
         spec=core.v1.ServiceSpecArgs(
             selector=selector(args.name),
             ports=[core.v1.ServicePortArgs(name=args.port_name, port=args.port, target_port=args.port_name)],

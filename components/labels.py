@@ -10,6 +10,8 @@ PART_OF: Final = "crypto-analytics"
 OWNER_LABEL: Final = "crypto.analytics/owner"
 SECTION_ANNOTATION: Final = "crypto.analytics/runbook"
 CHECKSUM_ANNOTATION: Final = "crypto.analytics/config-checksum"
+# The provider else waits ten seconds for each Service to get endpoints, which what depends on it waits for anyway.
+SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 
 
 def selector(name: str) -> dict[str, str]:

@@ -14,8 +14,8 @@ from components.context import Context, child
 from components.labels import labels, section_annotations
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP, secret_directory
 from components.rights import policy_rules, role_ref
+from runbook import first_week
 from runbook.jobs import Job, Right
-from runbook.ops_settings import FIRST_WEEK_VARIABLE, TIME_ZONE_VARIABLE
 from runbook.schedules import Schedule
 from runbook.settings import Resources, Settings
 
@@ -69,7 +69,7 @@ def _environment(args: OpsCronJobArgs, context: Context) -> dict[str, str]:
     if credentials in args.secrets:
         values["AWS_SHARED_CREDENTIALS_FILE"] = f"{secret_directory(credentials)}/credentials"
     if args.schedule.first_week:
-        values |= {FIRST_WEEK_VARIABLE: "1", TIME_ZONE_VARIABLE: time_zone(args, context.settings)}
+        values |= {first_week.VARIABLE: "1", first_week.ZONE_VARIABLE: time_zone(args, context.settings)}
     return values
 
 

@@ -10,7 +10,7 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import selector
+from components.labels import SKIP_AWAIT, selector
 from runbook import datastores, endpoints
 from runbook.endpoints import Endpoint
 from runbook.sections import Section
@@ -119,7 +119,7 @@ class PgBouncer(pulumi.ComponentResource):
         self.service = core.v1.Service(
             f"{name}-service",
             core.v1.ServiceInitArgs(
-                metadata=context.metadata(_SPEC.name, "datastore", _SECTION, {"pulumi.com/skipAwait": "true"}),
+                metadata=context.metadata(_SPEC.name, "datastore", _SECTION, SKIP_AWAIT),
                 spec=core.v1.ServiceSpecArgs(
                     selector=selector(_SPEC.name),
                     ports=[core.v1.ServicePortArgs(name=_SPEC.name, port=_SPEC.port, target_port=_SPEC.name)],

@@ -12,7 +12,7 @@ from pulumi_kubernetes import apps, autoscaling, core, meta, policy
 from components import pods
 from components.app_config import CONFIG_MAP, service_environment
 from components.context import Context, child
-from components.labels import selector
+from components.labels import SKIP_AWAIT, selector
 from runbook import datastores, services
 from runbook.sections import Section
 from runbook.services import ServiceSpec
@@ -26,7 +26,6 @@ STARTUP_PERIOD, STARTUP_FAILURES = 5, 60
 # `ops scale` owns it from the first morning on: a deployment at 09:00 must not end the peak, nor fail on a conflict.
 _SCALED_BY_JOBS: Final = ("spec.minReplicas",)
 _SECRETS: Final = "/etc/crypto/secrets"
-_SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ def disruption_budget_args(args: MicroserviceArgs, context: Context) -> policy.v
 def service_args(args: MicroserviceArgs, context: Context) -> core.v1.ServiceInitArgs:
     """The Service under the name that the runbook uses, which is not always the Deployment's."""
     spec = args.spec
-    metadata = context.metadata(spec.service_name, "service", spec.section, _SKIP_AWAIT)
+    metadata = context.metadata(spec.service_name, "service", spec.section, SKIP_AWAIT)
     return core.v1.ServiceInitArgs(
         metadata=metadata,
         spec=core.v1.ServiceSpecArgs(

@@ -11,13 +11,12 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import selector
+from components.labels import SKIP_AWAIT, selector
 from runbook.datastores import DatastoreSpec
 from runbook.sections import Section
 from runbook.settings import Resources
 
 DATA_VOLUME: Final = "data"
-_SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def service_args(args: StatefulArgs, context: Context, *, headless: bool) -> cor
     ports = [core.v1.ServicePortArgs(name=args.spec.name, port=args.spec.port, target_port=args.spec.name)]
     ports += [core.v1.ServicePortArgs(name=name, port=port, target_port=port) for name, port in args.more_ports.items()]
     return core.v1.ServiceInitArgs(
-        metadata=context.metadata(name, "datastore", args.section, _SKIP_AWAIT),
+        metadata=context.metadata(name, "datastore", args.section, SKIP_AWAIT),
         spec=core.v1.ServiceSpecArgs(
             cluster_ip="None" if headless else None,
             publish_not_ready_addresses=True if headless else None,

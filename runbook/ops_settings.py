@@ -12,9 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 CONFIG_VARIABLE: Final = "OPS_CONFIG"
-# Set to 1 on a job whose schedule means the first week of a month only, with the time zone that "today" is counted in.
-FIRST_WEEK_VARIABLE: Final = "OPS_FIRST_WEEK_ONLY"
-TIME_ZONE_VARIABLE: Final = "OPS_TIME_ZONE"
 CONFIG_PATH: Final = "/etc/ops/config.json"
 SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
 

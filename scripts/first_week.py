@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from runbook.first_week import VARIABLE, ZONE_VARIABLE
 from scripts.exits import UsageError
 from scripts.output import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-VARIABLE: Final = "OPS_FIRST_WEEK_ONLY"
-ZONE_VARIABLE: Final = "OPS_TIME_ZONE"
 _LAST_DAY: Final = 7
 _SWITCH: Final = {"": False, "0": False, "1": True}
 
