@@ -44,9 +44,11 @@ CONNECTIONS: Final = Recording(
     f"sum(pg_stat_activity_count{_HERE}) / "
     f"((max(pg_settings_max_connections{_HERE}) - max(pg_settings_superuser_reserved_connections{_HERE})) > 0)",
 )
+# Of all modes and not of the window's seconds: a node that has just joined has been idle for less than the window.
 NODE_CPU: Final = Recording(
     "instance:node_cpu:ratio_rate5m",
-    f'1 - avg by (instance) (rate(node_cpu_seconds_total{{mode="idle"}}[{WINDOW}]))',
+    f'1 - sum by (instance) (rate(node_cpu_seconds_total{{mode="idle"}}[{WINDOW}])) '
+    f"/ sum by (instance) (rate(node_cpu_seconds_total[{WINDOW}]))",
     RATE_SECONDS,
 )
 NODE_MEMORY: Final = Recording(
