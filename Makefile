@@ -8,11 +8,11 @@ export UV_PYTHON_DOWNLOADS = never
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
-.PHONY: help up down clean status logs env preview render test test-fast lint docs config-schema \
+.PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint docs config-schema metric-names \
 	format bench
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 up: ## Toolchain, cluster, images and `pulumi up -s local`: the whole system, running
 	@$(LOCAL) up
@@ -35,8 +35,17 @@ env: ## Exports for a shell: eval "$$(make -s env)"
 preview: ## What `pulumi up` would change, judged by the policies: make preview STACK=prod
 	@$(LOCAL) preview --stack $(STACK)
 
+review: ## What a pull request is told: previews of all stacks, the policies' findings, in build/review
+	@$(LOCAL) review
+
+publish-review: ## Write the review's comment to its pull request on GitHub: make publish-review FOLDER=build/review
+	@$(LOCAL) publish-review $(FOLDER)
+
 render: ## A stack's Kubernetes objects as YAML in build/manifests, without a cluster: make render STACK=prod
 	@$(LOCAL) render --stack $(STACK)
+
+rules: ## What Prometheus and Alertmanager get, as files in build/alerts: make rules STACK=prod
+	@$(LOCAL) rules --stack $(STACK)
 
 test: ## Everything in tests/, with its own servers and its own cluster
 	@$(LOCAL) test
@@ -44,17 +53,21 @@ test: ## Everything in tests/, with its own servers and its own cluster
 test-fast: ## The tests that need no server
 	@$(RUN) pytest -q tests/unit tests/program tests/policies
 
-lint: ## ruff and pyright, both strict; kubeconform and kube-score over the rendered stacks
+lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) pyright
 	@$(LOCAL) lint-manifests
+	@$(LOCAL) lint-workflows
 
 docs: ## Write the generated pages of docs/ anew
 	@$(LOCAL) docs
 
 config-schema: ## Write docs/config.schema.json, by which editors check the stacks' files, anew
 	@$(LOCAL) config-schema
+
+metric-names: ## Record the metrics of the running environment, by which queries are checked
+	@$(LOCAL) metric-names
 
 format: ## Format the sources
 	@$(RUN) ruff check --fix .

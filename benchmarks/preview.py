@@ -1,13 +1,15 @@
-"""How long an unchanged preview of the running local stack takes, beside one of as many trivial resources.
+"""How long an unchanged preview of the running local stack takes, beside those of as many trivial resources.
 
-`make up` first, then `eval "$(make -s env)"`, then `python -m benchmarks.preview [RUNS]`. Four kinds of run alternate,
-so that whatever else the machine does meets all alike: the local stack without and with the policy pack, and two
-programs that only have as many resources: components, which no provider sees (the engine alone), and ConfigMaps.
+`make up` first, then `eval "$(make -s env)"`, then `python -m benchmarks.preview [RUNS]`. Five kinds of run alternate,
+so that whatever else the machine does meets all alike: the local stack without and with the policy pack, and three
+programs that only have as many resources: components, which no provider sees (the engine alone), ConfigMaps, and
+ConfigMaps that are in the cluster as the local stack is. CPU seconds count the engine and all its plugins.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import trivial
+from local.pulumi_cli import pack
 from local.stack_files import record
 
 # What the program, its settings and its providers may add to the engine's own work on as many resources.
 LIMIT = 1.3
 _PREVIEW = ("pulumi", "preview", "--stack", "local", "--non-interactive", "--expect-no-changes")
-_PACK = ("--policy-pack", "policies")
+_PACK = ("--policy-pack", pack())
 _PLAIN, _JUDGED = "without policies", "with policies"
 
 
@@ -36,28 +39,55 @@ class Run:
     variables: Mapping[str, str]
 
 
-def _seconds(run: Run) -> float:
-    started = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run took: seconds by the clock, and CPU seconds of all its processes."""
+
+    wall: float
+    cpu: float
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _cost(run: Run) -> Cost:
+    started, before = time.perf_counter(), _cpu()
     environment = {**os.environ, **run.variables}
     done = subprocess.run(run.command, capture_output=True, text=True, check=False, cwd=run.folder, env=environment)
     if done.returncode != 0:
         sys.exit(f"{' '.join(run.command)} failed:\n{done.stdout}{done.stderr}")
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - started, _cpu() - before)
 
 
-def report(times: Mapping[str, Sequence[float]]) -> str:
+def report(costs: Mapping[str, Sequence[Cost]]) -> str:
     """A line for each kind of run, and the ratios of the medians to those of the trivial programs."""
+    wall = {name: [cost.wall for cost in of] for name, of in costs.items()}
+    median = {name: statistics.median(of) for name, of in wall.items()}
+    cpu = {name: statistics.median(cost.cpu for cost in of) for name, of in costs.items()}
     lines = [
-        f"{name:<18} min {min(of):5.1f} s  median {statistics.median(of):5.1f} s  max {max(of):5.1f} s"
-        for name, of in times.items()
+        f"{name:<27} min {min(of):5.1f} s  median {median[name]:5.1f} s  max {max(of):5.1f} s  CPU {cpu[name]:5.1f} s"
+        for name, of in wall.items()
     ]
-    median = {name: statistics.median(of) for name, of in times.items()}
-    lines.append(f"policies cost {median[_JUDGED] / median[_PLAIN]:.2f}x")
+    lines.append(f"policies cost {median[_JUDGED] / median[_PLAIN]:.2f}x, {cpu[_JUDGED] / cpu[_PLAIN]:.2f}x in CPU")
     lines += [
-        f"{_PLAIN} is {median[_PLAIN] / median[name]:.2f}x of {name}, at most {LIMIT}x is the goal"
+        f"{_PLAIN} is {median[_PLAIN] / median[name]:.2f}x of {name}, {cpu[_PLAIN] / cpu[name]:.2f}x in CPU; "
+        f"at most {LIMIT}x is the goal"
         for name in trivial.KINDS
     ]
     return "\n".join(lines)
+
+
+def _prepare(folder: Path, count: int) -> dict[str, Run]:
+    """The runs of the trivial programs, their stacks made and, where that is their kind, applied."""
+    runs: dict[str, Run] = {}
+    for kind, what in trivial.KINDS.items():
+        project = trivial.write(folder / kind, kind, count)
+        for command in (*trivial.PREPARATION, *((trivial.UP,) if what.applied else ())):
+            _cost(Run(command, project.folder, project.variables))
+        runs[kind] = Run(trivial.PREVIEW, project.folder, project.variables)
+    return runs
 
 
 def main() -> None:
@@ -66,18 +96,19 @@ def main() -> None:
     count = len(record("local"))
     here = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="bench-preview-") as folder:
-        runs = {_PLAIN: Run(_PREVIEW, here, {}), _JUDGED: Run((*_PREVIEW, *_PACK), here, {})}
-        for kind in trivial.KINDS:
-            project = trivial.write(Path(folder) / kind, kind, count)
-            for command in trivial.PREPARATION:
-                _seconds(Run(command, project.folder, project.variables))
-            runs[kind] = Run(trivial.PREVIEW, project.folder, project.variables)
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(rounds):
-            for name, run in runs.items():
-                times[name].append(_seconds(run))
+        beside = _prepare(Path(folder), count)
+        runs = {_PLAIN: Run(_PREVIEW, here, {}), _JUDGED: Run((*_PREVIEW, *_PACK), here, {}), **beside}
+        try:
+            costs: dict[str, list[Cost]] = {name: [] for name in runs}
+            for _ in range(rounds):
+                for name, run in runs.items():
+                    costs[name].append(_cost(run))
+        finally:
+            for kind, run in beside.items():
+                if trivial.KINDS[kind].applied:
+                    _cost(Run(trivial.DESTROY, run.folder, run.variables))
     print(f"previews of {count} resources, {rounds} runs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(report(times))
+    print(report(costs))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Pulumi programs that do nothing but have a number of resources, to compare previews with.
 
-They are previewed against an empty state in a throwaway backend and reach no cluster: what remains is the engine, the
-language host and, for ConfigMaps, the Kubernetes provider and its SDK.
+The first two are previewed against an empty state in a throwaway backend and reach no cluster: what remains is the
+engine, the language host and, for ConfigMaps, the Kubernetes provider and its SDK. The third is applied to the running
+cluster first, and its unchanged preview does what any does there: it reads a state, fetches the cluster's schema,
+checks and compares each resource. What a real program costs beside it is the program.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ import yaml
 STACK: Final = "trivial"
 PREPARATION: Final = (("pulumi", "stack", "init", STACK, "--non-interactive"),)
 PREVIEW: Final = ("pulumi", "preview", "--stack", STACK, "--non-interactive")
+_QUIET: Final = ("--stack", STACK, "--yes", "--skip-preview", "--non-interactive")
+UP: Final = ("pulumi", "up", *_QUIET)
+DESTROY: Final = ("pulumi", "destroy", *_QUIET)
 
 _COMPONENTS: Final = """import pulumi
 
@@ -37,7 +42,21 @@ for number in range({count}):
     name = f"trivial-{{number}}"
     core.v1.ConfigMap(name, metadata={{"name": name, "namespace": "default"}}, data={{"key": "value"}})
 """
-KINDS: Final[Mapping[str, str]] = {"as many components": _COMPONENTS, "as many ConfigMaps": _CONFIG_MAPS}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A trivial program, and whether its resources are in the cluster before it is previewed."""
+
+    program: str
+    applied: bool = False
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "as many components": Kind(_COMPONENTS),
+    "as many ConfigMaps": Kind(_CONFIG_MAPS),
+    "as many applied ConfigMaps": Kind(_CONFIG_MAPS, applied=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +73,11 @@ def write(folder: Path, kind: str, count: int) -> Project:
     (folder / "state").mkdir()
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "trivial", "runtime": runtime}))
-    (folder / "__main__.py").write_text(KINDS[kind].format(count=count))
+    (folder / "__main__.py").write_text(KINDS[kind].program.format(count=count))
     variables = {
         "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "trivial",
-        "KUBECONFIG": os.devnull,
     }
+    if not KINDS[kind].applied:
+        variables["KUBECONFIG"] = os.devnull
     return Project(folder, variables)

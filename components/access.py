@@ -11,6 +11,7 @@ from pulumi_kubernetes import core, rbac
 
 from components.context import Context, child
 from components.rights import policy_rules, role_ref
+from runbook import maintenance
 from runbook.jobs import Right
 from runbook.sections import Section
 
@@ -41,9 +42,10 @@ ON_CALL_RIGHTS: Final = (
     Right(("horizontalpodautoscalers",), ("patch",), "autoscaling"),
     # Running a backup by hand, suspending jobs during maintenance.
     Right(("jobs",), ("create", "delete"), "batch"),
-    Right(("cronjobs",), ("patch",), "batch"),
-    # Section 8.2: the maintenance page.
+    Right(("cronjobs", "cronjobs/status"), ("patch",), "batch"),
+    # Section 8.2: the maintenance page, and the lock of those who work behind it.
     Right(("ingresses",), ("patch",), "networking.k8s.io"),
+    Right(("leases",), ("get", "patch"), "coordination.k8s.io", (maintenance.LEASE,)),
     # Section 3.2: the pool's numbers in an emergency. The next `pulumi up` says what was changed.
     Right(("configmaps",), ("patch",), names=("app-config",)),
     # Section 7.2: `kubectl create token monitoring`.

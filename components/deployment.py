@@ -10,7 +10,7 @@ from pulumi_kubernetes import apps, core, meta, policy
 
 from components import pods
 from components.context import Context, child
-from components.labels import SKIP_AWAIT, selector
+from components.labels import ROLE_ANNOTATION, SKIP_AWAIT, section_annotations, selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,17 @@ class Workload(pulumi.ComponentResource):
         config_maps: Mapping[str, Mapping[str, str]],
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
+        role_arn: pulumi.Input[str] | None = None,
     ) -> None:
+        """``role_arn``: the IAM role of its pods, for a workload that uses AWS."""
         super().__init__(token, name, None, opts)
         component, section = args.pod.component, args.pod.section
+        metadata = context.metadata(args.name, component, section)
+        if role_arn is not None:
+            metadata.annotations = {**section_annotations(section), ROLE_ANNOTATION: role_arn}
         account = core.v1.ServiceAccount(
             f"{name}-service-account",
-            core.v1.ServiceAccountInitArgs(
-                metadata=context.metadata(args.name, component, section), automount_service_account_token=False
-            ),
+            core.v1.ServiceAccountInitArgs(metadata=metadata, automount_service_account_token=False),
             child(self),
         )
         maps = [

@@ -1,4 +1,4 @@
-"""Exporters of the datastores: their state as metrics (sections 3.2, 3.3 and 3.4)."""
+"""Exporters: the state of the datastores and of the backups as metrics (sections 3.2, 3.3, 3.4 and 5.2)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pulumi_kubernetes import core
 from components import pods
 from components.context import Context
 from components.deployment import Workload, WorkloadArgs
+from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP
 from runbook import capacity, datastores, endpoints, exporters
 from runbook.exporters import PORT_NAME, ExporterSpec
 from runbook.settings import Settings
@@ -21,11 +22,12 @@ _SECRETS: Final = "/etc/exporter/secrets"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How an exporter reaches its datastore: arguments, environment and mounted Secrets (folder -> Secret)."""
+    """How an exporter reaches what it shows: arguments, environment and mounted files; Secrets are folder -> Secret."""
 
     args: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict[str, str])
     secrets: dict[str, str] = field(default_factory=dict[str, str])
+    mounts: Sequence[pods.Mount] = ()
 
 
 def postgres_connection(settings: Settings) -> Connection:
@@ -56,10 +58,22 @@ def kafka_connection(settings: Settings) -> Connection:
     return Connection(args=[*(f"--kafka.server={broker.host}:{broker.port}" for broker in brokers), *tls])
 
 
+def backup_connection(settings: Settings) -> Connection:
+    """The operations program with its settings; in AWS it has a role that only reads."""
+    arguments = ["backups", "metrics", f"--listen={exporters.BACKUP_EXPORTER.port}"]
+    mounts = (pods.config_files("config", CONFIG_MAP, CONFIG_DIRECTORY), pods.temporary())
+    credentials = settings.aws.credentials_secret
+    if credentials is None:
+        return Connection(arguments, mounts=mounts)
+    environment = {"AWS_SHARED_CREDENTIALS_FILE": f"{_SECRETS}/aws/credentials"}
+    return Connection(arguments, environment, {"aws": credentials}, mounts)
+
+
 _CONNECTIONS: Final[dict[str, Callable[[Settings], Connection]]] = {
     exporters.POSTGRES_EXPORTER.name: postgres_connection,
     exporters.REDIS_EXPORTER.name: redis_connection,
     exporters.KAFKA_EXPORTER.name: kafka_connection,
+    exporters.BACKUP_EXPORTER.name: backup_connection,
 }
 
 
@@ -69,14 +83,15 @@ def workload_args(spec: ExporterSpec, context: Context) -> WorkloadArgs:
     Its probes ask nothing of the datastore: an exporter whose datastore is away must stay and say so.
     """
     connection = _CONNECTIONS[spec.name](context.settings)
-    mounts = [pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in connection.secrets.items()]
+    secrets = [pods.secret_files(name, secret, f"{_SECRETS}/{name}") for name, secret in connection.secrets.items()]
+    mounts = [*connection.mounts, *secrets]
     container = core.v1.ContainerArgs(
         name=spec.name,
-        image=context.settings.image(spec.name),
+        image=context.settings.image(spec.image_name),
         args=list(connection.args) or None,
         env=pods.environment(connection.environment) or None,
         ports=[core.v1.ContainerPortArgs(name=PORT_NAME, container_port=spec.port)],
-        resources=pods.requirements(capacity.EXPORTER_RESOURCES),
+        resources=pods.requirements(capacity.exporter_resources(spec)),
         security_context=pods.container_security(),
         startup_probe=pods.tcp_probe(PORT_NAME, period=2, failures=30),
         readiness_probe=pods.http_probe(spec.health_path, PORT_NAME, period=10, failures=3),
@@ -105,7 +120,7 @@ class Exporter(Workload):
         context: Context,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
+        role_arn: pulumi.Input[str] | None = None,
     ) -> None:
-        super().__init__(
-            "crypto:monitoring:Exporter", name, workload_args(spec, context), context, {}, depends_on, opts
-        )
+        arguments = workload_args(spec, context)
+        super().__init__("crypto:monitoring:Exporter", name, arguments, context, {}, depends_on, opts, role_arn)

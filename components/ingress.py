@@ -13,12 +13,13 @@ from components import maintenance
 from components.certificates import GRAFANA_SECRET, TLS_SECRET, grafana_host
 from components.context import Context, child
 from components.labels import labels, section_annotations
+from runbook import maintenance as maintenance_names
 from runbook import services
 from runbook.sections import Section
 from runbook.settings import Settings
 
 # The runbook's own name for it.
-NAME: Final = services.API_GATEWAY.name
+NAME: Final = maintenance_names.INGRESS
 
 
 @dataclass(frozen=True, slots=True)

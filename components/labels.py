@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from runbook.marks import OWNER_LABEL, SECTION_ANNOTATION
 from runbook.sections import Section
 
 PART_OF: Final = "crypto-analytics"
-OWNER_LABEL: Final = "crypto.analytics/owner"
-SECTION_ANNOTATION: Final = "crypto.analytics/runbook"
 CHECKSUM_ANNOTATION: Final = "crypto.analytics/config-checksum"
 # The provider else waits ten seconds for each Service to get endpoints, which what depends on it waits for anyway.
+# The IAM role that the pods of a ServiceAccount become.
+ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
 SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
+# A field that stands under another manager's name is ours to set.
+PATCH_FORCE: Final = {"pulumi.com/patchForce": "true"}
 
 
 def selector(name: str) -> dict[str, str]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 import pulumi
-from pulumi_kubernetes import core
+from pulumi_kubernetes import coordination, core
 
 from components import pods
-from components.context import Context
+from components.context import Context, child
 from components.deployment import Workload, WorkloadArgs
 from runbook import capacity, flows
+from runbook import maintenance as names
 from runbook.sections import Section
 
-NAME: Final = flows.MAINTENANCE
+NAME: Final = names.PAGE
 # The runbook's own name for the ConfigMap, and its Service's port.
 CONFIG_MAP: Final = "maintenance-page"
-SERVICE_PORT: Final = 80
+SERVICE_PORT: Final = names.PAGE_PORT
 USER_ID: Final = 10101
 _SECTION: Final = Section.MAINTENANCE_MODE
 
@@ -85,3 +86,10 @@ class Maintenance(Workload):
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
         maps = {CONFIG_MAP: {"index.html": page(context.settings.domain)}}
         super().__init__("crypto:maintenance:Page", name, workload_args(context), context, maps, opts=opts)
+        coordination.v1.Lease(f"{name}-lease", lease_args(context), child(self))
+
+
+def lease_args(context: Context) -> coordination.v1.LeaseInitArgs:
+    """The lock of ``ops maintenance``: made here, so that nobody needs the right to make Leases; held by ``ops``."""
+    declared = {names.DECLARED: str(context.settings.maintenance).lower()}
+    return coordination.v1.LeaseInitArgs(metadata=context.metadata(names.LEASE, "operations", _SECTION, declared))

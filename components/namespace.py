@@ -9,7 +9,7 @@ import pulumi
 from pulumi_kubernetes import core, meta, scheduling
 
 from components.context import Context, child
-from components.labels import labels, section_annotations
+from components.labels import PATCH_FORCE, labels, section_annotations
 from runbook import capacity, priorities
 from runbook.priorities import Priority
 from runbook.quantity import to_bytes
@@ -123,10 +123,12 @@ class CryptoNamespace(pulumi.ComponentResource):
         ]
         # A pod that names a class which is not there yet is refused: what waits for the namespace waits for them too.
         names = [priority_class.metadata.name for priority_class in priority_classes]
-        self.name = pulumi.Output.all(self.namespace.metadata, *names).apply(lambda _: settings.namespace)
-        inside = context.in_namespace(self.name)
-        core.v1.ResourceQuota(f"{name}-quota", quota_args(inside), child(self))
+        made = pulumi.Output.all(self.namespace.metadata, *names).apply(lambda _: settings.namespace)
+        inside = context.in_namespace(made)
+        quota = core.v1.ResourceQuota(f"{name}-quota", quota_args(inside), child(self))
         core.v1.LimitRange(f"{name}-limits", limit_range_args(inside), child(self))
+        # What grows must find the quota grown.
+        self.name = pulumi.Output.all(made, quota.metadata).apply(lambda _: settings.namespace)
         self.register_outputs({"name": self.name})
 
     def _own(self, name: str, context: Context) -> core.v1.Namespace:
@@ -139,7 +141,7 @@ class CryptoNamespace(pulumi.ComponentResource):
 
     def _adopt(self, name: str, context: Context) -> core.v1.NamespacePatch:
         # Its labels may stand under another tool's name in the object's managed fields: ours are to win.
-        metadata = namespace_metadata(context, {"pulumi.com/patchForce": "true"})
+        metadata = namespace_metadata(context, PATCH_FORCE)
         return core.v1.NamespacePatch(
             f"{name}-namespace-patch",
             metadata=meta.v1.ObjectMetaPatchArgs(

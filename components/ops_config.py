@@ -10,8 +10,8 @@ from pulumi_kubernetes import core
 from components.context import Context, child
 from runbook import datastores, endpoints, services
 from runbook.endpoints import Endpoint
+from runbook.ops_paths import CONFIG_FILE, CONFIG_PATH
 from runbook.ops_settings import (
-    CONFIG_PATH,
     SECRETS_DIRECTORY,
     BackupTarget,
     ChatTarget,
@@ -30,7 +30,6 @@ from runbook.sections import Section
 from runbook.settings import MailSettings, Settings
 
 CONFIG_MAP: Final = "ops-config"
-CONFIG_FILE: Final = CONFIG_PATH.rsplit("/", 1)[1]
 CONFIG_DIRECTORY: Final = CONFIG_PATH.rsplit("/", 1)[0]
 
 

@@ -11,7 +11,7 @@ from pulumi_kubernetes import batch, core, meta, rbac
 
 from components import pods
 from components.context import Context, child
-from components.labels import labels, section_annotations
+from components.labels import ROLE_ANNOTATION, labels, section_annotations
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP, secret_directory
 from components.rights import policy_rules, role_ref
 from runbook import first_week
@@ -24,6 +24,8 @@ USER_ID: Final = 65532
 MAX_NAME_LENGTH: Final = 52
 # Wrong usage or configuration: trying again cannot help.
 EXIT_CONFIGURATION: Final = 2
+# A check failed: of a job that finds, the only way to end badly that is an answer.
+EXIT_FOUND: Final = 1
 DAY_SECONDS: Final = 24 * 60 * 60
 
 
@@ -106,24 +108,24 @@ def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecA
     )
 
 
-def _failure_policy() -> batch.v1.PodFailurePolicyArgs:
-    """A wrong configuration fails the job at once; a node that goes away does not count as a try."""
-    return batch.v1.PodFailurePolicyArgs(
-        rules=[
-            batch.v1.PodFailurePolicyRuleArgs(
-                action="FailJob",
-                on_exit_codes=batch.v1.PodFailurePolicyOnExitCodesRequirementArgs(
-                    container_name="ops", operator="In", values=[EXIT_CONFIGURATION]
-                ),
-            ),
-            batch.v1.PodFailurePolicyRuleArgs(
-                action="Ignore",
-                on_pod_conditions=[
-                    batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
-                ],
-            ),
-        ]
+def _failure_policy(job: Job) -> batch.v1.PodFailurePolicyArgs:
+    """A wrong configuration fails the job at once; a node that goes away does not count as a try.
+
+    A job that finds fails at once by everything but a finding. So the reason of the failed Job tells the two apart:
+    ``BackoffLimitExceeded`` is a finding, all others say that it broke.
+    """
+    lost = batch.v1.PodFailurePolicyRuleArgs(
+        action="Ignore",
+        on_pod_conditions=[batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")],
     )
+    # The first rule that fits counts, and a pod that is evicted ends with a code, too.
+    rules = [lost, _at_once("NotIn", EXIT_FOUND)] if job.finds else [_at_once("In", EXIT_CONFIGURATION), lost]
+    return batch.v1.PodFailurePolicyArgs(rules=rules)
+
+
+def _at_once(operator: str, code: int) -> batch.v1.PodFailurePolicyRuleArgs:
+    codes = batch.v1.PodFailurePolicyOnExitCodesRequirementArgs(container_name="ops", operator=operator, values=[code])
+    return batch.v1.PodFailurePolicyRuleArgs(action="FailJob", on_exit_codes=codes)
 
 
 def cron_job_args(args: OpsCronJobArgs, context: Context) -> batch.v1.CronJobInitArgs:
@@ -133,7 +135,8 @@ def cron_job_args(args: OpsCronJobArgs, context: Context) -> batch.v1.CronJobIni
         spec=batch.v1.CronJobSpecArgs(
             schedule=args.schedule.cron,
             time_zone=time_zone(args, context.settings),
-            suspend=context.settings.maintenance,
+            # Left out and not false: so it is `ops maintenance` that may suspend a job, and a deployment leaves it so.
+            suspend=context.settings.maintenance or None,
             concurrency_policy="Forbid",
             # Without it, a job that was suspended fires every missed run at once when it is resumed.
             starting_deadline_seconds=args.schedule.catch_up_seconds,
@@ -145,7 +148,7 @@ def cron_job_args(args: OpsCronJobArgs, context: Context) -> batch.v1.CronJobIni
                     backoff_limit=args.job.retries,
                     active_deadline_seconds=args.job.deadline_seconds,
                     ttl_seconds_after_finished=7 * DAY_SECONDS,
-                    pod_failure_policy=_failure_policy(),
+                    pod_failure_policy=_failure_policy(args.job),
                     template=pod_args(args, context),
                 ),
             ),
@@ -173,10 +176,7 @@ class OpsCronJob(pulumi.ComponentResource):
         super().__init__("crypto:ops:CronJob", name, None, opts)
         metadata = context.metadata(args.name, "operations", args.schedule.section)
         if role_arn is not None:
-            metadata.annotations = {
-                **section_annotations(args.schedule.section),
-                "eks.amazonaws.com/role-arn": role_arn,
-            }
+            metadata.annotations = {**section_annotations(args.schedule.section), ROLE_ANNOTATION: role_arn}
         account = core.v1.ServiceAccount(
             f"{name}-service-account",
             core.v1.ServiceAccountInitArgs(metadata=metadata, automount_service_account_token=False),

@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 from pulumi_kubernetes import apps, core, meta, policy
 
-from components import pods
+from components import claims, pods
 from components.context import Context, child
 from components.labels import SKIP_AWAIT, selector
 from runbook.datastores import DatastoreSpec
@@ -17,6 +17,8 @@ from runbook.sections import Section
 from runbook.settings import Resources
 
 DATA_VOLUME: Final = "data"
+# Kubernetes never changes a template; the claims are grown themselves. Only the size: another class is another volume.
+_TEMPLATE_SIZE: Final = "spec.volumeClaimTemplates[0].spec.resources.requests.storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,16 @@ def container(
     )
 
 
-def _claim(args: StatefulArgs, context: Context) -> core.v1.PersistentVolumeClaimArgs:
+def _template(args: StatefulArgs, context: Context) -> core.v1.PersistentVolumeClaimArgs:
     return core.v1.PersistentVolumeClaimArgs(
         metadata=meta.v1.ObjectMetaArgs(name=DATA_VOLUME, labels=selector(args.spec.name)),
-        spec=core.v1.PersistentVolumeClaimSpecArgs(
-            access_modes=["ReadWriteOnce"],
-            storage_class_name=context.settings.storage_class,
-            resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.volume_size}),
-        ),
+        spec=claims.spec(args.volume_size, context),
     )
+
+
+def _claim_args(args: StatefulArgs, context: Context, ordinal: int) -> core.v1.PersistentVolumeClaimInitArgs:
+    name = claims.name_of(DATA_VOLUME, args.spec.name, ordinal)
+    return claims.claim_args(name, args.section, args.spec.name, args.volume_size, context)
 
 
 def _pod(args: StatefulArgs) -> pods.PodArgs:
@@ -110,7 +113,7 @@ def stateful_set_args(args: StatefulArgs, context: Context) -> apps.v1.StatefulS
                 when_deleted="Retain", when_scaled="Retain"
             ),
             template=pods.template(_pod(args), context.settings),
-            volume_claim_templates=[_claim(args, context)],
+            volume_claim_templates=[_template(args, context)],
         ),
     )
 
@@ -162,10 +165,23 @@ class StatefulDatastore(pulumi.ComponentResource):
         ]
         headless = core.v1.Service(f"{name}-headless", service_args(args, context, headless=True), child(self))
         self.service = core.v1.Service(f"{name}-service", service_args(args, context, headless=False), child(self))
+        volumes = [
+            core.v1.PersistentVolumeClaim(
+                f"{name}-claim-{ordinal}",
+                _claim_args(args, context, ordinal),
+                child(self, protect=context.settings.protect, retain_on_delete=True),
+            )
+            for ordinal in range(args.replicas)
+        ]
         self.stateful_set = apps.v1.StatefulSet(
             f"{name}-stateful-set",
             stateful_set_args(args, context),
-            child(self, depends_on=[account, headless, *maps], protect=context.settings.protect),
+            child(
+                self,
+                depends_on=[account, headless, *maps, *volumes],
+                protect=context.settings.protect,
+                ignore_changes=[_TEMPLATE_SIZE],
+            ),
         )
         self.disruption_budget = policy.v1.PodDisruptionBudget(
             f"{name}-disruption-budget",

@@ -60,7 +60,7 @@ def declare(settings: Settings) -> System:
     storage = BackupStorage("backups", context, providers.options(providers.aws_provider(settings)))
     app_config = AppConfig("app", context, cluster)
     stores = datastores.declare(context, cluster)
-    _exporters(context, stores, cluster)
+    _exporters(context, storage, stores, cluster)
     microservices = _services(context, app_config, stores, cluster)
     maintenance = Maintenance("maintenance", context, cluster)
     jobs = _jobs(context, storage, cluster)
@@ -71,9 +71,12 @@ def declare(settings: Settings) -> System:
     return System(namespace, storage, microservices, jobs, edge)
 
 
-def _exporters(context: Context, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions) -> None:
+def _exporters(
+    context: Context, storage: BackupStorage, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions
+) -> None:
     for spec in exporters.ALL:
-        Exporter(spec.name, spec, context, stores, cluster)
+        role = storage.reader_arn if spec is exporters.BACKUP_EXPORTER else None
+        Exporter(spec.name, spec, context, stores if spec.datastore else (), cluster, role)
 
 
 def _services(

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from local.errors import LocalError
 from local.paths import Instance, InstanceError
@@ -23,10 +24,17 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="exports for a shell")
     preview = commands.add_parser("preview", help="what `pulumi up` would change")
     preview.add_argument("--stack", default="local")
+    commands.add_parser("review", help="what a pull request is told: previews, findings, one comment")
+    publish = commands.add_parser("publish-review", help="write that comment to the pull request")
+    publish.add_argument("folder", type=Path)
     render = commands.add_parser("render", help="a stack's Kubernetes objects as YAML, without a cluster")
     render.add_argument("--stack", default="local")
+    rules = commands.add_parser("rules", help="rules and routes of alerts as the files of Prometheus and Alertmanager")
+    rules.add_argument("--stack", default="local")
     commands.add_parser("lint-manifests", help="render every stack and have independent linters judge it")
+    commands.add_parser("lint-workflows", help="have actionlint judge the workflows of GitHub Actions")
     commands.add_parser("docs", help="write the generated pages of docs/ anew")
+    commands.add_parser("metric-names", help="record the metrics of the running environment for the tests")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/")
     test.add_argument("arguments", nargs="*", help="passed on to pytest")
@@ -88,11 +96,31 @@ def _preview(instance: Instance, arguments: argparse.Namespace) -> int:
     return preview(instance, arguments.stack)
 
 
+def _review(instance: Instance, _: argparse.Namespace) -> int:
+    from local.review import review
+
+    return review(instance)
+
+
+def _publish_review(_: Instance, arguments: argparse.Namespace) -> int:
+    from local.pull_request import publish
+
+    print(publish((arguments.folder / "comment.md").read_text()))
+    return 0
+
+
 def _render(_: Instance, arguments: argparse.Namespace) -> int:
     from local.manifests import render
 
     written = render.write(arguments.stack)
     print(f"{len(written)} objects in {render.FOLDER / arguments.stack}")
+    return 0
+
+
+def _rules(_: Instance, arguments: argparse.Namespace) -> int:
+    from local import rules
+
+    print("\n".join(str(path) for path in rules.write(arguments.stack)))
     return 0
 
 
@@ -102,11 +130,24 @@ def _lint_manifests(_: Instance, __: argparse.Namespace) -> int:
     return lint()
 
 
+def _lint_workflows(_: Instance, __: argparse.Namespace) -> int:
+    from local.workflows import lint
+
+    return lint()
+
+
 def _docs(_: Instance, __: argparse.Namespace) -> int:
     from local import docs
 
     changed = docs.write()
     print("\n".join(str(path) for path in changed) or "every generated page was current")
+    return 0
+
+
+def _metric_names(instance: Instance, _: argparse.Namespace) -> int:
+    from local import metric_names
+
+    print(f"{metric_names.record(instance)} metrics in {metric_names.FILE}")
     return 0
 
 
@@ -131,9 +172,14 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "logs": _cluster,
     "env": _env,
     "preview": _preview,
+    "review": _review,
+    "publish-review": _publish_review,
     "render": _render,
+    "rules": _rules,
     "lint-manifests": _lint_manifests,
+    "lint-workflows": _lint_workflows,
     "docs": _docs,
+    "metric-names": _metric_names,
     "config-schema": _config_schema,
     "test": _test,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from local import runbook_page
 from local.pulumi_cli import PROJECT_ROOT
 from local.stack_files import stack_values
 from policies import page as policies_page
@@ -14,6 +15,7 @@ from runbook.sections import RUNBOOK_PAGE
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     RUNBOOK_PAGE: printed.markdown,
+    runbook_page.PAGE: runbook_page.page,
     "docs/policies.md": policies_page.markdown,
     "docs/network.md": lambda: network_page.markdown(settings.load(stack_values("prod"))),
 }

@@ -44,12 +44,12 @@ def preview(instance: Instance, stack: str) -> int:
         own = {name: value for name, value in cli.variables.items() if name in ("PATH", "PULUMI_HOME")}
         return PulumiCli(cli.program, own).preview(stack)
     print(f"offline: no {BACKEND_VARIABLE} is set, so this shows what a first deployment would create", file=sys.stderr)
-    with _throwaway(cli, stack) as (offline, config):
+    with throwaway(cli, stack) as (offline, config):
         return offline.preview(stack, ["--config-file", str(config)])
 
 
 @contextmanager
-def _throwaway(cli: PulumiCli, stack: str) -> Generator[tuple[PulumiCli, Path]]:
+def throwaway(cli: PulumiCli, stack: str) -> Generator[tuple[PulumiCli, Path]]:
     """A CLI with a state that is gone afterwards, and a copy of the stack's file that it may write to."""
     with tempfile.TemporaryDirectory(prefix="crypto-preview-") as folder:
         config = Path(folder) / f"Pulumi.{stack}.yaml"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +98,34 @@ def check_stack(stack: str) -> None:
 
 def policy_pack(stack: str) -> list[str]:
     """Arguments that judge a stack by the policy pack, with the stack's own tightening of it where there is one."""
+    config = policy_config(stack)
+    own = ["--policy-pack-config", str(config)] if config else []
+    return ["--policy-pack", pack(), *own]
+
+
+def policy_config(stack: str) -> Path | None:
+    """The file with the stack's own configuration of the pack, where it has one."""
     config = PROJECT_ROOT / POLICY_PACK / "config" / f"{stack}.json"
-    own = ["--policy-pack-config", str(config)] if config.is_file() else []
-    return ["--policy-pack", POLICY_PACK, *own]
+    return config if config.is_file() else None
+
+
+def pack() -> str:
+    """The pack's own program, which the engine starts without a language host; else the folder, which needs one."""
+    program = Path(sys.executable).with_name("crypto-policy-pack")
+    return str(program) if program.is_file() else POLICY_PACK
+
+
+def without_automatic_log(home: Path) -> None:
+    """Keeps the engine from writing every property of every call into a compressed log of its own in ``home``.
+
+    That was a third of a preview's time, and the engine has no setting for it; it goes on without where the folder
+    cannot be made. What ``-v`` asks for is logged as ever.
+    """
+    logs = home / "logs"
+    if logs.is_dir():
+        shutil.rmtree(logs)
+    home.mkdir(parents=True, exist_ok=True)
+    logs.touch()
 
 
 def variables(state: Path) -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,14 +47,27 @@ def variables(instance: Instance) -> dict[str, str]:
 
 
 def search_path(bin_dir: Path, environ: Mapping[str, str] | None = None) -> list[Path]:
-    """Folders that go before PATH: the toolchain, the virtual environment with ``ops``, and uv where PATH has none.
+    """Folders that go before PATH: the toolchain, the virtual environment with ``ops``, and uv itself.
 
-    The engine starts Python programs through uv. `uv run` says in UV where it is itself.
+    The engine starts Python programs through uv. `uv run` says in UV where it is. PATH may have none, or a version
+    manager's script, which takes longer to find uv than uv takes for its work, and hides behind a PATH of its own here.
     """
     given = os.environ if environ is None else environ
     uv = given.get("UV")
-    hidden = uv and shutil.which("uv", path=given.get("PATH")) is None
-    return [bin_dir, Path(sys.executable).parent, *([Path(uv).parent] if uv and hidden else [])]
+    return [bin_dir, Path(sys.executable).parent, *([_folder_of(Path(uv), bin_dir.parent)] if uv else [])]
+
+
+def _folder_of(program: Path, beside: Path) -> Path:
+    """A folder with a link to the program and nothing else, which may go before PATH."""
+    digest = hashlib.sha256(str(program).encode()).hexdigest()[:12]
+    folder = beside / f"{program.name}-{digest}"
+    link = folder / program.name
+    if not link.is_symlink():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{program.name}.{os.getpid()}"
+        partial.symlink_to(program)
+        partial.replace(link)
+    return folder
 
 
 def exports(values: Mapping[str, str], folders: list[Path]) -> str:

@@ -32,7 +32,7 @@ from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform import install as platform
 from local.platform.names import addresses
-from local.pulumi_cli import PulumiCli
+from local.pulumi_cli import PulumiCli, without_automatic_log
 from local.report import Report, ToolchainLines
 from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
 from local.summary import summary
@@ -198,6 +198,7 @@ def pulumi_cli(instance: Instance, tools: dict[str, Path]) -> PulumiCli:
     pulumi_locks.clear_dead(state)
     toolchain.install_plugins(home, tools)
     install_plugin(home, Path(sys.executable))
+    without_automatic_log(home)
     folders = os.pathsep.join(map(str, shell.search_path(toolchain.bin_dir())))
     variables = {**shell.variables(instance), "PATH": f"{folders}{os.pathsep}{os.environ.get('PATH', '')}"}
     return PulumiCli(tools["pulumi"], variables)

@@ -1,8 +1,5 @@
-"""Starts the policy pack's server. The engine runs this file; it never returns, so everything else lies in modules."""
+"""Starts the policy pack's server where the engine runs this folder (``--policy-pack policies``). It never returns."""
 
-from pulumi_policy import EnforcementLevel, PolicyPack
+from policies.protocol.server import main
 
-from policies.adapter import Adapter
-from policies.catalogue import ALL
-
-PolicyPack(name="crypto", policies=Adapter(ALL).policies(), enforcement_level=EnforcementLevel.MANDATORY)
+main()

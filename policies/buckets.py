@@ -19,11 +19,12 @@ from policies.model import (
     decide,
     expect,
     expect_equal,
-    expect_present,
+    expect_some,
     undecided,
 )
 from policies.plain import MISSING, Node
 from policies.values import whole
+from runbook import bucket as places
 from runbook import thresholds
 from runbook.sections import Section
 
@@ -40,7 +41,7 @@ _RETENTION: Final = thresholds.BACKUP_RETENTION
 
 def _encryption(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     rules = resource.at("rules")
-    yield expect_present(rules, "at least one rule")
+    yield expect_some(rules, "at least one rule")
     for rule in rules.elements():
         algorithm = rule.at("applyServerSideEncryptionByDefault", "sseAlgorithm")
         yield expect(algorithm, lambda value: value in _ALGORITHMS, " or ".join(_ALGORITHMS))
@@ -87,6 +88,29 @@ def _above_zero(node: Node) -> bool:
     return isinstance(node.value, int) and node.value > 0
 
 
+def _spared(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    for rule in resource.at("rules").elements():
+        if rule.at("status").value != "Disabled" and rule.at("expiration", "days").present:
+            yield _only_superseded(rule)
+
+
+def _only_superseded(rule: Node) -> Judgement:
+    """An age is no reason to end a backup: the tag says that a newer one restores."""
+    filters, path = rule.at("filter"), f"{rule.path}.filter"
+    allowed = (
+        f"only what is tagged {places.SUPERSEDED_TAG}={places.SUPERSEDED_VALUE}, or a folder that holds no backups"
+    )
+    prefixes = [filters.at("prefix"), filters.at("and", "prefix"), rule.at("prefix")]
+    tags = [filters.at("and", "tags", places.SUPERSEDED_TAG), filters.at("tag", "value")]
+    if any(tag.value == places.SUPERSEDED_VALUE for tag in tags):
+        return decide(True, path, "tagged", allowed)
+    if any(node.unknown for node in (filters, *prefixes, *tags)):
+        return undecided(path, allowed)
+    prefix = next((node.text for node in prefixes if node.text), "")
+    backups = not prefix or any(kind in prefix.split("/") for kind in places.BACKUP_KINDS)
+    return decide(not backups, path, f"everything under {prefix!r}", allowed)
+
+
 def _companions(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     for bucket in index.of(kinds.BUCKET):
         for kind, name in _COMPANIONS.items():
@@ -94,15 +118,35 @@ def _companions(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Ju
 
 
 def _has_companion(index: StackIndex, bucket: Resource, kind: str, name: str) -> Judgement:
-    verdicts = [refers(other, other.at("bucket"), bucket, bucket.at("bucket")) for other in index.of(kind)]
+    verdicts = [
+        refers(other, other.at("bucket"), bucket, bucket.at("bucket")) for other in index.attached(kind, bucket)
+    ]
     path, allowed = f"its {name}", f"a {name} of this bucket"
     if True not in verdicts and None in verdicts:
         return undecided(path, allowed)
     return decide(True in verdicts, path, "missing", allowed)
 
 
-def _meta(name: str, description: str, remediation: str, *parameters: Parameter) -> Meta:
-    return Meta(name, description, Severity.HIGH, Section.DATABASE_BACKUP, remediation, parameters=parameters)
+# Controls of public frameworks that ask for the same.
+_REFERENCES: Final = {
+    "bucket-encryption": "AWS FSBP S3.17",
+    "bucket-versioning": "AWS FSBP S3.14",
+    "bucket-public-access": "CIS AWS 2.1.4; AWS FSBP S3.1",
+    "bucket-retention": "AWS FSBP S3.13",
+}
+
+
+def _meta(name: str, description: str, remediation: str, *parameters: Parameter, waivable: bool = True) -> Meta:
+    return Meta(
+        name,
+        description,
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        remediation,
+        parameters=parameters,
+        waivable=waivable,
+        reference=_REFERENCES.get(name, ""),
+    )
 
 
 RULES: Final = (
@@ -129,6 +173,7 @@ RULES: Final = (
             "bucket-public-access",
             "Backups are never public.",
             f"Set {', '.join(_PUBLIC_ACCESS)} to true.",
+            waivable=False,
         ),
         kinds.one_of(kinds.BUCKET_PUBLIC_ACCESS),
         _public_access,
@@ -142,6 +187,15 @@ RULES: Final = (
         ),
         kinds.one_of(kinds.BUCKET_LIFECYCLE),
         _retention,
+    ),
+    ResourceRule(
+        _meta(
+            "bucket-spares-what-restores",
+            "No backup ends by its age alone: the newest that is proven stays, however old it is.",
+            "Filter the rule by the tag that `ops backups prune` sets (filter.and.tags superseded: true).",
+        ),
+        kinds.one_of(kinds.BUCKET_LIFECYCLE),
+        _spared,
     ),
     StackRule(
         _meta(

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from policies import kinds, pods
-from policies.index import StackIndex, refers
+from policies.environment import files
+from policies.index import StackIndex
 from policies.model import (
     Judgement,
     Meta,
@@ -22,9 +23,9 @@ from policies.model import (
     expect,
     undecided,
 )
-from policies.plain import MISSING, UNKNOWN, Marker, Node, Plain
+from policies.plain import MISSING, UNKNOWN, Marker, Node
 from policies.values import number_of_bytes
-from runbook import datastores
+from runbook import datastores, practices
 from runbook.sections import Section
 
 _DIRECTIVE: Final = re.compile(r"^[ \t]*maxmemory[ \t]+\"?(\d+)([a-zA-Z]*)\"?[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -66,13 +67,14 @@ def _judge_redis(index: StackIndex, redis: Resource) -> Iterable[Judgement]:
 
 def _judge_container(index: StackIndex, redis: Resource, container: Node) -> Judgement:
     limit, maxmemory = container.at("resources", "limits", "memory"), _configured(index, redis, container)
-    allowed = "a maxmemory below the container's memory limit, with room for a fork"
+    share = practices.REDIS_MAXMEMORY_RATIO.value
+    allowed = f"a maxmemory of at most {share:g} of the container's memory limit: a fork needs the rest"
     if UNKNOWN in (limit.value, maxmemory):
         return undecided("maxmemory", allowed)
     if isinstance(maxmemory, Marker):
         return decide(False, "maxmemory", f"{maxmemory.value} in the arguments and in the mounted ConfigMaps", allowed)
-    wanted = f"more than the maxmemory of {maxmemory} bytes, which is above 0"
-    return expect(limit, lambda value: 0 < maxmemory < number_of_bytes(value), wanted)
+    wanted = f"a limit of which the maxmemory of {maxmemory} bytes is more than 0 and at most {share:g}"
+    return expect(limit, lambda value: 0 < maxmemory <= share * number_of_bytes(value), wanted)
 
 
 def _configured(index: StackIndex, redis: Resource, container: Node) -> int | Marker:
@@ -85,31 +87,12 @@ def _configured(index: StackIndex, redis: Resource, container: Node) -> int | Ma
     hidden = next((word for word in words if isinstance(word, Marker)), None)
     if hidden is not None:
         return hidden
-    texts = list(_mounted_texts(index, redis))
+    texts = [node.value for node in files(index, redis)]
     numbers = [parse_maxmemory(text) for text in texts if isinstance(text, str)]
     stated = [number for number in numbers if number is not None]
     if stated:
         return stated[-1]
     return next((text for text in texts if isinstance(text, Marker)), MISSING)
-
-
-def _mounted_texts(index: StackIndex, workload: Resource) -> Iterable[Plain]:
-    for volume in pods.pod_spec(workload).at("volumes").elements():
-        reference = volume.at("configMap", "name")
-        if not reference.present:
-            continue
-        for config_map in index.of(kinds.CONFIG_MAP):
-            related = refers(workload, reference, config_map, config_map.at("metadata", "name"))
-            if related:
-                yield from _texts(config_map.at("data"))
-            elif related is None:
-                yield UNKNOWN
-
-
-def _texts(data: Node) -> Iterable[Plain]:
-    if data.hidden:
-        yield data.value
-    yield from (node.value for _, node in data.entries())
 
 
 def _protected(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:

@@ -3,34 +3,114 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
+from typing import Final, TypeVar, cast
 
-from policies import kinds
+from policies import kinds, pods
 from policies.model import Resource
 from policies.plain import UNKNOWN, Node
+from policies.selection import Labelled, Owned
 from runbook import services
 
 _NAME_LABELS: Final = ("app", "app.kubernetes.io/name")
+_T = TypeVar("_T")
 
 
 class StackIndex:
-    """All resources by kind, each kind in the order of their URNs. Built once for all rules; never changed after."""
+    """All resources by kind, each kind in the order of their URNs. Built once for all rules.
+
+    What one rule joins, another may ask for again: ``once`` keeps it. Lookups go by name or label and never over all
+    pairs, so that a stack of thousands of resources costs no more a resource than a small one.
+    """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         by_kind: defaultdict[str, list[Resource]] = defaultdict(list)
         for resource in sorted(resources, key=lambda resource: resource.urn):
             by_kind[resource.kind].append(resource)
         self._by_kind = {kind: tuple(found) for kind, found in by_kind.items()}
+        self._kept: dict[Hashable, object] = {}
 
-    def of(self, kind: str) -> tuple[Resource, ...]:
-        """The resources of a kind of ``policies.kinds``."""
-        return self._by_kind.get(kind, ())
+    def of(self, *wanted: str) -> tuple[Resource, ...]:
+        """The resources of some kinds of ``policies.kinds``."""
+        return tuple(resource for kind in wanted for resource in self._by_kind.get(kind, ()))
+
+    def once(self, key: Hashable, build: Callable[[], _T]) -> _T:
+        """What ``build`` makes, made for the first who asks by that key."""
+        if key not in self._kept:
+            self._kept[key] = build()
+        return cast("_T", self._kept[key])
 
     def service_deployments(self) -> tuple[tuple[Resource, services.ServiceSpec], ...]:
         """The Deployments of the runbook's services."""
         pairs = ((deployment, service_of(deployment)) for deployment in self.of(kinds.DEPLOYMENT))
         return tuple((deployment, spec) for deployment, spec in pairs if spec is not None)
+
+    def named(self, kind: str, name: str | None, namespace: str | None) -> bool | None:
+        """Whether an object of that kind, name and namespace is declared; None while a name is not yet known."""
+        if name is None:
+            return None
+        known, unsure = self.once(f"names of {kind}", lambda: self._names(kind))
+        spaces = known.get(name)
+        if spaces is not None and (namespace is None or namespace in spaces or None in spaces):
+            return True
+        return None if unsure else False
+
+    def _names(self, kind: str) -> tuple[dict[str, set[str | None]], bool]:
+        found: defaultdict[str, set[str | None]] = defaultdict(set)
+        unsure = False
+        for resource in self.of(kind):
+            name = resource.object_name
+            if name is None:
+                unsure = unsure or resource.at("metadata", "name").hidden
+            else:
+                found[name].add(resource.namespace)
+        return dict(found), unsure
+
+    def attached(self, kind: str, target: Resource) -> list[Resource]:
+        """The resources of a kind whose ``bucket`` is, or may be, the target: what ``refers`` has to look at."""
+        named, linked, hidden = self.once(f"attached {kind}", lambda: self._attachments(kind))
+        identity = target.at("bucket")
+        by_name = named.get(identity.text, []) if identity.text is not None else list(self.of(kind))
+        found = [*by_name, *linked.get(target.urn, ()), *hidden]
+        return list({resource.urn: resource for resource in found}.values())
+
+    def _attachments(
+        self, kind: str
+    ) -> tuple[dict[str | None, list[Resource]], dict[str, list[Resource]], list[Resource]]:
+        named: defaultdict[str | None, list[Resource]] = defaultdict(list)
+        linked: defaultdict[str, list[Resource]] = defaultdict(list)
+        hidden: list[Resource] = []
+        for resource in self.of(kind):
+            reference = resource.at("bucket")
+            (hidden if reference.hidden else named[reference.text]).append(resource)
+            for urn in resource.links.get("bucket", ()):
+                linked[urn].append(resource)
+        return dict(named), dict(linked), hidden
+
+    @cached_property
+    def pods(self) -> Labelled:
+        """The pods of every workload, by their labels."""
+        return Labelled((workload, pods.template(workload).at("metadata", "labels")) for workload in self.workloads)
+
+    @cached_property
+    def services(self) -> Labelled:
+        """The Services by their own labels."""
+        return Labelled((service, service.at("metadata", "labels")) for service in self.of(kinds.SERVICE))
+
+    @cached_property
+    def workloads(self) -> tuple[Resource, ...]:
+        """Everything that runs pods."""
+        return tuple(each for kind in sorted(kinds.WORKLOADS) for each in self.of(kind))
+
+    def selecting(self, kind: str, place: tuple[str, ...]) -> Owned:
+        """Which resources of a kind select which workloads, by the labels at ``place``."""
+        return self.once(f"selecting by {kind}", lambda: Owned(self.of(kind), place, self.pods))
+
+    @cached_property
+    def systems(self) -> tuple[Resource, ...]:
+        """The namespaces of the stack, owned or adopted: where a rule says what is missing altogether."""
+        return self.of(kinds.NAMESPACE, kinds.NAMESPACE_PATCH)
 
 
 def service_of(resource: Resource) -> services.ServiceSpec | None:
@@ -47,8 +127,11 @@ def refers(source: Resource, node: Node, target: Resource, identity: Node) -> bo
     property of the resource. It is also proof where the reference is such a property itself (``bucket``), but not deep
     inside of one (``spec``), which may have been computed from many. None: nothing can tell.
     """
-    key, _, below = node.path.partition(".")
-    linked = target.urn in source.links.get(key, ())
+    if not source.links:
+        linked, below = False, ""
+    else:
+        key, _, below = node.path.partition(".")
+        linked = target.urn in source.links.get(key, ())
     if linked and not below:
         return True
     if node.text is not None and identity.text is not None:
@@ -60,5 +143,5 @@ def refers(source: Resource, node: Node, target: Resource, identity: Node) -> bo
 
 def same_namespace(one: Resource, other: Resource) -> bool:
     """Two objects can be in the same namespace; an unreadable namespace is no reason to part them."""
-    mine, theirs = (resource.at("metadata", "namespace").text for resource in (one, other))
+    mine, theirs = one.namespace, other.namespace
     return mine is None or theirs is None or mine == theirs

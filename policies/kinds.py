@@ -15,6 +15,25 @@ CRON_JOB: Final = "batch/CronJob"
 POD: Final = "core/Pod"
 CONFIG_MAP: Final = "core/ConfigMap"
 NAMESPACE: Final = "core/Namespace"
+NAMESPACE_PATCH: Final = "core/NamespacePatch"
+SECRET: Final = "core/Secret"  # noqa: S105 (a kind, and none of them)
+SERVICE: Final = "core/Service"
+SERVICE_ACCOUNT: Final = "core/ServiceAccount"
+QUOTA: Final = "core/ResourceQuota"
+LIMIT_RANGE: Final = "core/LimitRange"
+PRIORITY_CLASS: Final = "scheduling.k8s.io/PriorityClass"
+INGRESS: Final = "networking.k8s.io/Ingress"
+NETWORK_POLICY: Final = "networking.k8s.io/NetworkPolicy"
+ROLE: Final = "rbac.authorization.k8s.io/Role"
+CLUSTER_ROLE: Final = "rbac.authorization.k8s.io/ClusterRole"
+ROLE_BINDING: Final = "rbac.authorization.k8s.io/RoleBinding"
+CLUSTER_ROLE_BINDING: Final = "rbac.authorization.k8s.io/ClusterRoleBinding"
+CERTIFICATE: Final = "cert-manager.io/Certificate"
+ISSUER: Final = "cert-manager.io/Issuer"
+CLUSTER_ISSUER: Final = "cert-manager.io/ClusterIssuer"
+PROMETHEUS_RULE: Final = "monitoring.coreos.com/PrometheusRule"
+ALERTMANAGER_CONFIG: Final = "monitoring.coreos.com/AlertmanagerConfig"
+SERVICE_MONITOR: Final = "monitoring.coreos.com/ServiceMonitor"
 HPA: Final = "autoscaling/HorizontalPodAutoscaler"
 PDB: Final = "policy/PodDisruptionBudget"
 BUCKET: Final = "aws:s3/Bucket"
@@ -22,15 +41,24 @@ BUCKET_ENCRYPTION: Final = "aws:s3/BucketServerSideEncryptionConfiguration"
 BUCKET_VERSIONING: Final = "aws:s3/BucketVersioning"
 BUCKET_PUBLIC_ACCESS: Final = "aws:s3/BucketPublicAccessBlock"
 BUCKET_LIFECYCLE: Final = "aws:s3/BucketLifecycleConfiguration"
+BUCKET_POLICY: Final = "aws:s3/BucketPolicy"
+BUCKET_LOCK: Final = "aws:s3/BucketObjectLockConfiguration"
+IAM_POLICY: Final = "aws:iam/Policy"
+IAM_ROLE: Final = "aws:iam/Role"
+IAM_ROLE_POLICY: Final = "aws:iam/RolePolicy"
 KMS_KEY: Final = "aws:kms/Key"
 
 LONG_RUNNING: Final = frozenset({DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET})
 WORKLOADS: Final = LONG_RUNNING | {JOB, CRON_JOB, POD}
+ROLES: Final = frozenset({ROLE, CLUSTER_ROLE})
+BINDINGS: Final = frozenset({ROLE_BINDING, CLUSTER_ROLE_BINDING})
 
 _SECOND_NAMES: Final = {
     "extensions/Deployment": DEPLOYMENT,
     "extensions/DaemonSet": DAEMON_SET,
     "extensions/ReplicaSet": REPLICA_SET,
+    "extensions/Ingress": "networking.k8s.io/Ingress",
+    "extensions/NetworkPolicy": "networking.k8s.io/NetworkPolicy",
 }
 # Components of the SDK: what they render is registered as resources of its own.
 _RENDERERS: Final = frozenset({"yaml", "helm.sh", "kustomize"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from policies import kinds
 from policies.plain import MISSING, SECRET, UNKNOWN, Node, Plain, show
@@ -54,6 +54,8 @@ class Resource:
     properties: dict[str, Plain]
     protect: bool = False
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    # What rules have found out about the resource and others ask for again (its containers, say).
+    notes: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     @property
     def kind(self) -> str:
@@ -64,6 +66,16 @@ class Resource:
     def root(self) -> Node:
         """All properties."""
         return Node(self.properties)
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace, where it is stated and known."""
+        return self.at("metadata", "namespace").text
+
+    @property
+    def object_name(self) -> str | None:
+        """The name in Kubernetes, where it is stated and known."""
+        return self.at("metadata", "name").text
 
     def at(self, *keys: str) -> Node:
         """A place in the properties."""
@@ -80,26 +92,37 @@ class Judgement:
     allowed: str
 
 
+# Most facts pass, and nobody hears of them: they need no words.
+PASSED: Final = Judgement(Outcome.PASSED, "", "", "")
+
+
 def expect(node: Node, test: Callable[[Plain], bool], allowed: str) -> Judgement:
     """Judge the value at ``node``: ``test`` says whether it is as ``allowed`` words it; a ValueError counts as no.
 
     An unknown value is not judged yet. A secret fails: what cannot be read cannot be vouched for.
     """
-    found = show(node.value)
-    if node.value is UNKNOWN:
-        return Judgement(Outcome.UNKNOWN, node.path, found, allowed)
-    if node.value is SECRET:
-        return Judgement(Outcome.VIOLATED, node.path, found, f"{allowed}, stated in plain")
+    value = node.value
+    if value is UNKNOWN:
+        return undecided(node.path, allowed)
+    if value is SECRET:
+        return Judgement(Outcome.VIOLATED, node.path, show(value), f"{allowed}, stated in plain")
     try:
-        passed = test(node.value)
+        passed = test(value)
     except ValueError:
         passed = False
-    return Judgement(Outcome.PASSED if passed else Outcome.VIOLATED, node.path, found, allowed)
+    if passed:
+        return PASSED
+    return Judgement(Outcome.VIOLATED, node.path, show(value), allowed)
 
 
 def expect_present(node: Node, allowed: str) -> Judgement:
     """Judge that there is a value, be it a secret or not yet known."""
-    return decide(node.value is not MISSING, node.path, show(node.value), allowed)
+    return decide(False, node.path, show(node.value), allowed) if node.value is MISSING else PASSED
+
+
+def expect_some(node: Node, allowed: str) -> Judgement:
+    """Judge that there is a list with something in it, or one that is a secret or not yet known."""
+    return decide(node.value not in (MISSING, []), node.path, show(node.value), allowed)
 
 
 def expect_equal(node: Node, wanted: Plain) -> Judgement:
@@ -109,7 +132,7 @@ def expect_equal(node: Node, wanted: Plain) -> Judgement:
 
 def decide(passed: bool, path: str, found: str, allowed: str) -> Judgement:
     """A judgement that the rule came to by itself."""
-    return Judgement(Outcome.PASSED if passed else Outcome.VIOLATED, path, found, allowed)
+    return PASSED if passed else Judgement(Outcome.VIOLATED, path, found, allowed)
 
 
 def undecided(path: str, allowed: str) -> Judgement:
@@ -133,7 +156,11 @@ StackJudge: TypeAlias = "Callable[[StackIndex, Parameters], Iterable[tuple[Resou
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What is said about a rule. ``remediation`` tells a reader of a violation what to do."""
+    """What is said about a rule. ``remediation`` tells a reader of a violation what to do.
+
+    ``reference`` names the controls of public frameworks that ask for the same, where some do. A rule that is not
+    ``waivable`` holds for everybody.
+    """
 
     name: str
     description: str
@@ -142,6 +169,8 @@ class Meta:
     remediation: str
     level: Level = Level.MANDATORY
     parameters: tuple[Parameter, ...] = ()
+    waivable: bool = True
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

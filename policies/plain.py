@@ -7,7 +7,6 @@ and that compare unequal to anything. Rules never see one: they see dicts, lists
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias, cast
 
@@ -25,6 +24,7 @@ SECRET: Final = Marker.SECRET
 MISSING: Final = Marker.MISSING
 
 Plain: TypeAlias = "bool | int | float | str | Marker | list[Plain] | dict[str, Plain] | None"
+Scalar: TypeAlias = "str | int | float | Marker"
 Path: TypeAlias = tuple[str | int, ...]
 
 # The engine's wire format. The SDK has the same constants, but importing it costs half a second, which judging an
@@ -137,29 +137,47 @@ def show(value: Plain) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
 class Node:
     """A place in a resource's properties: ``value`` there, and ``path`` as people write it.
 
     Walking never raises. Below an unknown or secret value everything is unknown or secret; elsewhere what is not there
-    is MISSING, and so is a null.
+    is MISSING, and so is a null. A walk is the inner loop of every rule: the path is put together only when asked for.
     """
 
-    value: Plain
-    path: str = ""
+    __slots__ = ("_above", "_step", "value")
+
+    def __init__(self, value: Plain, above: Node | None = None, step: tuple[str, ...] | int = ()) -> None:
+        self.value = value
+        self._above = above
+        self._step = step
+
+    @property
+    def path(self) -> str:
+        """The place as people write it: keys joined by dots, elements of lists by name where they have one."""
+        if self._above is None:
+            return ""
+        above, step = self._above.path, self._step
+        if isinstance(step, int):
+            return f"{above}[{'*' if self._above.hidden else _label(self.value, step)}]"
+        return ".".join((above, *step)) if above else ".".join(step)
 
     def at(self, *keys: str) -> Node:
         """The place below, by keys of maps."""
-        node = self
+        value = self.value
         for key in keys:
-            node = Node(_child(node.value, key), f"{node.path}.{key}" if node.path else key)
-        return node
+            if not isinstance(value, dict):
+                value = value if value is UNKNOWN or value is SECRET else MISSING
+                break
+            value = value.get(key, MISSING)
+            if value is None:
+                value = MISSING
+        return Node(value, self, keys)
 
     def elements(self) -> tuple[Node, ...]:
         """The elements of a list, by name where they have one. An unknown or secret list has one such element."""
         if isinstance(self.value, list):
-            return tuple(Node(element, f"{self.path}[{_label(element, i)}]") for i, element in enumerate(self.value))
-        return (Node(self.value, f"{self.path}[*]"),) if self.hidden else ()
+            return tuple([Node(element, self, position) for position, element in enumerate(self.value)])
+        return (Node(self.value, self, 0),) if self.hidden else ()
 
     def entries(self) -> tuple[tuple[str, Node], ...]:
         """The entries of a map; none where there is no map."""
@@ -187,12 +205,15 @@ class Node:
         """The value if it is text."""
         return self.value if isinstance(self.value, str) else None
 
+    @property
+    def scalar(self) -> Scalar:
+        """The value for sets and keys: a list or map, which cannot stand there, counts as missing."""
+        return self.value if isinstance(self.value, (str, int, float, Marker)) else MISSING
 
-def _child(value: Plain, key: str) -> Plain:
-    if value is UNKNOWN or value is SECRET:
-        return value
-    child = value.get(key, MISSING) if isinstance(value, dict) else MISSING
-    return MISSING if child is None else child
+    @property
+    def number(self) -> int | None:
+        """The value if it is a whole number."""
+        return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
 
 
 def _label(element: Plain, position: int) -> str:

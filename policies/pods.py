@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, cast
 
 from policies import kinds
 from policies.model import Resource
@@ -30,7 +30,9 @@ def template(resource: Resource) -> Node:
 
 def pod_spec(resource: Resource) -> Node:
     """The pod's ``spec`` of a workload."""
-    return template(resource).at("spec")
+    if "pod" not in resource.notes:
+        resource.notes["pod"] = template(resource).at("spec")
+    return cast("Node", resource.notes["pod"])
 
 
 def main_containers(resource: Resource) -> tuple[Node, ...]:
@@ -44,7 +46,15 @@ def named_container(resource: Resource, name: str) -> tuple[Node, ...]:
     return tuple(node for node in containers if node.at("name").text == name) or containers[:1]
 
 
-def all_containers(resource: Resource) -> Iterable[Node]:
+def all_containers(resource: Resource) -> tuple[Node, ...]:
     """Every container, init containers included."""
-    yield from main_containers(resource)
-    yield from pod_spec(resource).at("initContainers").elements()
+    if "containers" not in resource.notes:
+        initial = pod_spec(resource).at("initContainers").elements()
+        resource.notes["containers"] = (*main_containers(resource), *initial)
+    return cast("tuple[Node, ...]", resource.notes["containers"])
+
+
+def port_names(container: Node) -> frozenset[str | int]:
+    """Names and numbers of the ports that a container declares."""
+    ports = [port.at(key).scalar for port in container.at("ports").elements() for key in ("name", "containerPort")]
+    return frozenset(port for port in ports if isinstance(port, (str, int)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policies import kinds, pods
+from policies import kinds
 from policies.index import StackIndex, refers, same_namespace
 from policies.model import (
     Judgement,
@@ -62,9 +62,22 @@ def _no_static_replicas(index: StackIndex, _: Parameters) -> Iterable[tuple[Reso
 
 def _owned(index: StackIndex, workload: Resource) -> int | None:
     """How many autoscalers target the workload; None while one of them may or may not."""
-    verdicts = [_targets(hpa, workload) for hpa in index.of(kinds.HPA) if same_namespace(hpa, workload)]
+    named, unsure = index.once("autoscalers by target", lambda: _by_target(index))
+    name = workload.at("metadata", "name")
+    candidates = index.of(kinds.HPA) if name.hidden else (*named.get(name.text or "", ()), *unsure)
+    verdicts = [_targets(hpa, workload) for hpa in candidates if same_namespace(hpa, workload)]
     sure = sum(verdict is True for verdict in verdicts)
     return None if sure == 0 and None in verdicts else sure
+
+
+def _by_target(index: StackIndex) -> tuple[dict[str, list[Resource]], list[Resource]]:
+    """Autoscalers by their target's name, and those whose target is not yet known."""
+    named: dict[str, list[Resource]] = {}
+    unsure: list[Resource] = []
+    for hpa in index.of(kinds.HPA):
+        target = hpa.at("spec", "scaleTargetRef", "name").text
+        (unsure if target is None else named.setdefault(target, [])).append(hpa)
+    return named, unsure
 
 
 def _targets(hpa: Resource, workload: Resource) -> bool | None:
@@ -77,27 +90,14 @@ def _targets(hpa: Resource, workload: Resource) -> bool | None:
 
 def _has_budget(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     for deployment, _spec in index.service_deployments():
-        labels = pods.template(deployment).at("metadata", "labels")
-        verdicts = [
-            _selects(budget.at("spec", "selector", "matchLabels"), labels)
-            for budget in index.of(kinds.PDB)
-            if same_namespace(budget, deployment)
-        ]
+        budgets = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels"))
+        found = budgets.by(deployment)
         allowed = "one PodDisruptionBudget whose selector matches the pods' labels"
-        sure = sum(verdict is True for verdict in verdicts)
-        if sure == 0 and None in verdicts:
+        if found.any is None:
             yield deployment, undecided("its PodDisruptionBudget", allowed)
         else:
-            yield deployment, decide(sure == 1, "its PodDisruptionBudget", f"declared {sure} times", allowed)
-
-
-def _selects(selector: Node, labels: Node) -> bool | None:
-    if selector.hidden or labels.hidden:
-        return None
-    pairs = [(wanted, labels.at(key)) for key, wanted in selector.entries()]
-    if any(not (wanted.hidden or found.hidden) and wanted.value != found.value for wanted, found in pairs):
-        return False
-    return None if any(wanted.hidden or found.hidden for wanted, found in pairs) else bool(pairs)
+            told = f"declared {found.sure} times"
+            yield deployment, decide(found.sure == 1, "its PodDisruptionBudget", told, allowed)
 
 
 def _budget_lets_drain(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -109,8 +109,22 @@ def _variable(variable: Node) -> Judgement:
     return decide(not (named and literal), variable.path, "a literal value under a secret's name", allowed)
 
 
-def _meta(name: str, description: str, remediation: str, severity: Severity = Severity.HIGH) -> Meta:
-    return Meta(name, description, severity, Section.ACCESS_REVIEW, remediation)
+# Controls of public frameworks that ask for the same.
+_REFERENCES: Final = {
+    "run-as-non-root": "CIS Kubernetes 5.2.7; NSA Kubernetes Hardening Guide: non-root containers",
+    "no-privilege-escalation": "CIS Kubernetes 5.2.2, 5.2.6; Pod Security restricted",
+    "drop-all-capabilities": "CIS Kubernetes 5.2.8 to 5.2.10; Pod Security restricted",
+    "seccomp-profile": "CIS Kubernetes 5.7.2; Pod Security restricted",
+    "read-only-root": "NSA Kubernetes Hardening Guide: immutable container file systems",
+    "no-host-access": "CIS Kubernetes 5.2.3 to 5.2.5, 5.2.12; Pod Security baseline",
+}
+
+
+def _meta(
+    name: str, description: str, remediation: str, severity: Severity = Severity.HIGH, *, waivable: bool = True
+) -> Meta:
+    section, reference = Section.ACCESS_REVIEW, _REFERENCES[name]
+    return Meta(name, description, severity, section, remediation, reference=reference, waivable=waivable)
 
 
 RULES: Final = (
@@ -128,6 +142,7 @@ RULES: Final = (
             "no-privilege-escalation",
             "No container can gain more rights than it starts with.",
             "Set securityContext.allowPrivilegeEscalation: false on the container, and leave privileged out.",
+            waivable=False,
         ),
         pods.is_workload,
         _no_escalation,
@@ -167,6 +182,7 @@ RULES: Final = (
             "No pod shares the node's network, processes or files.",
             "Leave hostNetwork, hostPID, hostIPC and hostPath volumes out.",
             Severity.CRITICAL,
+            waivable=False,
         ),
         pods.is_workload,
         _no_host_access,
@@ -178,6 +194,8 @@ RULES: Final = (
             Severity.HIGH,
             Section.SECRET_ROTATION,
             "Mount the Secret as files and let the variable (NAME_FILE) say where.",
+            waivable=False,
+            reference="CIS Kubernetes 5.4.1",
         ),
         pods.is_workload,
         _no_secret_in_env,

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+from typing import Final
+
 from policies.plain import Plain
 from runbook import quantity
+
+_DURATION: Final = re.compile(r"(\d+)(ms|[smhdwy])")
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_LONGEST_NUMBER: Final = 60
 
 
 class UnreadableValueError(ValueError):
@@ -21,13 +29,33 @@ def whole(value: Plain) -> int:
     return value
 
 
+def counted(value: Plain) -> int:
+    """A whole number that may stand as text, as in environment variables and quotas.
+
+    Raises:
+        UnreadableValueError: it is something else.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _LONGEST_NUMBER:
+        return int(value)
+    return whole(value)
+
+
 def number_of_bytes(value: Plain) -> int:
     """A quantity of memory in bytes.
 
     Raises:
         ValueError: it is no quantity.
     """
-    return quantity.to_bytes(_quantity(value))
+    return _to_bytes(_quantity(value))
+
+
+def millicores(value: Plain) -> int:
+    """A quantity of CPU in thousandths of a core.
+
+    Raises:
+        ValueError: it is no quantity.
+    """
+    return _to_millicores(_quantity(value))
 
 
 def positive(value: Plain) -> bool:
@@ -36,7 +64,20 @@ def positive(value: Plain) -> bool:
     Raises:
         ValueError: it is no quantity.
     """
-    return quantity.parse(_quantity(value)) > 0
+    return _is_positive(_quantity(value))
+
+
+def seconds(value: Plain) -> float:
+    """A duration in seconds, as Prometheus (``5m``, ``1h30m``) and Go (``720h0m0s``) write it.
+
+    Raises:
+        UnreadableValueError: it is none.
+    """
+    if isinstance(value, str) and 0 < len(value) < _LONGEST_NUMBER:
+        parts = _DURATION.findall(value)
+        if "".join(number + unit for number, unit in parts) == value:
+            return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    raise UnreadableValueError(value)
 
 
 def gibibytes(number: int) -> str:
@@ -45,7 +86,17 @@ def gibibytes(number: int) -> str:
     return f"{number} bytes" if rest else f"{whole_gibibytes}Gi"
 
 
-def _quantity(value: Plain) -> str | int | float:
+def _quantity(value: Plain) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise UnreadableValueError(value)
-    return value
+    return str(value)
+
+
+# The same few quantities stand in every workload of a stack.
+_to_bytes = lru_cache(maxsize=4096)(quantity.to_bytes)
+_to_millicores = lru_cache(maxsize=4096)(quantity.to_millicores)
+
+
+@lru_cache(maxsize=4096)
+def _is_positive(text: str) -> bool:
+    return quantity.parse(text) > 0

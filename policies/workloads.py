@@ -93,7 +93,7 @@ def _probes(resource: Resource, _: Parameters) -> Iterable[Judgement]:
         ready, alive = container.at("readinessProbe"), container.at("livenessProbe")
         yield expect_present(ready, "a readiness probe")
         yield expect_present(alive, "a liveness probe")
-        if ready.present and alive.present:
+        if alive.present:
             yield _unlike(ready, alive)
 
 
@@ -137,6 +137,7 @@ RULES: Final = (
             Severity.HIGH,
             Section.NAMESPACE,
             "Set resources.requests.cpu, resources.requests.memory and resources.limits.memory on the container.",
+            reference="NSA Kubernetes Hardening Guide: resource policies",
         ),
         pods.is_workload,
         _requests_and_limits,

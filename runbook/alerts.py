@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from runbook.alerting import datastores, infrastructure, jobs, recordings, services, watching
+from runbook.alerting import datastores, infrastructure, jobs, objectives, recordings, services, watching
 from runbook.alerting.model import Alert, Group
 from runbook.sections import Section
 
 # Recordings stand first: within a group rules see what the ones before them have just computed, across groups they see
 # what the last evaluation left.
 GROUPS: Final[tuple[Group, ...]] = (
-    Group("crypto-recordings", recordings.ALL),
+    Group("crypto-recordings", (*recordings.ALL, *objectives.RATES)),
+    Group("crypto-objectives", (*objectives.RECORDINGS, *objectives.ALL)),
     Group("crypto-services", services.ALL),
     Group("crypto-datastores", datastores.ALL),
     Group("crypto-infrastructure", infrastructure.ALL),

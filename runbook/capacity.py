@@ -49,10 +49,15 @@ def loads(settings: Settings) -> Iterator[Load]:
     yield Load("pgbouncer", settings.pgbouncer.replicas + SURGE, settings.pgbouncer.resources)
     yield from _datastores(settings)
     for exporter in exporters.ALL:
-        yield Load(exporter.name, 1 + SURGE, EXPORTER_RESOURCES)
+        yield Load(exporter.name, 1 + SURGE, exporter_resources(exporter))
     yield Load("maintenance", MAINTENANCE_PODS + SURGE, MAINTENANCE_RESOURCES)
     for job in jobs.ALL:
         yield Load(job.name, 1, job_resources(job, settings))
+
+
+def exporter_resources(spec: exporters.ExporterSpec) -> Resources:
+    """What an exporter may use; that of the backups is the operations program."""
+    return EXPORTER_RESOURCES if spec.datastore is not None else JOB_RESOURCES
 
 
 def job_resources(job: jobs.Job, settings: Settings) -> Resources:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from runbook import services, thresholds
-from runbook.alerting import datastores, infrastructure, jobs, recordings
+from runbook.alerting import datastores, infrastructure, jobs, objectives, recordings, watching
 from runbook.alerting import services as service_alerts
 from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit
 from runbook.sections import Section
@@ -40,6 +40,7 @@ class Panel:
     limit: Threshold | None = None
     window_seconds: int = 0
     falls: bool = False
+    may_be_negative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,14 @@ BACKUPS: Final = Dashboard(
     Section.DATABASE_BACKUP,
     (
         _of_alert(jobs.BACKUP_STALE, "Age of the last good backup", Display.SECONDS, "cronjob"),
-        _of_alert(jobs.PROOF_STALE, "Age of the last proven backup", Display.SECONDS, "cronjob"),
+        _of_alert(jobs.PROOF_STALE, "Age of the last proof", Display.SECONDS, "cronjob"),
+        _of_alert(jobs.RECOVERY_POINT_OLD, "Age of what can be restored (RPO)", Display.SECONDS, "kind"),
+        Panel(
+            "Time of the last restore (RTO)",
+            "max by (kind) (crypto_backup_restore_seconds{" + _HERE + "})",
+            Display.SECONDS,
+            "kind",
+        ),
         Panel(
             "Failed runs that are kept",
             "sum by (owner_name) (kube_job_owner{" + _HERE + ', owner_kind="CronJob"} * on (job_name) group_left () '
@@ -161,5 +169,34 @@ BACKUPS: Final = Dashboard(
         ),
     ),
 )
+
+SERVICE_LEVELS: Final = Dashboard(
+    "service-levels",
+    "Service Levels",
+    Section.DASHBOARD_CHECK,
+    (
+        *(
+            Panel(
+                f"What is left of the budget of requests that {what}",
+                f"{level.budget.name}{{{_HERE}}}",
+                Display.RATIO,
+                "job",
+                may_be_negative=True,
+            )
+            for level, what in ((objectives.AVAILABILITY, "may fail"), (objectives.LATENCY, "may be slow"))
+        ),
+        *(
+            _of_alert(alert, f"Requests that {what}, over {window}", Display.RATIO, "job")
+            for alert, what, window in (
+                (objectives.ERROR_BURN_1H, "fail", "1 hour"),
+                (objectives.LATENCY_BURN_1H, "are slow", "1 hour"),
+                (objectives.ERROR_BURN_3D, "fail", "3 days"),
+                (objectives.LATENCY_BURN_3D, "are slow", "3 days"),
+            )
+        ),
+    ),
+)
+# Drawn into each dashboard: when which alert fired.
+ALERTS_FIRED: Final = f'ALERTS{{{_HERE}, alertstate="firing", alertname!="{watching.WATCHDOG.name}"}}'
 
 ALL: Final[tuple[Dashboard, ...]] = tuple(value for value in globals().values() if isinstance(value, Dashboard))

@@ -11,12 +11,12 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
-from runbook import datastores, endpoints, exporters, jobs, services
+from runbook import datastores, endpoints, exporters, jobs, maintenance, services
 from runbook.jobs import Job, Need
 from runbook.settings import Settings
 
 HTTPS: Final = 443
-MAINTENANCE: Final = "maintenance"
+MAINTENANCE: Final = maintenance.PAGE
 MAINTENANCE_PORT: Final = 8080
 _CONTROLLER_PORT: Final = datastores.KAFKA_CONTROLLER_PORT
 
@@ -114,7 +114,10 @@ def _of_monitoring(settings: Settings) -> Iterator[Flow]:
         yield Flow(Outside.PROMETHEUS, spec.name, (spec.port,), "metrics")
     for exporter in exporters.ALL:
         yield Flow(Outside.PROMETHEUS, exporter.name, (exporter.port,), "metrics")
-        yield _to_datastore(exporter.name, exporter.datastore, settings, "state")
+        if exporter.datastore is None:
+            yield _to_bucket(exporter.name, settings)
+        else:
+            yield _to_datastore(exporter.name, exporter.datastore, settings, "state")
 
 
 def _of_job(job: Job, settings: Settings) -> Iterator[Flow]:
@@ -136,13 +139,17 @@ def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
             for spec in services.ALL:
                 yield Flow(name, spec.name, (spec.port,), "health")
         case Need.BUCKET:
-            yield Flow(name, Outside.AWS, (_port(settings.aws.endpoint or ""),), "bucket")
+            yield _to_bucket(name, settings)
         case Need.PROMETHEUS:
             yield Flow(name, Outside.PROMETHEUS, (_port(settings.monitoring.prometheus_url),), "queries")
         case Need.NOTIFY:
             yield from _of_notification(name, settings)
         case Need.DECRYPTION | Need.JWT_SECRET:
             return
+
+
+def _to_bucket(name: str, settings: Settings) -> Flow:
+    return Flow(name, Outside.AWS, (_port(settings.aws.endpoint or ""),), "bucket")
 
 
 def _of_notification(name: str, settings: Settings) -> Iterator[Flow]:

@@ -47,7 +47,13 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A scheduled command of ``ops``. ``deadline_seconds`` ends a run that hangs."""
+    """A scheduled command of ``ops``. ``deadline_seconds`` ends a run that hangs.
+
+    One that ``finds`` ends with 1 when it has found something: it has done its work, and a second try finds the same.
+
+    Raises:
+        ValueError: it finds and is tried again.
+    """
 
     schedule: Schedule
     command: tuple[str, ...]
@@ -56,6 +62,11 @@ class Job:
     retries: int = 2
     rights: tuple[Right, ...] = ()
     large: bool = False
+    finds: bool = False
+
+    def __post_init__(self) -> None:
+        if self.finds and self.retries:
+            raise ValueError(f"job {self.name}: a finding is an answer; it is not tried {self.retries} times more")
 
     @property
     def name(self) -> str:
@@ -107,15 +118,20 @@ HEALTH_CHECK: Final = Job(
         }
     ),
     5 * _MINUTES,
-    # A failed check is an answer, not an accident.
     retries=0,
+    finds=True,
     rights=(
         Right(("pods", "persistentvolumeclaims"), _READ),
         Right(("certificates",), _READ, "cert-manager.io"),
     ),
 )
 SLO_CHECK: Final = Job(
-    schedules.SLO_CHECK, ("slo", "--json"), frozenset({Need.PROMETHEUS, Need.NOTIFY}), 5 * _MINUTES, retries=0
+    schedules.SLO_CHECK,
+    ("slo", "--json"),
+    frozenset({Need.PROMETHEUS, Need.NOTIFY}),
+    5 * _MINUTES,
+    retries=0,
+    finds=True,
 )
 LOG_REVIEW: Final = Job(
     schedules.LOG_REVIEW,
@@ -123,6 +139,7 @@ LOG_REVIEW: Final = Job(
     frozenset({Need.BUCKET, Need.NOTIFY}),
     10 * _MINUTES,
     retries=0,
+    finds=True,
     rights=(Right(("pods",), _READ), Right(("pods/log",), ("get",))),
 )
 INCIDENT_REMINDER: Final = Job(
@@ -187,8 +204,9 @@ ACCESS_REVIEW: Final = Job(
     ("access", "review", "--json"),
     frozenset({Need.BUCKET, Need.NOTIFY}),
     10 * _MINUTES,
-    # A finding is an answer, not an accident: a second run would find nothing new and hide the first.
+    # A second run would find nothing new and hide the first.
     retries=0,
+    finds=True,
     rights=(
         Right(("roles", "rolebindings"), _READ, "rbac.authorization.k8s.io"),
         Right(("serviceaccounts",), _READ),

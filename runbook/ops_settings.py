@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 CONFIG_VARIABLE: Final = "OPS_CONFIG"
-CONFIG_PATH: Final = "/etc/ops/config.json"
 SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
 
 

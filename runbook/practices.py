@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from runbook import thresholds
 from runbook.sections import Section
 from runbook.thresholds import Threshold, Unit
 
@@ -57,6 +58,16 @@ CERTIFICATE_WARNING: Final = Threshold(
     Section.TLS,
     "time left at which a certificate that was not renewed is somebody's business",
 )
+CERTIFICATE_LONGEST: Final = Threshold(
+    "certificate-longest",
+    398,
+    Unit.DAYS,
+    Section.TLS,
+    "greatest duration of a server's certificate: browsers refuse what is valid for longer",
+)
+RSA_KEY_SIZE: Final = Threshold(
+    "rsa-key-size", 2048, Unit.COUNT, Section.TLS, "least bits of an RSA key; an ECDSA key is short and quicker"
+)
 JWT_OVERLAP: Final = Threshold(
     "jwt-overlap",
     24 * _HOUR,
@@ -70,6 +81,20 @@ MAINTENANCE_WINDOW: Final = Threshold(
     Unit.SECONDS,
     Section.MAINTENANCE_WINDOWS,
     "length of a maintenance window: so long only a P1 alert notifies anybody",
+)
+SCHEDULE_GAP: Final = Threshold(
+    "schedule-gap",
+    15 * 60,
+    Unit.SECONDS,
+    Section.MAINTENANCE_WINDOWS,
+    "time between the starts of two jobs that load the datastores: the first is then under way, or has failed",
+)
+KEY_DELETION: Final = Threshold(
+    "key-deletion",
+    30,
+    Unit.DAYS,
+    Section.DATABASE_BACKUP,
+    "time in which the deletion of the backups' key can be taken back: the most that AWS has",
 )
 JWT_AGE: Final = Threshold("jwt-age", 90, Unit.DAYS, Section.SECRET_ROTATION, "age at which the JWT secret is replaced")
 ACCESS_LOG_RETENTION: Final = Threshold(
@@ -89,6 +114,13 @@ PRICE_AGE: Final = Threshold(
     Section.DASHBOARD_CHECK,
     "time since the last price update: what is older is no longer a price",
 )
+REPLICA_LAG: Final = Threshold(
+    "replica-lag",
+    60,
+    Unit.SECONDS,
+    Section.DATABASE_RECOVERY,
+    "age of the last change that a replica of PostgreSQL has replayed: so much is lost when it takes over",
+)
 SENTIMENT_AGE: Final = Threshold(
     "sentiment-age",
     15 * 60,
@@ -102,6 +134,77 @@ LOG_PATTERN_MEMORY: Final = Threshold(
     Unit.DAYS,
     Section.LOG_REVIEW,
     "time after which an error that was not seen again counts as new",
+)
+WAIVER_LIFETIME: Final = Threshold(
+    "waiver-lifetime",
+    180,
+    Unit.DAYS,
+    Section.ACCESS_REVIEW,
+    "furthest day to which a policy may be waived: two quarterly reviews of access have then seen it",
+)
+
+# An error budget, and the speeds at which its burning is somebody's business (Google's SRE Workbook).
+SLO_PERIOD: Final = Threshold(
+    "slo-period", 30, Unit.DAYS, Section.DASHBOARD_CHECK, "time over which an error budget is counted"
+)
+SLO_SLOW_RATIO: Final = Threshold(
+    "slo-slow-ratio",
+    0.05,
+    Unit.RATIO,
+    Section.DASHBOARD_CHECK,
+    "API requests that may take longer than the limit of the 95th percentile, of all",
+)
+LEAST_TRAFFIC: Final = Threshold(
+    "least-traffic",
+    100,
+    Unit.COUNT,
+    Section.DASHBOARD_CHECK,
+    "requests in an hour below which a burnt share of the budget says nothing: one failure of ten is no trend",
+)
+
+
+def _burn(name: str, factor: float, objective: Threshold, what: str) -> Threshold:
+    share = round(factor * objective.value, 6)
+    meaning = f"share of API requests that {what} at which the error budget burns {factor:g} times too fast"
+    return Threshold(name, share, Unit.RATIO, Section.DASHBOARD_CHECK, meaning)
+
+
+BURN_FACTORS: Final = {"1h": 14.4, "6h": 6.0, "1d": 3.0, "3d": 1.0}
+ERROR_BURN_1H: Final = _burn("error-burn-1h", BURN_FACTORS["1h"], thresholds.SLO_ERROR_RATIO, "fail")
+ERROR_BURN_6H: Final = _burn("error-burn-6h", BURN_FACTORS["6h"], thresholds.SLO_ERROR_RATIO, "fail")
+ERROR_BURN_1D: Final = _burn("error-burn-1d", BURN_FACTORS["1d"], thresholds.SLO_ERROR_RATIO, "fail")
+ERROR_BURN_3D: Final = _burn("error-burn-3d", BURN_FACTORS["3d"], thresholds.SLO_ERROR_RATIO, "fail")
+LATENCY_BURN_1H: Final = _burn("latency-burn-1h", BURN_FACTORS["1h"], SLO_SLOW_RATIO, "are slow")
+LATENCY_BURN_6H: Final = _burn("latency-burn-6h", BURN_FACTORS["6h"], SLO_SLOW_RATIO, "are slow")
+LATENCY_BURN_1D: Final = _burn("latency-burn-1d", BURN_FACTORS["1d"], SLO_SLOW_RATIO, "are slow")
+LATENCY_BURN_3D: Final = _burn("latency-burn-3d", BURN_FACTORS["3d"], SLO_SLOW_RATIO, "are slow")
+MEMORY_GROWTH: Final = Threshold(
+    "memory-growth",
+    30_000,
+    Unit.BYTES,
+    Section.MEMORY_LEAK,
+    "growth of a service's working set a second, over an hour: some 100 MB an hour is a leak",
+)
+VOLUME_HORIZON: Final = Threshold(
+    "volume-horizon",
+    86_400,
+    Unit.SECONDS,
+    Section.HEALTH_CHECK,
+    "time in which a volume is full at its present rate: one working day is left to make room",
+)
+JOB_FIRST_SUCCESS: Final = Threshold(
+    "job-first-success",
+    26 * _HOUR,
+    Unit.SECONDS,
+    Section.LOG_REVIEW,
+    "time after which a job that has run must have succeeded once",
+)
+DRILL_AGE: Final = Threshold(
+    "drill-age",
+    95,
+    Unit.DAYS,
+    Section.RESTORE_DRILL,
+    "age of the last restore drill: a quarter and a few days to run it again",
 )
 
 ALL: Final[tuple[Threshold, ...]] = tuple(value for value in globals().values() if isinstance(value, Threshold))

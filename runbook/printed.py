@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from runbook import alerts, jobs, practices, procedures, schedules, services, severities, thresholds
-from runbook.alerting.model import Alert, Comparison, Limit
-from runbook.quantity import human_bytes
+from runbook.alerting import routing
+from runbook.alerting.model import Alert, Comparison, Limit, description
+from runbook.printed_values import seconds, value
 from runbook.sections import Section
-from runbook.thresholds import Threshold, Unit
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+_VALUE: Final = re.compile(r"\{\{ \$value[^}]*\}\}")
 _HEAD = """# Runbook
 
 Made from the data in `runbook/` by `make docs`; do not edit it. Alerts, policies and messages link to the anchors of
@@ -20,33 +21,34 @@ this page.
 """
 
 
-def value(threshold: Threshold) -> str:
-    """A threshold's value as people write it: 80%, 200 ms, 4 GiB, 30 days."""
-    return _FORMATS[threshold.unit](threshold.value)
-
-
-def _seconds(number: float) -> str:
-    if number < 1:
-        return f"{number * 1000:g} ms"
-    for size, unit in ((3600, "h"), (60, "min")):
-        if number >= 2 * size and number % size == 0:
-            return f"{number / size:g} {unit}"
-    return f"{number:g} s"
-
-
-_FORMATS: Final[Mapping[Unit, Callable[[float], str]]] = {
-    Unit.RATIO: lambda number: f"{number * 100:g}%",
-    Unit.SECONDS: _seconds,
-    Unit.MILLISECONDS: lambda number: f"{number:g} ms",
-    Unit.BYTES: lambda number: human_bytes(int(number)),
-    Unit.DAYS: lambda number: f"{number:g} days",
-    Unit.COUNT: lambda number: f"{int(number):,}",
-}
-
-
 def markdown() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *(line for section in Section for line in _section(section))]).rstrip() + "\n"
+    sections = (line for section in Section for line in _section(section))
+    return "\n".join([_HEAD, *sections, *_calendar()]).rstrip() + "\n"
+
+
+def _calendar() -> Iterator[str]:
+    """Everything that happens by itself, by the time of day."""
+    yield from ('<a id="calendar"></a>', "", "## Calendar", "")
+    yield f"Between the start and {value(practices.MAINTENANCE_WINDOW)} later, a maintenance mutes alerts below P1."
+    yield ""
+    rows = [
+        (
+            item.meaning,
+            item.time_zone or "the stack's time zone",
+            item.name,
+            f"[{item.section}](#{item.section.anchor})",
+        )
+        for item in sorted(schedules.ALL, key=_time_of_day)
+    ]
+    yield from _table(("When", "Time zone", "Job", "Section"), rows)
+
+
+def _time_of_day(schedule: schedules.Schedule) -> tuple[bool, int, int]:
+    """What comes every hour first, then by the hour."""
+    minute, hour = schedule.cron.split()[:2]
+    often = "*" in hour or "/" in minute
+    return (not often, 0 if often else int(hour), 0 if often else int(minute))
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -58,9 +60,28 @@ def _section(section: Section) -> Iterator[str]:
     yield from _procedures(section)
     yield from _table(("Limit", "Value", "Meaning"), _limits(section))
     yield from _table(("Severity", "Description", "Answered within", "Notified"), _severities(section))
+    yield from _table(("Contact", "Told by itself", "How"), _people(section))
     yield from _table(("Schedule", "Cron", "Command", "Meaning"), _schedules(section))
     yield from _table(("Service", "Address", "Health", "Normal", "Peak"), _services(section))
-    yield from _table(("Alert", "Severity", "Fires", "Look with", "Mend with"), _alerts(section))
+    yield from _table(("Alert", "Severity", "Fires", "Team"), _alerts(section))
+    for alert in alerts.of_section(section):
+        yield from _alert(alert)
+
+
+def _people(section: Section) -> list[tuple[str, ...]]:
+    """Who is told of a page and when, and who can be reached."""
+    if section is not Section.ESCALATION:
+        return []
+    pages = [severity for severity in severities.ALL if severity.pages]
+    climbs: dict[str, list[str]] = {role: [] for role in severities.ESCALATION}
+    for severity in pages:
+        for route in routing.escalations(severity):
+            climbs[str(route.receiver.role)].append(f"{severity.name} after {seconds(route.wait)}")
+    return [
+        (severities.ON_CALL[0], f"{', '.join(severity.name for severity in pages)} at once", severities.ON_CALL[1]),
+        *((role, ", ".join(when), "the incidents' channel") for role, when in climbs.items()),
+        (severities.EMERGENCY[0], "", severities.EMERGENCY[1]),
+    ]
 
 
 def _procedures(section: Section) -> Iterator[str]:
@@ -88,7 +109,7 @@ def _severities(section: Section) -> list[tuple[str, ...]]:
 
 
 def _response(severity: severities.Severity) -> str:
-    return "next sprint" if severity.response_seconds is None else _seconds(severity.response_seconds)
+    return "next sprint" if severity.response_seconds is None else seconds(severity.response_seconds)
 
 
 def _schedules(section: Section) -> list[tuple[str, ...]]:
@@ -109,16 +130,43 @@ def _services(section: Section) -> list[tuple[str, ...]]:
 
 def _alerts(section: Section) -> list[tuple[str, ...]]:
     return [
-        (alert.name, alert.severity.name, _fires(alert), _commands(alert.diagnosis), _commands(alert.remedies))
+        (f"[{alert.name}](#{alert.anchor})", alert.severity.name, _fires(alert), alert.team)
         for alert in alerts.of_section(section)
     ]
+
+
+def _alert(alert: Alert) -> Iterator[str]:
+    """An alert's own part: what it means, whom it reaches, what to look at and what to do."""
+    yield from (f'<a id="{alert.anchor}"></a>', "", f"### {alert.name}", "")
+    yield from (_named(description(alert)), "")
+    yield f"- Severity: {alert.severity.name}, answered within {_response(alert.severity)} ({_contacts(alert)})"
+    yield f"- Fires: {_fires(alert)}; notified within {_noticed(alert)} of a total failure"
+    yield f"- Look with: {_commands(alert.diagnosis)}"
+    yield f"- Mend with: {_commands(alert.remedies) or 'what the above has shown; no command mends this by itself'}"
+    yield ""
+
+
+def _contacts(alert: Alert) -> str:
+    """Who is told: the severity's people, the team, and after the response time those who are above them."""
+    roles = [route.receiver.role for route in routing.escalations(alert.severity) if route.receiver.role]
+    after = f"; then {', '.join(roles)}" if roles else ""
+    return f"{alert.severity.notified}; team {alert.team}{after}"
+
+
+def _noticed(alert: Alert) -> str:
+    return seconds(60 * -(-routing.detection_seconds(alert) // 60))
+
+
+def _named(text: str) -> str:
+    """Prometheus's templates as people read them: labels and values by their names."""
+    return _VALUE.sub("<value>", _LABEL.sub(r"<\1>", text)).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _fires(alert: Alert) -> str:
     beyond = {Comparison.ABOVE: "above", Comparison.BELOW: "below"}
     limit = alert.condition
     what = [f"{beyond[limit.comparison]} {value(limit.threshold)}"] if isinstance(limit, Limit) else []
-    held = [f"for {_seconds(alert.for_seconds)}"] if alert.for_seconds else []
+    held = [f"for {seconds(alert.for_seconds)}"] if alert.for_seconds else []
     return " ".join([*what, *held]) or "always"
 
 

@@ -21,6 +21,7 @@ class Procedure:
     proven: tuple[str, ...]
 
 
+_ALERTS: Final = "tests/alerts"
 _CLUSTER: Final = "tests/cluster"
 _PROGRAM: Final = "tests/program"
 _SERVICES: Final = "tests/services"
@@ -62,6 +63,7 @@ ALL: Final[tuple[Procedure, ...]] = (
         ("runbook/severities.py:Severity", "components/monitoring/alertmanager_config.py:alertmanager_config"),
         (
             f"{_UNIT}/test_alerts.py::test_somebody_is_told_before_the_time_to_answer_is_over",
+            f"{_ALERTS}/test_routes.py::test_an_alert_reaches_exactly_the_receivers_of_whatever_severity_it_has",
             f"{_CLUSTER}/test_system_monitoring.py::test_the_sign_of_life_reaches_the_alertmanager_by_the_systems_own_route",
         ),
     ),
@@ -88,7 +90,8 @@ ALL: Final[tuple[Procedure, ...]] = (
         "more than 1% errors are an alert",
         ("runbook/alerting/services.py:ALL", "components/monitoring/prometheus_rule.py:prometheus_rule"),
         (
-            "tests/alerts/test_rules.py::test_a_rule_means_what_it_says",
+            f"{_ALERTS}/test_firing.py::test_an_alert_fires_beyond_its_limit_after_its_time_and_ends",
+            f"{_CLUSTER}/test_system_incidents.py::test_an_incident_reaches_its_receiver_and_its_end_does_too",
             f"{_CLUSTER}/test_system_monitoring.py::test_prometheus_has_loaded_every_rule_of_the_runbook_without_an_error",
         ),
     ),
@@ -181,15 +184,25 @@ ALL: Final[tuple[Procedure, ...]] = (
         ),
         (
             f"{_PROGRAM}/test_storage.py::test_backups_are_kept_thirty_days_and_broken_uploads_go",
+            f"{_PROGRAM}/test_storage.py::test_no_backup_ends_by_its_age_alone_and_neither_does_its_copy",
+            f"{_SERVICES}/test_ops_faults.py::"
+            "test_a_backup_ended_at_any_moment_is_whole_or_not_there_and_the_next_one_succeeds",
             f"{_CLUSTER}/test_system.py::test_a_backup_by_the_job_is_in_the_bucket_with_exactly_the_rows_that_it_saved",
         ),
     ),
     Procedure(
         Section.DATABASE_RECOVERY,
         "a backup is restored beside the database, counted, and swapped; each night the newest is proven",
-        ("scripts/commands/restore.py:postgres", "runbook/jobs.py:BACKUP_VERIFY", "scripts/commands/backups.py:verify"),
+        (
+            "scripts/commands/restore.py:postgres",
+            "runbook/jobs.py:BACKUP_VERIFY",
+            "scripts/commands/backups.py:verify",
+            "scripts/commands/backups.py:metrics",
+        ),
         (
             f"{_SERVICES}/test_ops_verify.py::test_a_backup_is_proven_only_once_it_was_restored_and_counted",
+            f"{_SERVICES}/test_ops_faults.py::"
+            "test_a_restore_ended_at_any_moment_leaves_the_old_state_or_the_new_and_the_next_one_succeeds",
             f"{_CLUSTER}/test_system.py::test_a_restore_brings_back_what_was_lost_while_the_services_go_on",
             f"{_CLUSTER}/test_system_jobs.py::test_the_nights_backups_are_proven_and_a_drill_restores_them",
         ),
@@ -198,7 +211,11 @@ ALL: Final[tuple[Procedure, ...]] = (
         Section.REDIS_PERSISTENCE,
         "Redis is saved and comes back, append-only file or not",
         ("runbook/jobs.py:BACKUP_REDIS", "scripts/commands/backup.py:redis", "scripts/commands/restore.py:redis"),
-        (f"{_SERVICES}/test_ops_redis_backup.py::test_a_backup_counts_every_key_and_comes_back_to_the_bit",),
+        (
+            f"{_SERVICES}/test_ops_redis_backup.py::test_a_backup_counts_every_key_and_comes_back_to_the_bit",
+            f"{_SERVICES}/test_ops_redis_faults.py::"
+            "test_a_restore_ended_at_any_moment_leaves_the_old_keys_or_the_new_and_the_next_one_succeeds",
+        ),
     ),
     Procedure(
         Section.RESOURCE_BACKUP,
@@ -284,13 +301,20 @@ ALL: Final[tuple[Procedure, ...]] = (
         (
             f"{_PROGRAM}/test_jobs.py::test_first_sunday_is_a_weekday_in_cron_and_a_question_in_the_job",
             f"{_UNIT}/test_alert_routing.py::test_maintenance_windows_are_those_of_the_runbook",
+            f"{_CLUSTER}/test_system_incidents.py::test_maintenance_mutes_what_is_no_p1_and_a_p1_is_told",
         ),
     ),
     Procedure(
         Section.MAINTENANCE_MODE,
         "users see a page under the same name and certificate, and jobs wait",
-        ("components/maintenance.py:Maintenance", "components/ingress.py:backend"),
         (
+            "components/maintenance.py:Maintenance",
+            "components/ingress.py:backend",
+            "scripts/commands/maintenance.py:on",
+        ),
+        (
+            f"{_SERVICES}/test_ops_window.py::"
+            "test_on_shows_the_page_under_the_same_host_and_certificate_and_off_restores_everything",
             f"{_PROGRAM}/test_edge.py::test_maintenance_changes_the_backend_and_keeps_host_and_certificate",
             f"{_CLUSTER}/test_system_edge.py::test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began",
         ),
@@ -299,7 +323,10 @@ ALL: Final[tuple[Procedure, ...]] = (
         Section.UPGRADE,
         "an image is rolled out, judged, and undone when it does not do",
         ("scripts/commands/upgrade.py:upgrade",),
-        (f"{_SERVICES}/test_ops_workloads.py::test_an_image_that_does_not_come_up_is_undone_and_the_undo_is_proved",),
+        (
+            f"{_SERVICES}/test_ops_workloads.py::test_an_image_that_does_not_come_up_is_undone_and_the_undo_is_proved",
+            f"{_SERVICES}/test_ops_workloads.py::test_an_image_that_is_healthy_and_fails_requests_is_undone",
+        ),
     ),
     Procedure(
         Section.NAMESPACE,

@@ -25,5 +25,9 @@ P4: Final = Severity("P4", "Enhancement request", None, "Backlog", pages=False)
 ALL: Final = (P1, P2, P3, P4)
 BY_NAME: Final = {severity.name: severity for severity in ALL}
 
+# Whom people reach themselves (section 2.4), and how.
+ON_CALL: Final = ("Primary on-call", "the schedule in PagerDuty")
+EMERGENCY: Final = ("Emergency contact", "ops@example.com, +(1)555-0123")
+
 # Who is told when nobody answers, in this order (section 2.4).
 ESCALATION: Final = ("Engineering Manager", "Engineering Lead", "CTO")

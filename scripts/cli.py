@@ -20,6 +20,7 @@ from scripts.commands import (
     incident,
     kafka,
     logs,
+    maintenance,
     redis,
     restart,
     restore,
@@ -54,6 +55,7 @@ app.command("health")(health.health)
 app.add_typer(incident.app, name="incident")
 app.add_typer(kafka.app, name="kafka")
 app.command("logs")(logs.logs)
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(redis.app, name="redis")
 app.command("restart")(restart.restart)
 app.add_typer(restore.app, name="restore")

@@ -21,7 +21,8 @@ def load(path: str | None = None) -> OpsSettings:
     """
     from pydantic import ValidationError
 
-    from runbook.ops_settings import CONFIG_PATH, CONFIG_VARIABLE, OpsSettings
+    from runbook.ops_paths import CONFIG_PATH
+    from runbook.ops_settings import CONFIG_VARIABLE, OpsSettings
 
     name = path or os.environ.get(CONFIG_VARIABLE) or CONFIG_PATH
     try:

@@ -1,7 +1,7 @@
 """How a command ends: the one table of exit codes, and the errors that lead to each.
 
 A CronJob's ``podFailurePolicy`` reads these codes: wrong configuration ends the Job at once, a temporary failure is
-retried.
+retried, and a job that looks for something has found it with 1 alone. 70 and 75 are those of sysexits.h.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2
+    DEFECT = 70
     TEMPORARY = 75
 
 
@@ -24,6 +25,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "done",
     Exit.FAILED: "a check failed, or the data is not what it must be; look before running again",
     Exit.USAGE: "wrong usage or configuration; never retried",
+    Exit.DEFECT: "a defect of ops itself: report the line, it names the place",
     Exit.TEMPORARY: "temporary: something did not answer, or another run holds the lock; retried",
 }
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from datetime import UTC, datetime
+from typing import Final
 
 from scripts import redact
+
+_CLEAR: Final = "\r\x1b[K"
+_transient = False
 
 
 def info(message: str, **fields: object) -> None:
@@ -24,9 +29,26 @@ def error(message: str, **fields: object) -> None:
     _write("error", message, fields)
 
 
+def on_terminal() -> bool:
+    """Whether a person watches."""
+    return sys.stderr.isatty()
+
+
+def transient(text: str) -> None:
+    """A terminal's last line, until the next log line or the next one of these; empty for none. Nothing elsewhere."""
+    global _transient  # noqa: PLW0603 - there is one terminal
+    if not on_terminal() or not (text or _transient):
+        return
+    # A line that wraps could not be taken back.
+    line = redact.clean(text)[: shutil.get_terminal_size().columns - 1]
+    print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
+    _transient = bool(text)
+
+
 def _write(level: str, message: str, fields: dict[str, object]) -> None:
+    transient("")
     now = datetime.now(UTC)
-    if sys.stderr.isatty():
+    if on_terminal():
         details = " ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{now:%H:%M:%S} {'' if level == 'info' else level + ': '}{message} {details}".rstrip()
         line = redact.clean(line)

@@ -28,9 +28,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say w
 def run(command: str, action: Callable[[], Outcome], *, as_json: bool, deadline: float | None) -> NoReturn:
     """Run ``action`` within its limits, report its outcome or its error, and end with the matching code."""
     try:
-        with guard.limits(deadline):
+        with guard.limits(deadline) as done:
             reason = first_week.skipped(os.environ, _time_zone)
             outcome = action() if reason is None else first_week.outcome(reason)
+            done()
+            output.report(command, outcome, as_json=as_json)
     except (OpsError, Stop) as error:
         _fail(command, error.code, str(error), as_json=as_json)
     except MemoryError:
@@ -40,11 +42,10 @@ def run(command: str, action: Callable[[], Outcome], *, as_json: bool, deadline:
         log.error("unexpected error", kind=type(error).__name__, where=_where(error))
         _fail(
             command,
-            Exit.FAILED,
+            Exit.DEFECT,
             f"unexpected {type(error).__name__}: {error}; this is a defect of ops",
             as_json=as_json,
         )
-    output.report(command, outcome, as_json=as_json)
     raise typer.Exit(int(outcome.code))
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from components.context import Context
 from components.monitoring.custom_resource import Manifest, selected_metadata
-from components.monitoring.notifications import chat, pager, webhook
+from components.monitoring.notifications import chat, heartbeat, pager, webhook
 from runbook.alerting import routing
 from runbook.alerting.durations import duration
-from runbook.alerting.routing import Channel, Inhibition, Receiver, Route, Window
+from runbook.alerting.routing import Cause, Channel, Inhibition, Receiver, Route, Window
 from runbook.sections import Section
 from runbook.settings import AlertingSettings
 
@@ -36,7 +36,10 @@ def config_spec(alerting: AlertingSettings) -> dict[str, Any]:
             "routes": [route_spec(route) for route in routing.ROUTES],
         },
         "receivers": [receiver_spec(receiver, alerting) for receiver in routing.RECEIVERS],
-        "inhibitRules": [inhibition_spec(rule) for rule in routing.INHIBITIONS],
+        "inhibitRules": [
+            *(inhibition_spec(rule) for rule in routing.INHIBITIONS),
+            *(cause_spec(cause) for cause in routing.CAUSES),
+        ],
         "muteTimeIntervals": [window_spec(window) for window in routing.WINDOWS],
     }
 
@@ -62,8 +65,11 @@ def receiver_spec(receiver: Receiver, alerting: AlertingSettings) -> dict[str, A
         spec["pagerdutyConfigs"] = [pager(receiver, alerting.pagerduty_secret)]
     if Channel.CHAT in receiver.channels and alerting.slack_secret:
         spec["slackConfigs"] = [chat(receiver, alerting.slack_secret, alerting.slack_channel)]
-    url = alerting.heartbeat_url if Channel.HEARTBEAT in receiver.channels else alerting.webhook_url
-    if url:
+    sign_of_life = Channel.HEARTBEAT in receiver.channels
+    url = alerting.heartbeat_url if sign_of_life else alerting.webhook_url
+    if sign_of_life and alerting.heartbeat_secret:
+        spec["webhookConfigs"] = [heartbeat(receiver, alerting.heartbeat_secret)]
+    elif url:
         spec["webhookConfigs"] = [webhook(receiver, url)]
     return spec
 
@@ -75,6 +81,16 @@ def inhibition_spec(rule: Inhibition) -> dict[str, Any]:
         "sourceMatch": [{"name": "severity", "matchType": "=", "value": rule.source.name}],
         "targetMatch": [{"name": "severity", "matchType": "=~", "value": lower}],
         "equal": list(rule.equal),
+    }
+
+
+def cause_spec(cause: Cause) -> dict[str, Any]:
+    """An alert silences those that only tell what follows from it."""
+    targets = "|".join(alert.name for alert in cause.targets)
+    return {
+        "sourceMatch": [{"name": "alertname", "matchType": "=", "value": cause.source.name}],
+        "targetMatch": [{"name": "alertname", "matchType": "=~", "value": targets}],
+        "equal": list(cause.equal),
     }
 
 

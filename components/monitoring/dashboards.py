@@ -36,7 +36,9 @@ def panel_builder(panel: dashboards.Panel, scope: Scope) -> timeseries.Panel:
         .ref_id("A")
     )
     graph = timeseries.Panel().title(panel.title).datasource(source).unit(panel.display).span(_WIDTH).height(_HEIGHT)
-    graph = graph.min(0).with_target(target)
+    graph = graph.with_target(target)
+    if not panel.may_be_negative:
+        graph = graph.min(0)
     if panel.limit is None:
         return graph
     colors = ("red", "green") if panel.falls else ("green", "red")
@@ -58,6 +60,14 @@ def dashboard_json(dashboard: dashboards.Dashboard, scope: Scope) -> str:
         .time("now-6h", "now")
         .readonly()
         .link(builder.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(scope.link(dashboard.section)))
+        .annotation(
+            builder.AnnotationQuery()
+            .name("Alerts")
+            .datasource(DataSourceRef(type_val="prometheus", uid=f"${{{_SOURCE}}}"))
+            .enable(enable=True)
+            .icon_color("red")
+            .expr(scope.query(dashboards.ALERTS_FIRED))
+        )
         .with_variable(builder.DatasourceVariable(_SOURCE).label("Prometheus").type("prometheus"))
     )
     for panel in dashboard.panels:

@@ -15,8 +15,9 @@ _RUNBOOK: Final = "{{ (index .Alerts 0).Annotations.runbook_url }}"
 _COUNT: Final = '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}]'
 _TEXT: Final = (
     "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
-    "<{{ .Annotations.runbook_url }}|Runbook>\n{{ end }}"
+    "```{{ .Annotations.commands }}```\n<{{ .Annotations.runbook_url }}|Runbook>\n{{ end }}"
 )
+_FIRST: Final = "{{ (index .Alerts 0).Annotations.%s }}"
 
 
 def pager(receiver: Receiver, secret: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def pager(receiver: Receiver, secret: str) -> dict[str, Any]:
         "component": "{{ .CommonLabels.namespace }}",
         "group": "{{ .CommonLabels.team }}",
         "description": f"{_TITLE}: {{{{ (index .Alerts 0).Annotations.summary }}}}",
-        "details": [{"key": "description", "value": "{{ (index .Alerts 0).Annotations.description }}"}],
+        "details": [{"key": name, "value": _FIRST % name} for name in ("description", "commands")],
         "pagerDutyLinkConfigs": [{"href": _RUNBOOK, "alt": "Runbook"}],
     }
 
@@ -45,6 +46,11 @@ def chat(receiver: Receiver, secret: str, channel: str) -> dict[str, Any]:
         "titleLink": _RUNBOOK,
         "text": _TEXT,
     }
+
+
+def heartbeat(receiver: Receiver, secret: str) -> dict[str, Any]:
+    """The sign of life; who knows its address could feign it, so that it stays in its Secret."""
+    return {"urlSecret": {"name": secret, "key": WEBHOOK_KEY}, "sendResolved": receiver.hears_of_the_end}
 
 
 def webhook(receiver: Receiver, url: str) -> dict[str, Any]:

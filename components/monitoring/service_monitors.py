@@ -12,7 +12,7 @@ from runbook import services
 from runbook.alerting.durations import SCRAPE_SECONDS, duration
 from runbook.sections import Section
 
-EXPORTERS: Final = ("postgres-exporter", "redis-exporter", "kafka-exporter")
+EXPORTERS: Final = ("postgres-exporter", "redis-exporter", "kafka-exporter", "backup-exporter")
 _TIMEOUT_SECONDS: Final = 10
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pulumi
 from pulumi_aws import iam, kms, s3
 
 from components.context import Context, child
 from components.storage import documents
 from components.storage.backups_lifecycle import lifecycle_rules
-from components.storage.bucket import BucketArgs, PrivateBucket, abort_incomplete_uploads, expire, tags
+from components.storage.bucket import (
+    BucketArgs,
+    PrivateBucket,
+    abort_incomplete_uploads,
+    end_old_versions,
+    expire,
+    tags,
+)
 from components.storage.replica import Replica
-from runbook import jobs, practices
+from runbook import exporters, jobs, practices
 from runbook.jobs import Job, Need
 from runbook.settings import Settings
+
+_LOGS: Final = "s3/"
 
 
 def writers() -> tuple[str, ...]:
@@ -37,6 +48,7 @@ class BackupStorage(pulumi.ComponentResource):
             Replica(f"{name}-replica", backups, self.key.arn, settings, self)
         self._writer = self._role(name, "writer", settings, writers())
         self._pruner = self._role(f"{name}-prune", "pruner", settings, (jobs.BACKUP_PRUNE.name,))
+        self.reader_arn = self._role(f"{name}-read", "reader", settings, (exporters.BACKUP_EXPORTER.name,))
         self.register_outputs({"bucket": self.bucket.bucket, "keyArn": self.key.arn})
 
     def role_arn(self, job: Job) -> pulumi.Output[str] | None:
@@ -77,7 +89,8 @@ class BackupStorage(pulumi.ComponentResource):
 
     def _log_access(self, name: str, settings: Settings) -> None:
         """Who read or deleted a backup. S3 delivers logs only where its own key encrypts."""
-        rules = [expire("expire-logs", "", practices.ACCESS_LOG_RETENTION.count), abort_incomplete_uploads()]
+        days = practices.ACCESS_LOG_RETENTION.count
+        rules = [expire("expire-logs", _LOGS, days), end_old_versions("", days), abort_incomplete_uploads()]
         arguments = BucketArgs(f"{settings.backup.bucket}-logs", rules, key_arn=None)
         logs = PrivateBucket(f"{name}-logs", arguments, settings, self)
         policy = logs.set_policy(
@@ -89,7 +102,7 @@ class BackupStorage(pulumi.ComponentResource):
             f"{name}-logging",
             bucket=self.bucket.id,
             target_bucket=logs.bucket.id,
-            target_prefix="s3/",
+            target_prefix=_LOGS,
             opts=child(self, depends_on=[policy]),
         )
 
@@ -97,7 +110,7 @@ class BackupStorage(pulumi.ComponentResource):
         provider = settings.aws.oidc_provider_arn
         if provider is None:
             return None
-        allow = documents.write if kind == "writer" else documents.prune
+        allow = {"writer": documents.write, "reader": documents.read, "pruner": documents.prune}[kind]
         role = iam.Role(
             f"{name}-role",
             name=f"{settings.backup.bucket}-{kind}",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from components.storage.bucket import LifecycleRule, abort_incomplete_uploads, expire
-from runbook.bucket import BACKUP_KINDS
+from components.storage.bucket import LifecycleRule, abort_incomplete_uploads, end_old_versions, expire
+from runbook.bucket import BACKUP_KINDS, SUPERSEDED_TAG, SUPERSEDED_VALUE
 from runbook.settings import BackupSettings
 
 
 def lifecycle_rules(backup: BackupSettings) -> list[LifecycleRule]:
-    """Backups end with the retention, old versions as much later, and broken uploads after a week.
+    """Backups of which a newer one is proven end with the retention, old versions as much later, broken uploads soon.
 
-    Tickets, reviews and the reports of drills lie under the same prefix and stay.
+    `ops backups prune` says which they are, S3 by its own clock how old they are: neither ends a backup alone, and the
+    newest proven one has no age at which it goes. Tickets, reviews and the reports of drills stay.
     """
-    ended = [expire(f"expire-{kind}", f"{backup.prefix}{kind}/", backup.retention_days) for kind in BACKUP_KINDS]
-    return [*ended, abort_incomplete_uploads()]
+    superseded = {SUPERSEDED_TAG: SUPERSEDED_VALUE}
+    days = backup.retention_days
+    ended = [expire(f"expire-{kind}", f"{backup.prefix}{kind}/", days, superseded) for kind in BACKUP_KINDS]
+    return [*ended, end_old_versions("", days), abort_incomplete_uploads()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,13 +31,26 @@ def tags(settings: Settings) -> dict[str, str]:
     }
 
 
-def expire(rule_id: str, prefix: str, days: int) -> LifecycleRule:
-    """Objects under the prefix end after so many days, and their old versions as many days later."""
+def expire(rule_id: str, prefix: str, days: int, tagged: Mapping[str, str] | None = None) -> LifecycleRule:
+    """Objects under the prefix, or those of them that are ``tagged`` so, end after so many days."""
+    filters = s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix)
+    if tagged is not None:
+        both = s3.BucketLifecycleConfigurationRuleFilterAndArgs(prefix=prefix, tags=dict(tagged))
+        filters = s3.BucketLifecycleConfigurationRuleFilterArgs(and_=both)
     return LifecycleRule(
         id=rule_id,
         status="Enabled",
-        filter=s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
+        filter=filters,
         expiration=s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
+    )
+
+
+def end_old_versions(prefix: str, days: int) -> LifecycleRule:
+    """What was deleted or overwritten can be brought back for so many days."""
+    return LifecycleRule(
+        id="end-old-versions",
+        status="Enabled",
+        filter=s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
         noncurrent_version_expiration=s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
             noncurrent_days=days
         ),

@@ -89,8 +89,17 @@ def write(bucket_arn: str, key_arn: str, prefix: str) -> str:
     )
 
 
+def read(bucket_arn: str, key_arn: str, prefix: str) -> str:
+    """What shows the state of the backups may do: read under its prefix, where they lie encrypted for somebody else."""
+    return _document(
+        {"Sid": "ReadBackups", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"{bucket_arn}/{prefix}*"},
+        _list(bucket_arn, prefix, "s3:ListBucket"),
+        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn},
+    )
+
+
 def prune(bucket_arn: str, key_arn: str, prefix: str) -> str:
-    """What the job that ends old backups may do: read manifests, and delete under its prefix. It writes nothing.
+    """What the job that ends old backups may do: read manifests, tag and delete under its prefix. It writes nothing.
 
     The bucket is versioned: what it deletes comes back until the lifecycle ends the version.
     """
@@ -99,7 +108,14 @@ def prune(bucket_arn: str, key_arn: str, prefix: str) -> str:
             "Sid": "ReadAndDeleteBackups",
             "Effect": "Allow",
             # What is locked, or on legal hold, is asked for before it is deleted.
-            "Action": ["s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold", "s3:DeleteObject"],
+            "Action": [
+                "s3:GetObject",
+                "s3:GetObjectRetention",
+                "s3:GetObjectLegalHold",
+                "s3:GetObjectTagging",
+                "s3:PutObjectTagging",
+                "s3:DeleteObject",
+            ],
             "Resource": f"{bucket_arn}/{prefix}*",
         },
         _list(bucket_arn, prefix, "s3:ListBucket"),

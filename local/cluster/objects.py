@@ -95,6 +95,7 @@ def _storage_class() -> Manifest:
         },
         "provisioner": PROVISIONER_NAME,
         "reclaimPolicy": "Delete",
+        "allowVolumeExpansion": True,
         "volumeBindingMode": "WaitForFirstConsumer",
     }
 
@@ -145,8 +146,9 @@ def _provisioner_access() -> list[Manifest]:
     watch = ["get", "list", "watch"]
     name = "local:volume-provisioner"
     rules = [
-        _rule([""], ["persistentvolumes"], [*watch, "create", "delete"]),
+        _rule([""], ["persistentvolumes"], [*watch, "create", "patch", "delete"]),
         _rule([""], ["persistentvolumeclaims"], watch),
+        _rule([""], ["persistentvolumeclaims/status"], ["patch"]),
         _rule(["storage.k8s.io"], ["storageclasses"], watch),
         _rule([""], ["events"], ["create"]),
         # The same daemon tells Ingresses their address.

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from local.cluster import control_loop, ingress_status
+from local.cluster import control_loop, ingress_status, volume_growth
 from local.cluster.api import ApiClient, Object
+from runbook.simulations import EMBEDDED_PROVISIONER
 
-PROVISIONER_NAME = "crypto-operations.local/folder"
+PROVISIONER_NAME = EMBEDDED_PROVISIONER
 
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 _CLAIMS = "/api/v1/persistentvolumeclaims"
@@ -114,14 +115,22 @@ class Provisioner:
 
     def reconcile(self) -> None:
         """One pass over all claims and volumes. Raises httpx.HTTPError or OSError; the next pass tries again."""
-        claims = [claim for claim in self._api.items(_CLAIMS) if wants_volume(claim, self._node)]
+        everything = self._api.items(_CLAIMS)
+        claims = [claim for claim in everything if wants_volume(claim, self._node)]
         if claims:
             policies = {_metadata(c)["name"]: str(c.get("reclaimPolicy", "Delete")) for c in self._api.items(_CLASSES)}
             for claim in claims:
                 self._provide(claim, policies.get(claim["spec"]["storageClassName"], "Delete"))
+        for claim in everything:
+            self._grow(claim)
         for volume in self._api.items(_VOLUMES):
             if is_to_be_removed(volume):
                 self._remove(volume)
+
+    def _grow(self, claim: Object) -> None:
+        size = volume_growth.wanted_size(claim)
+        if size and _annotations(claim).get(_PROVISIONER) == PROVISIONER_NAME:
+            volume_growth.grow(self._api, claim, size)
 
     def _provide(self, claim: Object, reclaim_policy: str) -> None:
         reason = refusal(claim)

@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 VERSIONS_FILE = HERE / "versions.toml"
 MODULES_DIR = HERE / "modules"
 
-Stage = Literal["cluster", "platform", "engine", "provider", "lint"]
-STAGES: tuple[Stage, ...] = ("cluster", "platform", "engine", "provider", "lint")
+Stage = Literal["cluster", "platform", "engine", "provider", "lint", "benchmark"]
+STAGES: tuple[Stage, ...] = ("cluster", "platform", "engine", "provider", "lint", "benchmark")
 UP_STAGES: tuple[Stage, ...] = STAGES[: STAGES.index("lint")]
 """What `make up` and the tests need; `make lint` asks for the rest."""
 

@@ -24,7 +24,27 @@ DATABASE_DOWN: Final = Alert(
     "PostgreSQL does not answer",
     "The exporter cannot connect to PostgreSQL: every service that needs the database fails.",
     diagnosis=("ops health", "kubectl describe pod postgres-0", "kubectl logs postgres-0 --tail=100"),
-    remedies=("ops restart postgres",),
+)
+REPLICA_LAG: Final = Alert(
+    "DatabaseReplicaLags",
+    # Not the exporter's lag: that is 0 where all that was received is replayed, so on a replica which is cut off, too.
+    # The services write prices every few seconds, so that a replica without anything to replay has lost its primary.
+    Limit(
+        f"max by (instance) (pg_replication_last_replay_seconds{{{_HERE}}})",
+        Comparison.ABOVE,
+        practices.REPLICA_LAG,
+        # A primary exports the metric as well.
+        but=f"and on (instance) pg_replication_is_replica{{{_HERE}}} == 1",
+    ),
+    5 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.DATABASE_RECOVERY,
+    "A replica of PostgreSQL has replayed nothing for {{ $value | humanizeDuration }}",
+    "The last change that {{ $labels.instance }} has replayed is {{ $value | humanizeDuration }} old; the limit is "
+    "<limit>. It is behind or cut off: what it answers is old, and what it lacks is lost when it takes over.",
+    # A long query on the replica holds up what would change under it.
+    diagnosis=("ops health", "ops db slow"),
 )
 CONNECTIONS: Final = Alert(
     "DatabaseConnectionPoolExhausted",
@@ -40,7 +60,7 @@ CONNECTIONS: Final = Alert(
     "PostgreSQL runs out of connections",
     "{{ $value | humanizePercentage }} of PostgreSQL's connections are in use; the limit is <limit>. At 100% services "
     'get "too many connections".',
-    diagnosis=("ops diagnose postgres", "ops db slow"),
+    diagnosis=("ops diagnose", "ops db slow"),
     remedies=("ops db reap-idle",),
 )
 REDIS_DOWN: Final = Alert(
@@ -53,7 +73,6 @@ REDIS_DOWN: Final = Alert(
     "Redis does not answer",
     "The exporter cannot connect to Redis: the services work without their cache, slowly, or not at all.",
     diagnosis=("ops health", "kubectl describe pod redis-0", "kubectl logs redis-0 --tail=100"),
-    remedies=("ops restart redis",),
 )
 REDIS_MEMORY: Final = Alert(
     "RedisMemoryHigh",
@@ -70,7 +89,7 @@ REDIS_MEMORY: Final = Alert(
     "Redis uses {{ $value | humanizePercentage }} of its memory",
     "Redis uses {{ $value | humanizePercentage }} of maxmemory; the limit is <limit>. At 100% it evicts what was used "
     "least lately.",
-    diagnosis=("ops redis bigkeys", "ops diagnose redis"),
+    diagnosis=("ops redis bigkeys", "ops diagnose"),
     remedies=("ops redis purge 'price:*:old'",),
 )
 CONSUMER_LAG: Final = Alert(
@@ -113,7 +132,7 @@ UNDER_REPLICATED: Final = Alert(
     "Partitions of {{ $labels.topic }} lack a replica",
     "{{ $value }} partitions of {{ $labels.topic }} have fewer replicas in step than they should: with the next broker "
     "that fails, messages are lost.",
-    diagnosis=("ops health", "kubectl get pods -l app=kafka", "ops diagnose kafka"),
+    diagnosis=("ops health", "kubectl get pods -l app=kafka", "ops diagnose"),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

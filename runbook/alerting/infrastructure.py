@@ -1,12 +1,13 @@
-"""Alerts on nodes, volumes and certificates (sections 1.1, 1.2 and 7.4)."""
+"""Alerts on nodes, volumes, certificates and the way in (sections 1.1, 1.2, 7.4 and 8.1)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from runbook import practices, thresholds
+from runbook import maintenance, practices, thresholds
 from runbook.alerting import recordings
-from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, Team
+from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, State, Team, number
+from runbook.printed_values import value
 from runbook.sections import Section
 from runbook.severities import P3
 
@@ -22,7 +23,7 @@ DISK_USAGE: Final = Alert(
     "DiskUsageHigh",
     # As `df` counts: what the file system keeps for root is neither used nor free.
     Limit(
-        f"{_of_volume('used')} / (({_of_volume('used')} + {_of_volume('available')}) > 0)",
+        f"{_of_volume('used')} / ({_of_volume('used')} + {_of_volume('available')})",
         Comparison.ABOVE,
         thresholds.DISK_USAGE_RATIO,
     ),
@@ -34,6 +35,24 @@ DISK_USAGE: Final = Alert(
     "{{ $value | humanizePercentage }} of {{ $labels.persistentvolumeclaim }} is in use; the limit is <limit>. A "
     "database whose volume is full stops.",
     diagnosis=("ops health", "kubectl get pvc"),
+    remedies=("ops db maintain",),
+)
+VOLUME_FILLING: Final = Alert(
+    "VolumeFillingUp",
+    State(
+        "min by (persistentvolumeclaim) (predict_linear("
+        f"kubelet_volume_stats_available_bytes{{{_HERE}}}[{WINDOW}], {number(practices.VOLUME_HORIZON)})) < 0"
+    ),
+    30 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.HEALTH_CHECK,
+    "Volume {{ $labels.persistentvolumeclaim }} is filling up",
+    "At the rate of the last hour {{ $labels.persistentvolumeclaim }} is full within "
+    f"{value(practices.VOLUME_HORIZON)}.",
+    window_seconds=60 * 60,
+    guards=(practices.VOLUME_HORIZON,),
+    diagnosis=("ops health", "kubectl get pvc", "ops diagnose"),
     remedies=("ops db maintain",),
 )
 NODE_CPU: Final = Alert(
@@ -81,8 +100,27 @@ CERTIFICATE: Final = Alert(
     diagnosis=(
         "kubectl describe certificate {{ $labels.name }}",
         "kubectl get certificaterequests",
-        "ops diagnose cert-manager",
+        "ops diagnose",
     ),
+)
+
+MAINTENANCE_LEFT_ON: Final = Alert(
+    "MaintenanceLeftOn",
+    State(
+        f'max by (ingress) (kube_ingress_path{{{_HERE}, ingress="{maintenance.INGRESS}", '
+        f'service_name="{maintenance.PAGE}"}}) == 1'
+    ),
+    # A window's length from the page's first sight, whoever shows it and however long his lock holds.
+    practices.MAINTENANCE_WINDOW.count,
+    P3,
+    Team.PLATFORM,
+    Section.MAINTENANCE_WINDOWS,
+    "Users still see the maintenance page",
+    f"For longer than a maintenance window ({value(practices.MAINTENANCE_WINDOW)}) users have seen the maintenance "
+    "page: either the work takes longer than was announced, or nobody has ended it. Scheduled jobs are suspended as "
+    "long.",
+    diagnosis=("ops maintenance status", "kubectl describe lease maintenance"),
+    remedies=("ops maintenance off",),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

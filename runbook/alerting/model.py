@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from runbook.alerting.durations import SCRAPE_SECONDS, duration
+from runbook.printed_values import value
 from runbook.sections import Section
 from runbook.severities import Severity
 from runbook.thresholds import Threshold, Unit
@@ -75,7 +76,8 @@ class Alert:
     ``for_seconds`` is how long the condition must hold and ``window_seconds`` how far back it looks: both pass before
     anybody is told, so that together they must stay below the severity's response time. ``description`` may use the
     mark ``<limit>`` and Prometheus's own templates. ``diagnosis`` are commands that only look, ``remedies`` commands of
-    ``ops`` that mend.
+    ``ops`` that mend. ``window_share`` is how much of the window a total failure fills before the condition holds: less
+    than all of it where the limit is a small share of a long window. ``guards`` are further limits in the query.
     """
 
     name: str
@@ -89,19 +91,31 @@ class Alert:
     window_seconds: int = 0
     diagnosis: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    window_share: float = 1.0
+    guards: tuple[Threshold, ...] = ()
 
     def __post_init__(self) -> None:
         if not _ALERT_NAME.fullmatch(self.name):
             raise ValueError(f"alert {self.name!r}: a name is PascalCase")
         check_window(self.name, self.condition.expression, self.window_seconds)
         response = self.severity.response_seconds
-        if response is not None and self.for_seconds + self.window_seconds >= response:
+        if response is not None and self.delay_seconds >= response:
             raise ValueError(
-                f"alert {self.name}: window {self.window_seconds} s and for {self.for_seconds} s are not below the "
-                f"{response} s within which somebody answers a {self.severity.name}"
+                f"alert {self.name}: window {self.window_seconds * self.window_share:g} s and for {self.for_seconds} s "
+                f"are not below the {response} s within which somebody answers a {self.severity.name}"
             )
         if isinstance(self.condition, State) and LIMIT in self.description:
             raise ValueError(f"alert {self.name}: the description names a limit, and the condition has none")
+
+    @property
+    def anchor(self) -> str:
+        """The alert's anchor in the printed runbook."""
+        return f"alert-{self.name.lower()}"
+
+    @property
+    def delay_seconds(self) -> float:
+        """What passes from a failure until the alert fires, beside the waits of the machinery."""
+        return self.window_seconds * self.window_share + self.for_seconds
 
     @property
     def threshold(self) -> Threshold | None:
@@ -121,7 +135,7 @@ class Recording:
         if not _RECORD_NAME.fullmatch(self.name):
             raise ValueError(f"recording rule {self.name!r}: a name is level:metric:operations")
         check_window(self.name, self.query, self.window_seconds)
-        if self.window_seconds and not self.name.endswith(f"rate{duration(self.window_seconds)}"):
+        if self.window_seconds and not self.name.endswith(duration(self.window_seconds)):
             raise ValueError(
                 f"recording rule {self.name}: its window is {duration(self.window_seconds)}; say so at the end"
             )
@@ -160,6 +174,11 @@ def check_window(name: str, query: str, seconds: int) -> None:
         raise ValueError(f"rule {name}: its query has the mark {WINDOW}; say window_seconds")
     if 0 < seconds < SCRAPES_IN_WINDOW * SCRAPE_SECONDS:
         raise ValueError(f"rule {name}: a window of {seconds} s holds fewer than {SCRAPES_IN_WINDOW} scrapes")
+
+
+def description(alert: Alert) -> str:
+    """The alert's description with the limit as people write it; Prometheus's templates stay in it."""
+    return alert.description if alert.threshold is None else alert.description.replace(LIMIT, value(alert.threshold))
 
 
 def number(threshold: Threshold) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.alerting.durations import EVALUATION_SECONDS, duration
-from runbook.alerting.model import LIMIT, NAMESPACE, WINDOW, Alert, Group, Recording
-from runbook.printed import value
-from runbook.sections import Section
+from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Group, Recording, description
+from runbook.sections import RUNBOOK_PAGE, Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,10 @@ class Scope:
         """PromQL with its marks filled in."""
         filled = text.replace(NAMESPACE, self.namespace)
         return filled.replace(WINDOW, duration(window_seconds)) if window_seconds else filled
+
+    def alert_link(self, alert: Alert) -> str:
+        """Where an alert of the printed runbook is read."""
+        return f"{self.runbook_url.rstrip('/')}/{RUNBOOK_PAGE}#{alert.anchor}"
 
     def link(self, section: Section) -> str:
         """Where a section of the printed runbook is read."""
@@ -54,13 +57,10 @@ def _alert(alert: Alert, scope: Scope) -> dict[str, Any]:
     annotations = {
         "summary": alert.summary,
         "description": description(alert),
-        "runbook_url": scope.link(alert.section),
+        "runbook_url": scope.alert_link(alert),
+        # What whoever is told types first; Prometheus fills in the labels.
+        "commands": "\n".join((*alert.diagnosis, *alert.remedies)),
     }
     held = {"for": duration(alert.for_seconds)} if alert.for_seconds else {}
     expression = scope.query(alert.condition.expression, alert.window_seconds)
     return {"alert": alert.name, "expr": expression, **held, "labels": labels, "annotations": annotations}
-
-
-def description(alert: Alert) -> str:
-    """The alert's description with the limit as people write it; Prometheus's templates stay in it."""
-    return alert.description if alert.threshold is None else alert.description.replace(LIMIT, value(alert.threshold))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from runbook import practices, schedules, severities
+from runbook.alerting import datastores, infrastructure, objectives, services
+from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
+from runbook.alerting.model import Alert
 from runbook.alerting.watching import WATCHDOG
 from runbook.schedules import Schedule
 from runbook.sections import Section
@@ -70,6 +74,15 @@ class Inhibition:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """While ``source`` fires, the alerts that only tell what follows from it are silent, where ``equal`` agree."""
+
+    source: Alert
+    targets: tuple[Alert, ...]
+    equal: tuple[str, ...] = ("namespace",)
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A recurring time in UTC in which nobody is told of less than a P1. Both days of the month, where given, count."""
 
@@ -116,7 +129,7 @@ def _route(severity: Severity) -> Route:
     )
 
 
-def _escalations(severity: Severity) -> list[Route]:
+def escalations(severity: Severity) -> list[Route]:
     """Routes that wait: a group which still fires after the response time is told to the next role, and so on.
 
     Alertmanager knows nothing of acknowledgements, PagerDuty does and escalates by its own policy: so these only speak
@@ -140,6 +153,13 @@ def _escalations(severity: Severity) -> list[Route]:
         )
         for step, role in enumerate(roles, start=1)
     ]
+
+
+def detection_seconds(alert: Alert) -> int:
+    """From a total failure to the first notification: scrape, window, ``for``, evaluations and the group's wait."""
+    # A recording rule is one evaluation old when the alert reads it.
+    machinery = SCRAPE_SECONDS + 2 * EVALUATION_SECONDS + _PACES[alert.severity].wait
+    return math.ceil(alert.delay_seconds) + machinery
 
 
 def _windows() -> tuple[Window, ...]:
@@ -167,12 +187,39 @@ SIGN_OF_LIFE: Final = Route(
 # An escalation stands before the route of its severity and lets it see the alert, too.
 ROUTES: Final[tuple[Route, ...]] = (
     SIGN_OF_LIFE,
-    *(route for severity in severities.ALL for route in (*_escalations(severity), _route(severity))),
+    *(route for severity in severities.ALL for route in (*escalations(severity), _route(severity))),
 )
 RECEIVERS: Final[tuple[Receiver, ...]] = tuple(dict.fromkeys(route.receiver for route in ROUTES))
 # What no route knows (an alert of somebody else in this namespace, without a severity of ours) is a P3.
 FALLBACK: Final = receiver_of(P3)
 INHIBITIONS: Final[tuple[Inhibition, ...]] = tuple(
     Inhibition(severity, severities.ALL[rank + 1 :]) for rank, severity in enumerate(severities.ALL[:-1])
+)
+_API_SUFFERS: Final = (services.API_GATEWAY_ERRORS, services.API_GATEWAY_LATENCY, *objectives.ALL)
+
+
+def _faster_burns() -> list[Cause]:
+    """A budget that burns fast burns slowly, too."""
+    by_level = (objectives.ALL[:4], objectives.ALL[4:])
+    return [
+        Cause(fast, burns[rank + 1 :], ("namespace", "job"))
+        for burns in by_level
+        for rank, fast in enumerate(burns[:-1])
+    ]
+
+
+# No alert silences a worse one.
+CAUSES: Final[tuple[Cause, ...]] = (
+    Cause(services.API_GATEWAY_DOWN, _API_SUFFERS),
+    Cause(
+        datastores.DATABASE_DOWN,
+        (*_API_SUFFERS, datastores.CONNECTIONS, services.PRICES_NOT_UPDATED, services.SENTIMENT_NOT_PROCESSED),
+    ),
+    Cause(datastores.REDIS_DOWN, (services.API_GATEWAY_LATENCY, datastores.REDIS_MEMORY)),
+    Cause(datastores.CONSUMERS_MISSING, (datastores.CONSUMER_LAG,)),
+    Cause(services.SENTIMENT_MODEL, (services.SENTIMENT_NOT_PROCESSED,)),
+    Cause(infrastructure.DISK_USAGE, (infrastructure.VOLUME_FILLING,), ("namespace", "persistentvolumeclaim")),
+    Cause(services.SERVICE_MEMORY, (services.SERVICE_LEAK,), ("namespace", "pod", "container")),
+    *_faster_burns(),
 )
 WINDOWS: Final[tuple[Window, ...]] = _windows()

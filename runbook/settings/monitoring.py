@@ -32,15 +32,34 @@ class MonitoringSettings(Model):
 
 
 class AlertingSettings(Model):
-    """Who gets alerts. Secrets are named; ``webhookUrl`` is for environments without PagerDuty and Slack."""
+    """Who gets alerts. Secrets are named; ``webhookUrl`` is for environments without PagerDuty and Slack.
+
+    Who pages people has a heartbeat, too: a Prometheus or an Alertmanager that is gone pages nobody.
+    """
 
     pagerduty_secret: DnsLabel | None = Field(default=None, description="Secret with the key routing-key")
     slack_secret: DnsLabel | None = Field(default=None, description="Secret with the key url, a webhook's address")
     slack_channel: str = "#incidents"
     webhook_url: str | None = Field(default=None, pattern=r"^https?://", description="gets every notification")
-    heartbeat_url: str | None = Field(
-        default=None, pattern=r"^https?://", description="expects a sign of life; raises the alarm when none comes"
+    heartbeat_secret: DnsLabel | None = Field(
+        default=None,
+        description="Secret with the key url, which expects a sign of life and raises the alarm when none comes; "
+        "needed with pagerdutySecret",
     )
+    heartbeat_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="the same address in plain, where it is no secret"
+    )
+
+    @model_validator(mode="after")
+    def _heartbeat(self) -> Self:
+        if self.heartbeat_secret and self.heartbeat_url:
+            raise ValueError("heartbeatSecret and heartbeatUrl are both set; one sign of life has one address")
+        if self.pagerduty_secret and not (self.heartbeat_secret or self.heartbeat_url):
+            raise ValueError(
+                "pagerdutySecret is set without heartbeatSecret: when alerting itself is down, nobody is paged and "
+                "nobody notices; name a Secret whose key url is the address that expects a sign of life"
+            )
+        return self
 
 
 class MailSettings(Model):

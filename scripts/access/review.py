@@ -65,6 +65,8 @@ class Differences:
 def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
     """Review, compare, keep the review and tell people; the exit code is 1 when something flagged is new.
 
+    The first review is what later ones are compared with: all of it is told, and nothing is new.
+
     The review is kept last: a run that is killed before has told nobody that anything is known.
 
     Raises:
@@ -77,7 +79,9 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
     review = _look(settings, now)
     differences = compare(before, review)
     lines = report(review, differences)
-    subject = f"Access review of {settings.namespace}: {_count(len(differences.new_flags), 'new finding')}"
+    kind = "new finding" if before else "finding"
+    first = "" if before else "the first, "
+    subject = f"Access review of {settings.namespace}: {first}{_count(len(differences.new_flags), kind)}"
     told = [] if dry_run or silent else notify.send(settings, notify.Message(subject, "\n".join(lines)))
     # To the microsecond: the order of the names is the order in which the reviews were made.
     key = f"{folder}{now:%Y%m%dT%H%M%S.%fZ}.json"
@@ -87,7 +91,7 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
     return Outcome(
         _data(review, differences, None if dry_run else key, told),
         _shown(lines),
-        Exit.FAILED if differences.new_flags else Exit.DONE,
+        Exit.FAILED if before and differences.new_flags else Exit.DONE,
     )
 
 
@@ -109,10 +113,10 @@ def compare(before: Review | None, now: Review) -> Differences:
 
 def report(review: Review, differences: Differences) -> list[str]:
     """The review for people: what is new first."""
-    since = f"since {differences.since}" if differences.since else "(there is no earlier review)"
+    since = f"since {differences.since}" if differences.since else "(the first review: later ones are compared with it)"
     known = sorted({str(flag) for flag in review.flags} - set(differences.new_flags))
     parts = (
-        (f"NEW FINDINGS {since}", differences.new_flags),
+        (f"{'NEW FINDINGS' if differences.since else 'findings'} {since}", differences.new_flags),
         ("no longer found", differences.gone_flags),
         ("granted", differences.granted),
         ("revoked", differences.revoked),
@@ -120,7 +124,7 @@ def report(review: Review, differences: Differences) -> list[str]:
     )
     told = [line for title, lines in parts if lines for line in (f"{title}:", *(f"  {one}" for one in lines), "")]
     if not differences.new_flags:
-        told = [f"no new findings {since}", "", *told]
+        told = [f"{'no new findings' if differences.since else 'no findings'} {since}", "", *told]
     told.append(f"who can do what in {review.namespace}:")
     for subject, rights in review.rights.items():
         told += [f"  {subject}", *(f"    {line}" for line in rights)]
@@ -159,6 +163,7 @@ def _parse(content: bytes, key: str) -> Review:
 
 def _data(review: Review, differences: Differences, key: str | None, told: list[notify.Delivery]) -> dict[str, object]:
     return {
+        "first": differences.since is None,
         "since": differences.since,
         "new": differences.new_flags,
         "gone": differences.gone_flags,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Final
 
 from scripts import log
 from scripts.backup.pipeline import CHUNK_BYTES
@@ -13,8 +11,6 @@ from scripts.clients import postgres
 from scripts.clients.child import Child
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
-
-_REPORT_SECONDS: Final = 10.0
 
 
 def stream(program: Program, access: Access, snapshot: Snapshot) -> Iterator[bytes]:
@@ -40,17 +36,7 @@ def stream(program: Program, access: Access, snapshot: Snapshot) -> Iterator[byt
         log.info(
             "dump started", database=database, pg_dump=program.version, pid=child.pid, expected_bytes=snapshot.size
         )
-        yield from _chunks(child)
+        yield from iter(lambda: child.pipe.read(CHUNK_BYTES), b"")
         code, stderr = child.wait()
     if code != 0:
         raise postgres.child_error("pg_dump", code, stderr, database)
-
-
-def _chunks(child: Child) -> Iterator[bytes]:
-    total, next_report = 0, time.monotonic() + _REPORT_SECONDS
-    while chunk := child.pipe.read(CHUNK_BYTES):
-        total += len(chunk)
-        if time.monotonic() >= next_report:
-            log.info("dumping", bytes=total)
-            next_report = time.monotonic() + _REPORT_SECONDS
-        yield chunk

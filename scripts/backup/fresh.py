@@ -58,6 +58,12 @@ def replaced_at(database: str, name: str) -> datetime | None:
     return moment if name == kept_name(database, moment) else None
 
 
+def now(admin: psycopg.Connection) -> datetime:
+    """The server's own time: what a restore put aside is dated by it and ends by it."""
+    row = admin.execute("SELECT clock_timestamp()").fetchone()
+    return row[0] if row else datetime.now(UTC)
+
+
 def names(admin: psycopg.Connection) -> set[str]:
     """Every database of the server."""
     return {str(row[0]) for row in admin.execute("SELECT datname FROM pg_database").fetchall()}

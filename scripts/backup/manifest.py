@@ -268,5 +268,9 @@ def shortened(lines: list[str], thing: str) -> str:
 
 
 def age_seconds(manifest: Manifest, now: datetime) -> float:
-    """How long ago the state was that this backup brings back."""
-    return (now - manifest.snapshot_at).total_seconds()
+    """How long ago the state was that this backup brings back.
+
+    By the bucket's clock where that of the database had jumped ahead: a backup of the future would never be too old.
+    """
+    jumped = manifest.snapshot_at > manifest.finished_at
+    return (now - (manifest.started_at if jumped else manifest.snapshot_at)).total_seconds()

@@ -7,8 +7,9 @@ volume: it goes when it is old enough and a proven backup is younger than it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,6 +20,7 @@ from scripts.backup import fresh, lock
 from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_restore import administration
+from scripts.backup.units import duration, size
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
@@ -26,6 +28,15 @@ from scripts.output import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """A database that a restore replaced, so long ago, and its size on disk."""
+
+    name: str
+    age: timedelta
+    bytes: int
 
 
 def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, dry_run: bool) -> Outcome:
@@ -39,31 +50,38 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
     access = Access.of(settings.postgres, settings.postgres.superuser)
     proven = Catalog(Bucket(settings.backup), settings, PostgresManifest).newest_proven()
     with administration(access) as admin, lock.held(access, settings.postgres.database, lock.Purpose.RESTORE):
-        kept, old = _sorted(admin, settings.postgres.database, proven, datetime.now(UTC) - timedelta(days=days))
+        now = fresh.now(admin)
+        found = _found(admin, settings.postgres.database, now)
+        kept, old = _sorted(found, proven, now, timedelta(days=days))
         if old and not dry_run:
             if not confirmed:
                 _confirm(old)
             for name in old:
                 fresh.drop(admin, name)
                 log.info("database dropped", database=name)
-    return _outcome(old, kept, dry_run=dry_run)
+    return _outcome(found, old, kept, dry_run=dry_run)
+
+
+def _found(admin: psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
+    """What restores have put aside, oldest first."""
+    sizes = admin.execute("SELECT datname, pg_database_size(oid) FROM pg_database ORDER BY datname").fetchall()
+    dated = ((str(name), int(each), fresh.replaced_at(database, str(name))) for name, each in sizes)
+    return [PutAside(name, now - moment, each) for name, each, moment in dated if moment is not None]
 
 
 def _sorted(
-    admin: psycopg.Connection, database: str, proven: PostgresManifest | None, limit: datetime
+    found: Sequence[PutAside], proven: PostgresManifest | None, now: datetime, limit: timedelta
 ) -> tuple[Mapping[str, str], list[str]]:
     """What stays, with the reason, and what may go."""
     kept: dict[str, str] = {}
     old: list[str] = []
-    for name in sorted(fresh.names(admin)):
-        if (moment := fresh.replaced_at(database, name)) is None:
-            continue
-        if moment > limit:
-            kept[name] = "not old enough"
-        elif proven is None or proven.snapshot_at < moment:
-            kept[name] = "no younger backup is proven"
+    for each in found:
+        if each.age < limit:
+            kept[each.name] = "not old enough"
+        elif proven is None or proven.snapshot_at < now - each.age:
+            kept[each.name] = "no younger backup is proven"
         else:
-            old.append(name)
+            old.append(each.name)
     return kept, old
 
 
@@ -75,15 +93,17 @@ def _confirm(old: list[str]) -> None:
     typer.confirm(f"Drop {', '.join(old)} for ever?", abort=True, err=True)
 
 
-def _outcome(old: list[str], kept: Mapping[str, str], *, dry_run: bool) -> Outcome:
+def _outcome(found: Sequence[PutAside], old: list[str], kept: Mapping[str, str], *, dry_run: bool) -> Outcome:
     word = "Would drop" if dry_run else "Dropped"
+    told = {each.name: f"{each.name} ({size(each.bytes)}, {duration(each.age.total_seconds())} old)" for each in found}
 
     def show(console: Console) -> None:
         for name in old:
-            console.print(f"{word} {name}", highlight=False)
+            console.print(f"{word} {told[name]}", highlight=False)
         for name, why in kept.items():
-            console.print(f"Kept {name}: {why}", highlight=False)
+            console.print(f"Kept {told[name]}: {why}", highlight=False)
         if not old and not kept:
             console.print("No restore has put a database aside.")
 
-    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept)}, show)
+    data = [{"name": each.name, "bytes": each.bytes, "age_seconds": round(each.age.total_seconds())} for each in found]
+    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, show)

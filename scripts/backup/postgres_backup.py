@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
@@ -40,7 +40,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     prefix = keys.folder(settings.backup.prefix, keys.POSTGRES)
     bucket.check(prefix)
     with lock.held(access, database, lock.Purpose.BACKUP) as assert_held:
-        started = datetime.now(UTC)
+        started = bucket.now(prefix)
         with snapshot.opened(access, database) as shot:
             program = pgtools.find("pg_dump", shot.server_major)
             backup = BackupId.new(started)
@@ -82,6 +82,7 @@ def _transfer(
         tables = counting.result()
     finally:
         counting.cancel()
+    seconds = round(time.monotonic() - clock, 3)
     return PostgresManifest(
         **dict(package),
         format_version=format_of(package),
@@ -93,8 +94,8 @@ def _transfer(
         client_version=program.version,
         started_at=started,
         snapshot_at=shot.taken_at,
-        finished_at=datetime.now(UTC),
-        duration_seconds=round(time.monotonic() - clock, 3),
+        finished_at=started + timedelta(seconds=seconds),
+        duration_seconds=seconds,
         database_bytes=shot.size,
         tables=tables,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -154,7 +154,7 @@ def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
         kept = None
         if job.database in fresh.names(admin):
             swap.copy_properties(job.access, job.database, name)
-            kept = fresh.kept_name(job.database, datetime.now(UTC))
+            kept = fresh.kept_name(job.database, fresh.now(admin))
         swap.swap(job.access, name, job.database, kept)
         return kept
 
@@ -165,16 +165,29 @@ def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str)
     Raises:
         CheckFailedError: the counts differ; its line ends with ``otherwise``.
     """
-    with (
-        postgres.connect(access, name, application="ops restore") as connection,
-        postgres.translated(f"counting the rows of {name}"),
-    ):
-        found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
+    log.info("comparing the rows", database=name, rows=manifest.rows)
+    # Side by side: the one waits for pages, the other for a processor.
+    with ThreadPoolExecutor(1, "analyze") as pool:
+        analyzing = pool.submit(_analyze, access, name)
+        with (
+            postgres.connect(access, name, application="ops restore") as connection,
+            postgres.translated(f"counting the rows of {name}"),
+            postgres.cancelled(connection),
+        ):
+            found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
         if wrong := differences(manifest.counts, found, "no table"):
             raise CheckFailedError(f"backup {manifest.id} is not restored: {shortened(wrong, 'tables')}; {otherwise}")
         log.info("every row count is equal", tables=len(found), rows=manifest.rows)
+        analyzing.result()
+    return found
+
+
+def _analyze(access: Access, name: str) -> None:
+    with (
+        postgres.connect(access, name, application="ops restore analyze") as connection,
+        postgres.translated(f"statistics of {name}"),
+    ):
         connection.execute("ANALYZE")
-        return found
 
 
 def _would(job: _Job, exists: bool) -> Outcome:

@@ -1,22 +1,24 @@
 """``ops backups prune``: ends what is older than the retention, and never the last thing that is known to restore.
 
 Age alone decides nothing: when backups fail for a month, deleting by age leaves none. The newest proven backup of a
-kind and everything newer stay, and where nothing is proven, everything stays.
+kind and everything newer stay, and where nothing is proven, everything stays. The bucket's lifecycle keeps to the same:
+it ends only what is marked here as superseded by a newer proven backup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
-from scripts.backup import keys, trial
+from scripts.backup import keys, superseding, trial
 from scripts.backup.catalog import Catalog, Entry
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
+from scripts.backup.superseding import Marks
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, UsageError
 from scripts.output import Outcome
@@ -43,6 +45,7 @@ class Report:
     dropped: list[str] = field(default_factory=list[str])
     leftovers: list[str] = field(default_factory=list[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
+    marks: Marks = field(default_factory=Marks)
 
 
 def choose(entries: Sequence[Entry], found: Sequence[BackupId], now: datetime, retention: timedelta) -> Choice:
@@ -84,13 +87,17 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: the bucket does not answer. What was dropped stays dropped; run it again.
     """
     bucket = Bucket(settings.backup)
+    # Not this machine's: a clock that has jumped makes everything old.
+    now = bucket.now(settings.backup.prefix)
     reports = [
-        _prune(bucket, settings, catalog, dry_run=dry_run) for catalog in trial.catalogs(settings, bucket).values()
+        _prune(bucket, settings, catalog, now, dry_run=dry_run) for catalog in trial.catalogs(settings, bucket).values()
     ]
     return _outcome(settings, reports, dry_run=dry_run)
 
 
-def _prune(bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], *, dry_run: bool) -> Report:
+def _prune(
+    bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], now: datetime, *, dry_run: bool
+) -> Report:
     # The entries first: a backup that becomes complete after them is young.
     entries = catalog.entries()
     names = catalog.all_keys()
@@ -100,8 +107,9 @@ def _prune(bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], *,
         if (backup := keys.of_backup(name, prefix, catalog.kind)) is not None:
             by_backup.setdefault(backup, []).append(name)
     retention = timedelta(days=settings.backup.retention_days)
-    choice = choose(entries, list(by_backup), datetime.now(UTC), retention)
+    choice = choose(entries, list(by_backup), now, retention)
     report = Report(catalog.kind, choice.kept)
+    report.marks = superseding.mark(bucket, entries, by_backup, dry_run=dry_run)
     for ids, done in ((choice.dropped, report.dropped), (choice.leftovers, report.leftovers)):
         for text in ids:
             objects = by_backup.get(BackupId.parse(text), [])
@@ -160,6 +168,9 @@ def _plain(report: Report) -> dict[str, object]:
         "dropped": report.dropped,
         "leftovers": report.leftovers,
         "refused": report.refused,
+        "superseded": report.marks.superseded,
+        "freed": report.marks.freed,
+        "not_marked": report.marks.refused,
         # Backups within the retention need no reason.
         "kept": len(report.kept),
         "kept_beyond_retention": {
@@ -177,4 +188,5 @@ def _lines(report: Report, *, dry_run: bool) -> list[str]:
         *(f"  {word} {backup}, which never was complete" for backup in report.leftovers),
         *(f"  kept {backup}: {why}" for backup, why in beyond.items()),
         *(f"  could not drop {backup}: {why}" for backup, why in report.refused.items()),
+        *(f"  could not mark {backup}: {why}" for backup, why in report.marks.refused.items()),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runbook.ops_settings import OpsSettings
@@ -42,8 +42,9 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     used = int(facts["used_memory"])
     if dry_run:
         return _would(settings, used, str(facts["redis_version"]))
-    upload.abort_stale(bucket, prefix, transfer.STALE)
-    manifest = _transfer(settings, bucket, used)
+    started = bucket.now(prefix)
+    upload.abort_stale(bucket, prefix, started - transfer.STALE)
+    manifest = _transfer(settings, bucket, used, started)
     transfer.publish(bucket, settings.backup, manifest)
     log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
@@ -70,12 +71,12 @@ def keyspaces(tally: Tally) -> tuple[Keyspace, ...]:
     )
 
 
-def _transfer(settings: OpsSettings, bucket: Bucket, used: int) -> RedisManifest:
-    started, clock = datetime.now(UTC), time.monotonic()
+def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetime) -> RedisManifest:
+    clock = time.monotonic()
     backup, tally = BackupId.new(started), Tally()
     with replication.snapshot(settings.redis) as chunks:
         # The server has answered and forks now: what it holds at this moment is what it sends.
-        taken = datetime.now(UTC)
+        taken = started + timedelta(seconds=time.monotonic() - clock)
         log.info("snapshot started", server=f"{settings.redis.host}:{settings.redis.port}", expected_bytes=used)
         package = transfer.store(
             bucket,
@@ -85,6 +86,7 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int) -> RedisManifest
             stage.watched(chunks, tallied(tally)),
             parts.part_size(used),
         )
+    seconds = round(time.monotonic() - clock, 3)
     return RedisManifest(
         **dict[str, Any](package),
         format_version=format_of(package),
@@ -97,8 +99,8 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int) -> RedisManifest
         databases=keyspaces(tally),
         started_at=started,
         snapshot_at=taken,
-        finished_at=datetime.now(UTC),
-        duration_seconds=round(time.monotonic() - clock, 3),
+        finished_at=started + timedelta(seconds=seconds),
+        duration_seconds=seconds,
     )
 
 

@@ -75,7 +75,15 @@ def _read(stored: Stored, chunks: Iterator[bytes], tally: Tally, *, check: bool)
 
 def _written(chunks: Iterable[bytes], file: Any) -> Iterator[bytes]:
     for chunk in chunks:
-        file.write(chunk)
+        try:
+            file.write(chunk)
+            # Here and not when it is closed, where its error would stand in nobody's hands.
+            file.flush()
+        except OSError as error:
+            raise TemporaryError(
+                f"cannot write the scratch copy below {tempfile.gettempdir()}: {error.strerror}; "
+                "give it room, or set TMPDIR to where there is"
+            ) from None
         yield chunk
 
 

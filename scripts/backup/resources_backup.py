@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from runbook import jobs
@@ -71,8 +71,9 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         kinds = discovery.kinds(cluster, lambda name, error: _skipped(found, name, error))
         if dry_run:
             return _would(settings, kinds)
-        upload.abort_stale(bucket, prefix, transfer.STALE)
-        manifest = _transfer(settings, bucket, cluster, kinds, found)
+        started = bucket.now(prefix)
+        upload.abort_stale(bucket, prefix, started - transfer.STALE)
+        manifest = _transfer(settings, bucket, cluster, kinds, found, started)
     transfer.publish(bucket, settings.backup, manifest)
     log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest, found.granted_refused)
@@ -87,13 +88,14 @@ def _skipped(found: Found, name: str, error: OpsError) -> None:
 
 
 def _transfer(
-    settings: OpsSettings, bucket: Bucket, cluster: Cluster, kinds: list[Kind], found: Found
+    settings: OpsSettings, bucket: Bucket, cluster: Cluster, kinds: list[Kind], found: Found, started: datetime
 ) -> ResourcesManifest:
-    started, clock = datetime.now(UTC), time.monotonic()
+    clock = time.monotonic()
     backup, secrets = BackupId.new(started), settings.backup.public_key is not None
     wanted = [kind for kind in kinds if secrets or kind != _SECRETS]
     lines = _blocks(_lines(cluster, settings.namespace, wanted, found))
     package = transfer.store(bucket, settings.backup, keys.RESOURCES, backup, lines, parts.part_size(_EXPECTED_BYTES))
+    seconds = round(time.monotonic() - clock, 3)
     return ResourcesManifest(
         **dict[str, Any](package),
         format_version=format_of(package),
@@ -107,8 +109,8 @@ def _transfer(
         started_at=started,
         # Each kind is listed at a moment of its own: the backup is as old as the first.
         snapshot_at=started,
-        finished_at=datetime.now(UTC),
-        duration_seconds=round(time.monotonic() - clock, 3),
+        finished_at=started + timedelta(seconds=seconds),
+        duration_seconds=seconds,
     )
 
 

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from runbook.ops_settings import BackupTarget
+from scripts import progress
 from scripts.backup import age, keys, upload
 from scripts.backup.age import PrivateKey
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Encryption, Manifest, Package
 from scripts.backup.pipeline import Meter, compress, decompress, metered
 from scripts.backup.source import Source
-from scripts.clients.s3 import Bucket
+from scripts.clients.s3 import Bucket, ChangedError
 from scripts.exits import UsageError
 
 # No run lasts that long: an upload that was begun before is nobody's any more.
@@ -35,7 +36,7 @@ def store(
     """
     name = data_name(target, kind)
     plain = Meter()
-    blocks = compress(chunks, plain)
+    blocks = compress(progress.passing(chunks, "saving"), plain)
     if target.public_key:
         blocks = age.encrypt(blocks, target.public_key)
     stored = upload.upload(bucket, keys.key(target.prefix, kind, backup, name), blocks, part_bytes)
@@ -51,7 +52,13 @@ def store(
 
 def publish(bucket: Bucket, target: BackupTarget, manifest: Manifest) -> None:
     """Write the manifest: from now on the backup exists."""
-    bucket.write_json(keys.key(target.prefix, manifest.folder, manifest.backup, keys.MANIFEST), manifest.text())
+    key, text = keys.key(target.prefix, manifest.folder, manifest.backup, keys.MANIFEST), manifest.text()
+    try:
+        bucket.write_json(key, text)
+    except ChangedError:
+        # The answer to the first attempt was lost, and the second one found what the first had written.
+        if bucket.read(key) != text.encode():
+            raise
 
 
 class Stored:
@@ -77,7 +84,7 @@ class Stored:
             CheckFailedError: its SHA-256 is not the manifest's, or it cannot be decrypted.
         """
         stored = Meter()
-        for _ in self._decrypted(metered(self._source.chunks(), stored)):
+        for _ in self._decrypted(metered(self._chunks("checking the object"), stored)):
             pass
         self._source.compare(stored)
 
@@ -88,11 +95,14 @@ class Stored:
             CheckFailedError: it is not what the manifest says.
         """
         stored, plain = Meter(), Meter()
-        packed = self._decrypted(metered(self._source.chunks(), stored))
+        packed = self._decrypted(metered(self._chunks("restoring"), stored))
         yield from metered(decompress(packed, self.damaged), plain)
         self._source.compare(stored)
         if plain.digest() != self._manifest.uncompressed:
             raise self.damaged("what is in it is not what the manifest says")
+
+    def _chunks(self, what: str) -> Iterator[bytes]:
+        return progress.passing(self._source.chunks(), what, self._manifest.stored.bytes)
 
     def _decrypted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         return chunks if self._key is None else self._key.decrypt(chunks, self.damaged)

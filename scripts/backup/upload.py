@@ -6,23 +6,27 @@ import base64
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 from scripts import log
 from scripts.backup.manifest import Digest
 from scripts.backup.parts import MOST_PARTS
 from scripts.backup.pipeline import Meter
+from scripts.clients import background
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, OpsError
+from scripts.exits import CheckFailedError, OpsError, Stop
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 # Parts on their way at once: the next one fills while these travel. With them memory is (this + 1) parts.
 _IN_FLIGHT: Final = 2
+# What those may still take once the upload has failed; a bucket that never answers must not keep the process.
+_SETTLE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,23 @@ def upload(bucket: Bucket, key: str, blocks: Iterable[bytes], part_bytes: int) -
     Raises:
         OpsError: S3 refuses or does not answer.
     """
-    with bucket.errors(key):
-        upload_id = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ChecksumAlgorithm="SHA256")[
-            "UploadId"
-        ]
+    try:
+        with bucket.errors(key):
+            begun = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ChecksumAlgorithm="SHA256")
+    except Stop:
+        # It may have been begun all the same, and only the bucket knows its id.
+        abort_stale(bucket, key)
+        raise
+    upload_id = begun["UploadId"]
     try:
         meter = Meter()
         parts = _Parts(bucket, key, upload_id)
-        with parts.pool:
+        try:
             for body in parts_of(blocks, part_bytes, meter):
                 parts.send(body)
             done = parts.finish()
+        finally:
+            parts.settle()
         with bucket.errors(key):
             bucket.client.complete_multipart_upload(
                 Bucket=bucket.name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": done}
@@ -62,45 +72,39 @@ def upload(bucket: Bucket, key: str, blocks: Iterable[bytes], part_bytes: int) -
     return Stored(meter.digest(), len(done))
 
 
-def parts_of(blocks: Iterable[bytes], part_bytes: int, meter: Meter) -> Iterator[bytes]:
+def parts_of(blocks: Iterable[bytes], part_bytes: int, meter: Meter) -> Iterator[bytearray]:
     """``blocks`` cut into parts of exactly ``part_bytes``, the last as long as the rest.
 
-    An empty stream is one empty part.
+    An empty stream is one empty part. Each part fills in its place: joined from pieces, it would be there twice.
     """
-    pending: list[bytes] = []
-    held, sent = 0, False
+    part, sent = bytearray(), False
     for block in blocks:
         meter.update(block)
         rest = memoryview(block)
-        while held + len(rest) >= part_bytes:
-            cut = part_bytes - held
-            pending.append(bytes(rest[:cut]))
+        while len(part) + len(rest) >= part_bytes:
+            cut = part_bytes - len(part)
+            part += rest[:cut]
             rest = rest[cut:]
-            part = b"".join(pending)
-            pending.clear()
-            held, sent = 0, True
             yield part
-            del part
-        if rest:
-            pending.append(bytes(rest))
-            held += len(rest)
-    if pending or not sent:
-        yield b"".join(pending)
+            # No name may hold it any longer: who took it lets it go when it has arrived.
+            part, sent = bytearray(), True
+        part += rest
+    if part or not sent:
+        yield part
 
 
-def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta = timedelta(0)) -> int:
-    """Abort unfinished uploads below ``prefix`` that were begun so long ago; how many.
+def abort_stale(bucket: Bucket, prefix: str, limit: datetime | None = None) -> int:
+    """Abort unfinished uploads below ``prefix``, or those begun before ``limit`` by the bucket's time; how many.
 
     Who holds the lock of the kind knows that whoever began them is dead, however young they are.
     """
-    limit = datetime.now(UTC) - older_than
     with bucket.errors(prefix):
         pages = bucket.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket.name, Prefix=prefix)
         found = [
             (item.get("Key", ""), item.get("UploadId", ""))
             for page in pages
             for item in page.get("Uploads", [])
-            if item.get("Initiated", limit) <= limit
+            if limit is None or item.get("Initiated", limit) <= limit
         ]
     for key, upload_id in found:
         log.warning("aborting what an earlier run left behind", key=key)
@@ -112,7 +116,6 @@ class _Parts:
     """Sends parts with a bounded number on their way."""
 
     def __init__(self, bucket: Bucket, key: str, upload_id: str) -> None:
-        self.pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="part")
         self.count = 0
         self._bucket = bucket
         self._key = key
@@ -120,7 +123,7 @@ class _Parts:
         self._running: deque[Future[CompletedPartTypeDef]] = deque()
         self._done: list[CompletedPartTypeDef] = []
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytearray) -> None:
         """Send a part; waits while enough are on their way."""
         if self.count == MOST_PARTS:
             raise CheckFailedError(
@@ -129,7 +132,7 @@ class _Parts:
         while len(self._running) >= _IN_FLIGHT:
             self._done.append(self._running.popleft().result())
         self.count += 1
-        self._running.append(self.pool.submit(self._send, self.count, body))
+        self._running.append(background.start(f"part-{self.count}", partial(self._send, self.count, body)))
 
     def finish(self) -> list[CompletedPartTypeDef]:
         """Wait for all parts; their receipts in order."""
@@ -137,7 +140,11 @@ class _Parts:
             self._done.append(self._running.popleft().result())
         return self._done
 
-    def _send(self, number: int, body: bytes) -> CompletedPartTypeDef:
+    def settle(self) -> None:
+        """Let those on their way arrive before the upload is aborted: later ones would stay in the bucket, unseen."""
+        wait(self._running, timeout=_SETTLE_SECONDS)
+
+    def _send(self, number: int, body: bytearray) -> CompletedPartTypeDef:
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
         with self._bucket.errors(self._key):
             answer = self._bucket.client.upload_part(
@@ -145,7 +152,8 @@ class _Parts:
                 Key=self._key,
                 UploadId=self._upload_id,
                 PartNumber=number,
-                Body=body,
+                # The client takes it, its stubs do not say so.
+                Body=cast("bytes", body),
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=checksum,
             )

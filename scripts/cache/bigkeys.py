@@ -12,6 +12,7 @@ from runbook.ops_settings import OpsSettings
 from scripts.backup.units import size
 from scripts.clients import redis
 from scripts.output import Outcome
+from scripts.progress import passing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,8 @@ class Kind:
 def run(settings: OpsSettings, *, pattern: str, top: int, samples: int) -> Outcome:
     """The largest keys of each type; a large one is measured on ``samples`` of its elements."""
     with redis.connect(settings.redis) as server:
-        kinds = collect(((keys, server.measure(keys, samples)) for keys in server.keys(pattern)), top)
+        found = passing(server.keys(pattern), "measuring", things="keys")
+        kinds = collect(((keys, server.measure(keys, samples)) for keys in found), top)
     data: dict[str, object] = {
         "pattern": pattern,
         "keys": sum(kind.count for kind in kinds.values()),

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from runbook.ops_settings import OpsSettings
-from scripts import log
 from scripts.backup.units import size
 from scripts.clients import redis
 from scripts.exits import UsageError
 from scripts.output import Outcome
+from scripts.progress import passing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # A glob's own signs; an escaped one stands for itself.
 _WILD: Final = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|[*?]", re.DOTALL)
 _SAMPLE: Final = 5
-_LOG_EVERY: Final = 100_000
 
 
 def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool) -> Outcome:
@@ -32,13 +31,11 @@ def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool)
     sample: list[str] = []
     with redis.connect(settings.redis) as server:
         before = int(server.info("memory")["used_memory"])
-        for keys in server.keys(pattern):
+        for keys in passing(server.keys(pattern), "finding" if dry_run else "purging", things="keys"):
             if len(sample) < _SAMPLE:
                 sample += [key.decode(errors="replace") for key in keys[: _SAMPLE - len(sample)]]
             if not dry_run:
                 removed += server.unlink(keys)
-            if matched // _LOG_EVERY != (matched + len(keys)) // _LOG_EVERY:
-                log.info("purging", matched=matched + len(keys), removed=removed)
             matched += len(keys)
         after = int(server.info("memory")["used_memory"])
     data: dict[str, object] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runbook.ops_settings import KafkaTarget
+from scripts.clients import background
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 _SECONDS: Final = 15.0
@@ -182,7 +183,8 @@ class Kafka:
         end = time.monotonic() + self._seconds
         while True:
             try:
-                return ask()
+                # librdkafka waits where no signal and no deadline would be heard.
+                return background.start("kafka", ask).result()
             except KafkaException as error:
                 if not _passing(error) or time.monotonic() > end:
                     raise _translated(error, f"Kafka at {self.bootstrap}: {what}") from None

@@ -8,7 +8,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -74,7 +74,15 @@ class Cluster:
         answer = self._ask("GET", path, parameters)
         return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
 
-    def patch(self, path: str, change: Mapping[str, object], *, strategic: bool = False, dry_run: bool = False) -> Any:
+    def patch(
+        self,
+        path: str,
+        change: Mapping[str, object],
+        *,
+        strategic: bool = False,
+        dry_run: bool = False,
+        manager: str = FIELD_MANAGER,
+    ) -> Any:
         """Change an object by a JSON merge patch; it is returned as it is afterwards.
 
         A ``strategic`` one merges lists of named things, like containers, by their names. A
@@ -86,13 +94,15 @@ class Cluster:
             NotFoundError: there is no such object.
             ConflictError: it is no longer of that version.
         """
-        parameters = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        parameters = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
         kind = "strategic-merge-patch" if strategic else "merge-patch"
         content = json.dumps(change).encode()
         return self._ask("PATCH", path, parameters, content, f"application/{kind}+json").json()
 
     def apply(self, path: str, body: Mapping[str, Any], *, manager: str, dry_run: bool = False) -> None:
-        """Server-side apply of an object; conflicts are taken over. With ``dry_run`` the server only judges it.
+        """Server-side apply of an object; conflicts are taken over, and what is no longer named is given up.
+
+        With ``dry_run`` the server only judges it.
 
         Raises:
             ForbiddenError: the account may not.
@@ -100,6 +110,11 @@ class Cluster:
         """
         query = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         self._ask("PATCH", path, query, json.dumps(body).encode(), "application/apply-patch+yaml")
+
+    def delete(self, path: str) -> None:
+        """Delete an object and what it owns, without waiting for their end; one that is gone already is fine."""
+        with suppress(NotFoundError):
+            self._ask("DELETE", path, {"propagationPolicy": "Background"})
 
     def items(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """All objects of a list, page by page; ``parameters`` may select some."""

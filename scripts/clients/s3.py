@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
-from scripts import redact
+from scripts import log, redact
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 6
 _CONNECT_SECONDS: Final = 10
 _READ_SECONDS: Final = 60
+# What a request and the whole seconds of an answer's date may make of two clocks that agree.
+_SKEW: Final = timedelta(minutes=1)
 
 _WRONG: Final = frozenset(
     {
         "AccessDenied", "403", "NoSuchBucket", "AllAccessDisabled", "InvalidBucketName",
         "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
-        "PermanentRedirect", "AuthorizationHeaderMalformed",
+        "PermanentRedirect", "AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "NotImplemented",
     }
 )  # fmt: skip
 _TEMPORARY: Final = frozenset(
@@ -153,6 +156,39 @@ class Bucket:
         """Delete an object; in a versioned bucket its versions stay for as long as the lifecycle says."""
         with self.errors(key):
             self.client.delete_object(Bucket=self.name, Key=key)
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The tags of an object.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self.errors(key):
+            found = self.client.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def set_tags(self, key: str, tags: Mapping[str, str]) -> None:
+        """Replace the tags of an object."""
+        with self.errors(key):
+            pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+            self.client.put_object_tagging(Bucket=self.name, Key=key, Tagging={"TagSet": pairs})  # pyright: ignore[reportArgumentType]
+
+    def now(self, prefix: str) -> datetime:
+        """The bucket's own time: it dates the objects, and does not jump with the clock of this machine.
+
+        Raises:
+            OpsError: the bucket does not answer, or may not be listed.
+        """
+        here = datetime.now(UTC)
+        with self.errors(prefix):
+            answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+        stamp = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if stamp is None:
+            return here
+        there = parsedate_to_datetime(stamp).astimezone(UTC)
+        if abs(there - here) > _SKEW:
+            log.warning("the clock of this machine is wrong", here=here.isoformat(), bucket=there.isoformat())
+        return there
 
     def describe(self, key: str) -> tuple[int, str]:
         """Size in bytes and ETag of an object.

@@ -24,6 +24,8 @@ def review(
 ) -> None:
     """Review the namespace's rights; what is new since the last review comes first. Exit 1 on a new finding.
 
+    To the first review nothing is new: it is what later ones are compared with.
+
     Each review is kept in the backup bucket; with --dry-run it is not, and nobody is told.
     """
 

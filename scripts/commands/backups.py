@@ -55,6 +55,27 @@ def verify(
     run("backups verify", action, as_json=as_json, deadline=deadline)
 
 
+@app.command("metrics", epilog="Example: ops backups metrics --listen 9116")
+def metrics(
+    listen: Annotated[
+        int | None,
+        typer.Option("--listen", min=0, max=65535, help="Serve /metrics on this port; 0 for any.", metavar="PORT"),
+    ] = None,
+    config: Config = None,
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show age and restore time of the newest proven backups (RPO and RTO) as Prometheus reads them."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.backup import metrics as exporter
+
+        return exporter.run(lambda: settings_file.load(config), port=listen)
+
+    run("backups metrics", action, as_json=as_json, deadline=deadline)
+
+
 @app.command("prune", epilog="Example: ops backups prune --dry-run --json")
 def prune(
     databases: Annotated[

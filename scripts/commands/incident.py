@@ -210,6 +210,29 @@ def show(
     run("incident show", action, as_json=as_json, deadline=deadline)
 
 
+@app.command("simulate", epilog="Example: ops incident simulate errors latency --speed 10")
+def simulate(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="What happens; several happen side by side.")],
+    speed: Annotated[
+        int,
+        typer.Option("--speed", min=1, max=10, help="Divide every duration of rules, scrapes and routes meanwhile."),
+    ] = 1,
+    config: Config = None,
+    dry_run: DryRun = False,
+    deadline: Deadline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cause an incident in the embedded environment, and show its alert arriving and ending. Refused anywhere else."""
+
+    def action() -> Outcome:
+        from scripts import config as settings_file
+        from scripts.simulation import run as simulation
+
+        return simulation.run(settings_file.load(config), names, speed=speed, dry_run=dry_run)
+
+    run("incident simulate", action, as_json=as_json, deadline=deadline)
+
+
 def _desk(config: str | None, directory: Path | None, by: str | None, *, tell: bool, dry_run: bool) -> Desk:
     import getpass
 

@@ -23,7 +23,8 @@ def logs(
 ) -> None:
     """Group the errors of all pods by pattern, new ones first. Exit 1 when an error is new.
 
-    New is what no review of the last days has seen; what this one sees is known to the next, unless with --dry-run.
+    New is what no review of the last days has seen (to the first one nothing is); what this one sees is known to the
+    next, unless with --dry-run.
 
     Example: ops logs --since 2h --dry-run
     """

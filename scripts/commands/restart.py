@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from scripts import completion
 from scripts.options import AsJson, Config, Deadline, DryRun, run
 from scripts.output import Outcome
 
 
 def restart(
-    service: Annotated[str, typer.Argument(help="The service, e.g. analytics.", metavar="SERVICE")],
+    service: Annotated[
+        str,
+        typer.Argument(help="The service, e.g. analytics.", metavar="SERVICE", autocompletion=completion.services),
+    ],
     timeout: Annotated[
         float, typer.Option("--timeout", min=1, help="What the rollout may take.", metavar="SECONDS")
     ] = 600.0,

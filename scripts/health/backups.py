@@ -1,35 +1,75 @@
-"""The newest backup's age."""
+"""The newest backup of each kind, and the newest that is proven: only that one is known to come back (section 5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from runbook import practices
 from runbook.ops_settings import OpsSettings
+from runbook.thresholds import Threshold
 from scripts.backup.units import duration
 from scripts.health.model import Check, Finding, Status
 
+if TYPE_CHECKING:
+    from scripts.backup.catalog import Catalog
+    from scripts.backup.keys import BackupId
+    from scripts.backup.manifest import Manifest
+
+# Kinds of backups and what their findings are called; PostgreSQL's is *the* backup.
+_NAMES = {"postgres": "backup", "redis": "backup redis", "resources": "backup resources"}
+
 
 def checks(settings: OpsSettings) -> list[Check]:
-    """One check."""
-    return [Check("backup", partial(_look, settings))]
+    """One check for each kind, with two findings."""
+    return [Check(name, partial(_look, settings, kind, name)) for kind, name in _NAMES.items()]
 
 
-def _look(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
+def _look(settings: OpsSettings, kind: str, name: str, timeout: float) -> Sequence[Finding]:
+    from scripts.backup import keys
     from scripts.backup.catalog import Catalog
-    from scripts.backup.manifest import PostgresManifest, age_seconds
+    from scripts.backup.manifest import MODELS, age_seconds
     from scripts.clients.s3 import Bucket
 
-    catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, PostgresManifest)
-    found = catalog.ids()
-    limit = practices.BACKUP_AGE.value
-    threshold = f"<= {duration(limit)}"
+    model = next(each for each in MODELS if each.folder == kind)
+    catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, model)
+    names = catalog.all_keys()
+    found = keys.ids(names, settings.backup.prefix, kind)
     if not found:
-        return [Finding("backup", Status.WARN, "no backup yet", threshold, f"s3://{settings.backup.bucket}")]
+        limit = f"<= {duration(practices.BACKUP_AGE.value)}"
+        return [Finding(name, Status.WARN, "no backup yet", limit, f"s3://{settings.backup.bucket}")]
+    now = datetime.now(UTC)
     # The manifest is read, not only its name: an unreadable one restores nothing.
     newest = catalog.manifest(found[0])
-    age = age_seconds(newest, datetime.now(UTC))
-    status = Status.OK if age <= limit else Status.FAIL
-    return [Finding("backup", status, duration(age), threshold, newest.id)]
+    with_proof = [backup for backup in found if catalog.key(backup, keys.PROOF) in set(names)]
+    return [
+        judge(name, age_seconds(newest, now), practices.BACKUP_AGE, newest.id),
+        _proven(f"{name} proven", catalog, with_proof, (now - found[-1].time).total_seconds(), now),
+    ]
+
+
+def judge(name: str, age: float, limit: Threshold, detail: str) -> Finding:
+    """The verdict on an age in seconds."""
+    status = Status.OK if age <= limit.value else Status.FAIL
+    return Finding(name, status, duration(age), f"<= {duration(limit.value)}", detail)
+
+
+def unproven(name: str, oldest: float) -> Finding:
+    """The verdict where nothing is proven and the oldest backup is of this age (seconds): the first proof has time."""
+    limit = practices.PROOF_AGE.value
+    status = Status.WARN if oldest <= limit else Status.FAIL
+    return Finding(name, status, "none is proven", f"<= {duration(limit)}", "see: ops backups verify")
+
+
+def _proven(
+    name: str, catalog: Catalog[Manifest], backups: Sequence[BackupId], oldest: float, now: datetime
+) -> Finding:
+    from scripts.backup.manifest import age_seconds
+
+    for backup in backups:
+        manifest = catalog.manifest(backup)
+        if catalog.proof(manifest) is not None:
+            return judge(name, age_seconds(manifest, now), practices.PROOF_AGE, manifest.id)
+    return unproven(name, oldest)

@@ -14,6 +14,8 @@ from scripts.health.model import Result, Status
 
 FOLDER: Final = "health/"
 NAME: Final = "latest.json"
+# Two weeks of mornings.
+TREND_REPORTS: Final = 14
 _RANK: Final = (Status.OK, Status.WARN, Status.UNKNOWN, Status.FAIL)
 
 
@@ -21,12 +23,20 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Point(_Model):
+    """How a check stood in one report."""
+
+    status: Status
+    value: str = ""
+
+
 class Kept(_Model):
-    """How a check stood, and since when it has stood like that."""
+    """How a check stood, since when it has stood like that, and how it stood in the last reports, oldest first."""
 
     status: Status
     value: str = ""
     since: AwareDatetime
+    points: tuple[Point, ...] = ()
 
 
 class Last(_Model):
@@ -91,5 +101,8 @@ def updated(last: Last | None, results: Sequence[Result], now: datetime) -> Last
         finding = result.finding
         old = before.get(finding.name)
         since = old.since if old is not None and old.status is finding.status else now
-        kept[finding.name] = Kept(status=finding.status, value=finding.value, since=since)
+        points = (*(old.points if old else ()), Point(status=finding.status, value=finding.value))
+        kept[finding.name] = Kept(
+            status=finding.status, value=finding.value, since=since, points=points[-TREND_REPORTS:]
+        )
     return Last(at=now, checks=kept)

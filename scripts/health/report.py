@@ -11,7 +11,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log, reporting
 from scripts.clients.documents import Documents, change
 from scripts.exits import Exit, OpsError
-from scripts.health import history
+from scripts.health import history, page, trend
 from scripts.health.history import Change, Last
 from scripts.health.model import Result, Status, worst
 from scripts.notify import Message
@@ -49,10 +49,10 @@ def compose(
     differences = history.changes(last, results)
     zone = ZoneInfo(settings.time_zone)
     kept = history.updated(last, results, now)
-    lines = [*_news(last, differences, zone, problem), "", "All checks:"]
-    lines += [_line(result, kept, now, zone) for result in _ordered(results)]
+    news, ordered = _news(last, differences, zone, problem), _ordered(results)
+    lines = [*news, "", "All checks:", *(_line(result, kept, now, zone) for result in ordered)]
     subject = f"[{settings.namespace}] health: {worst(results)}{_counted(differences)}"
-    return Message(subject, "\n".join(lines))
+    return Message(subject, "\n".join(lines), page.compose(subject, news, ordered, dict(kept.checks)))
 
 
 def _news(last: Last | None, differences: Sequence[Change], zone: ZoneInfo, problem: str) -> list[str]:
@@ -77,7 +77,9 @@ def _line(result: Result, kept: Last, now: datetime, zone: ZoneInfo) -> str:
     lasts = (
         f" [since {since.astimezone(zone):%Y-%m-%d %H:%M}]" if finding.status is not Status.OK and since < now else ""
     )
-    return f"{finding.status:8}{finding.name}: {finding.value}{limit} {finding.detail}".rstrip() + lasts
+    course = trend.text(kept.checks[finding.name].points)
+    told = f"{finding.status:8}{finding.name}: {finding.value}{limit} {finding.detail}".rstrip() + lasts
+    return f"{told} {course}".rstrip()
 
 
 def _counted(differences: Sequence[Change]) -> str:

@@ -13,6 +13,9 @@ from scripts.health.model import Check, Finding, Status
 
 _NAME: Final = "prometheus"
 _NAMED: Final = 5
+_UP: Final = "up"
+# What Prometheus says of a target between its discovery and the end of its first scrape.
+_NEW: Final = "unknown"
 
 
 def checks(settings: OpsSettings) -> list[Check]:
@@ -28,16 +31,40 @@ def _look(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
 
 
 def judge(namespace: str, targets: Sequence[Target]) -> Finding:
-    """The finding on the targets; those of other namespaces are somebody else's and only worth a warning."""
+    """The finding on the targets.
+
+    Those of other namespaces are somebody else's and only worth a warning. So is one that was never scraped: it was
+    found a moment ago, and one scrape tells. Where that is all there is of our own, nobody has looked yet.
+    """
     own = [target for target in targets if target.namespace in ("", namespace)]
-    down = [target for target in targets if target.health != "up"]
-    value, threshold = f"{len(targets) - len(down)} of {len(targets)} up", "all up"
+    up = [target for target in targets if target.health == _UP]
+    value, threshold = f"{len(up)} of {len(targets)} up", "all up"
     if not own:
         return Finding(_NAME, Status.FAIL, value, threshold, f"it scrapes nothing of namespace {namespace}")
-    ours = [target for target in down if target in own]
-    status = Status.FAIL if ours else Status.WARN if down else Status.OK
-    named = [*ours, *(target for target in down if target not in own)]
-    details = [f"{target.name} {target.health} {target.error}".strip() for target in named[:_NAMED]]
+    others = [target for target in targets if target not in own]
+    named = [target for part in (own, others) for target in sorted(part, key=_waits) if target.health != _UP]
+    return Finding(_NAME, _status(own, bool(named)), value, threshold, _details(named))
+
+
+def _status(own: Sequence[Target], named: bool) -> Status:
+    health = {_UP if target.health == _UP else _NEW if _waits(target) else "down" for target in own}
+    if "down" in health:
+        return Status.FAIL
+    if health == {_NEW}:
+        return Status.UNKNOWN
+    return Status.WARN if named else Status.OK
+
+
+def _waits(target: Target) -> bool:
+    return target.health == _NEW
+
+
+def _details(named: Sequence[Target]) -> str:
+    details = [_detail(target) for target in named[:_NAMED]]
     if len(named) > _NAMED:
         details.append(f"and {len(named) - _NAMED} more")
-    return Finding(_NAME, status, value, threshold, "; ".join(details))
+    return "; ".join(details)
+
+
+def _detail(target: Target) -> str:
+    return f"{target.name} {'not scraped yet' if _waits(target) else target.health} {target.error}".strip()

@@ -118,7 +118,9 @@ def new_id(title: str, now: datetime) -> str:
 def render(ticket: Ticket, body: str) -> str:
     """The document: front matter and below it ``body``, which is people's own."""
     facts = {key: value for key, value in ticket.model_dump(mode="json").items() if value is not None}
-    front = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=1000)
+    # PyYAML writes U+0085 as it is and reads it back as a line's end, unless it escapes everything.
+    readable = "\\x85" not in repr(facts)
+    front = yaml.safe_dump(facts, sort_keys=False, allow_unicode=readable, width=1000)
     return f"{_FENCE}{front}{_FENCE}{body}"
 
 

@@ -45,6 +45,8 @@ class _Reading:
 def run(settings: OpsSettings, *, since_seconds: int, tell: bool, dry_run: bool) -> Outcome:
     """Group the errors of all pods since ``since_seconds`` ago; the code is 1 when an error is new.
 
+    The first review of all is what later ones are compared with: it tells people what there is, and nothing is new.
+
     Raises:
         OpsError: the bucket or the cluster does not answer.
     """
@@ -52,11 +54,13 @@ def run(settings: OpsSettings, *, since_seconds: int, tell: bool, dry_run: bool)
     before = documents.read(memory.NAME)
     known = memory.parse(None if before is None else before.text, documents.where(memory.NAME))
     reading = _read(settings.namespace, since_seconds)
-    outcome = _outcome(settings, reading, known, since_seconds)
+    # A memory that cannot be read is no first review: what nobody can look up is new.
+    first = before is None
+    outcome = _outcome(settings, reading, known, since_seconds, first=first)
     if dry_run:
         return outcome
-    if tell and outcome.code is Exit.FAILED:
-        outcome = _told(settings, reading, known, outcome)
+    if tell and any(_bad(group) for group in _new(reading, known)):
+        outcome = _told(settings, reading, known, outcome, first=first)
     return _kept(documents, reading, outcome)
 
 
@@ -90,14 +94,16 @@ def _counted(lines: Iterable[bytes], reading: _Reading) -> Iterator[bytes]:
         yield line
 
 
-def _outcome(settings: OpsSettings, reading: _Reading, known: Memory, since_seconds: int) -> Outcome:
+def _outcome(settings: OpsSettings, reading: _Reading, known: Memory, since_seconds: int, *, first: bool) -> Outcome:
     groups = reading.groups.ordered(known.patterns)
-    new = [group for group in groups if group.key not in known.patterns]
-    code = Exit.FAILED if any(_bad(group) for group in new) else Exit.TEMPORARY if reading.unread else Exit.DONE
+    new = _new(reading, known)
+    failed = not first and any(_bad(group) for group in new)
+    code = Exit.FAILED if failed else Exit.TEMPORARY if reading.unread else Exit.DONE
     data: dict[str, object] = {
         "namespace": settings.namespace,
         "since_seconds": since_seconds,
         "compared_with": None if known.at is None else known.at.isoformat(timespec="seconds"),
+        "first": first,
         "new": len(new),
         "patterns": [_plain(group, group.key not in known.patterns) for group in groups[:_SHOWN]],
         "patterns_found": len(groups),
@@ -110,8 +116,14 @@ def _outcome(settings: OpsSettings, reading: _Reading, known: Memory, since_seco
 
     def show(console: Console) -> None:
         _show(console, reading, groups, len(new), since_seconds)
+        if first:
+            console.print("the first review: later ones are compared with it")
 
     return Outcome(data, show, code)
+
+
+def _new(reading: _Reading, known: Memory) -> list[Group]:
+    return [group for group in reading.groups.ordered(known.patterns) if group.key not in known.patterns]
 
 
 def _bad(group: Group) -> bool:
@@ -132,13 +144,14 @@ def _plain(group: Group, new: bool) -> dict[str, object]:
     }
 
 
-def _told(settings: OpsSettings, reading: _Reading, known: Memory, outcome: Outcome) -> Outcome:
-    new = [group for group in reading.groups.ordered(known.patterns) if group.key not in known.patterns]
-    bad = [group for group in new if _bad(group)]
+def _told(settings: OpsSettings, reading: _Reading, known: Memory, outcome: Outcome, *, first: bool) -> Outcome:
+    bad = [group for group in _new(reading, known) if _bad(group)]
     lines = [f"{group.level} {group.service} ({group.count}x): {group.example}" for group in bad[:_TOLD]]
     if len(bad) > _TOLD:
         lines.append(f"and {len(bad) - _TOLD} more; see: ops logs")
-    subject = f"[{settings.namespace}] logs: {len(bad)} new {'errors' if len(bad) > 1 else 'error'}"
+    kind = "" if first else "new "
+    told = f"{len(bad)} {kind}{'errors' if len(bad) > 1 else 'error'}"
+    subject = f"[{settings.namespace}] logs: {'first review, ' if first else ''}{told}"
     return reporting.sent(settings, Message(subject, "\n".join(lines)), outcome)
 
 

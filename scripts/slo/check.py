@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from runbook import slo
 from runbook.ops_settings import OpsSettings
-from runbook.printed import value as printed
+from runbook.printed_values import value as printed
 from runbook.slo import Objective
 from runbook.thresholds import Unit
 from scripts import reporting

@@ -1,10 +1,11 @@
-"""How often a cron expression runs at the least."""
+"""How often a cron expression runs at the least, and when it last did."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 _RANGES: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -24,34 +25,63 @@ _START: Final = date(2024, 1, 1)
 _DAYS: Final = 2 * 366
 
 
+class _Fields:
+    """A cron expression of five fields, taken apart."""
+
+    def __init__(self, expression: str) -> None:
+        fields = _SHORT.get(expression.strip().lower(), expression).split()
+        if len(fields) != len(_RANGES):
+            raise ValueError(f"{expression!r} has not five fields")
+        self._minutes, self._hours, self._days, self._months, weekdays = (
+            _values(field, low, high) for field, (low, high) in zip(fields, _RANGES, strict=True)
+        )
+        self._weekdays = {day % 7 for day in weekdays}
+        # cron joins the two fields of the day with OR where both are given.
+        self._either = not fields[2].startswith("*") and not fields[4].startswith("*")
+
+    def runs(self, day: date) -> bool:
+        """Whether it runs on that day at all."""
+        matches = day.day in self._days, day.isoweekday() % 7 in self._weekdays
+        return day.month in self._months and (any(matches) if self._either else all(matches))
+
+    @property
+    def times(self) -> list[int]:
+        """The minutes of such a day, in order."""
+        return sorted(hour * 60 + minute for hour in self._hours for minute in self._minutes)
+
+
 def period(expression: str) -> timedelta:
     """The longest time between two runs of a cron expression of five fields, to the minute within a day.
 
     Raises:
         ValueError: it is none, or it never runs.
     """
-    fields = _SHORT.get(expression.strip().lower(), expression).split()
-    if len(fields) != len(_RANGES):
-        raise ValueError(f"{expression!r} has not five fields")
-    minutes, hours, days, months, weekdays = (
-        _values(field, low, high) for field, (low, high) in zip(fields, _RANGES, strict=True)
-    )
-    weekdays = {day % 7 for day in weekdays}
-    # cron joins the two fields of the day with OR where both are given.
-    either = not fields[2].startswith("*") and not fields[4].startswith("*")
-
-    def runs(day: date) -> bool:
-        matches = day.day in days, day.isoweekday() % 7 in weekdays
-        return day.month in months and (any(matches) if either else all(matches))
-
-    found = [number for number in range(_DAYS) if runs(_START + timedelta(days=number))]
+    fields = _Fields(expression)
+    found = [number for number in range(_DAYS) if fields.runs(_START + timedelta(days=number))]
     if len(found) < 2:
         raise ValueError(f"{expression!r} runs hardly ever")
     longest = max(later - earlier for earlier, later in pairwise(found))
-    times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
+    times = fields.times
     over_night = times[0] + longest * _DAY_MINUTES - times[-1]
     within = max((later - earlier for earlier, later in pairwise(times)), default=0)
     return timedelta(minutes=max(over_night, within))
+
+
+def latest(expression: str, zone: str, since: datetime, until: datetime) -> datetime | None:
+    """The last run after ``since`` and not after ``until``, None where there is none.
+
+    Raises:
+        ValueError: it is no cron expression.
+    """
+    fields, place = _Fields(expression), ZoneInfo(zone)
+    day, first = until.astimezone(place).date(), since.astimezone(place).date()
+    while day >= first:
+        for minutes in reversed(fields.times) if fields.runs(day) else ():
+            moment = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=place).astimezone(UTC)
+            if since < moment <= until:
+                return moment
+        day -= timedelta(days=1)
+    return None
 
 
 def _values(field: str, low: int, high: int) -> set[int]:

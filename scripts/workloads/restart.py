@@ -11,7 +11,7 @@ from scripts import log
 from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.output import Outcome
-from scripts.workloads import deployments, rollout, serving
+from scripts.workloads import budget, deployments, rollout, serving
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,13 +28,16 @@ def run(settings: OpsSettings, name: str, *, seconds: float, dry_run: bool) -> O
 
     Raises:
         UsageError: there is no such service, or this account may not restart it.
+        BudgetError: a rolling update would take more pods at once than the service can spare; nothing was changed.
         RolloutError: the new pods do not become ready; the old ones serve on.
     """
     service = serving.target(settings, name)
     start = time.monotonic()
     with kubernetes.connect(_SECONDS) as cluster:
-        under_way = not rollout.judge(deployments.read(cluster, settings.namespace, name)).done
+        deployment = deployments.read(cluster, settings.namespace, name)
+        under_way = not rollout.judge(deployment).done
         if not under_way:
+            budget.check(cluster, settings.namespace, deployment)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             deployments.annotate(cluster, settings.namespace, name, ANNOTATION, now, dry_run=dry_run)
         if not dry_run:

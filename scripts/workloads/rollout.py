@@ -16,6 +16,7 @@ from scripts.backup.units import duration
 from scripts.clients.kubernetes import Cluster
 from scripts.exits import CheckFailedError, OpsError, TemporaryError
 from scripts.health.cluster import problem
+from scripts.progress import Waiting
 from scripts.workloads import deployments
 
 # The time after which Kubernetes itself calls a rollout stuck (progressDeadlineSeconds).
@@ -69,24 +70,26 @@ def watch(cluster: Cluster, namespace: str, names: Sequence[str], seconds: float
     """
     start = time.monotonic()
     waiting = dict.fromkeys(names, "not looked at yet")
-    while True:
-        for name in tuple(waiting):
-            progress = _look(cluster, namespace, name)
-            if progress.done:
-                del waiting[name]
-                log.info("rolled out", deployment=name, took=round(time.monotonic() - start, 1))
-                continue
-            waiting[name] = progress.text
-            if progress.stuck:
-                raise RolloutError(f"{name} cannot be rolled out: {progress.text}{_blame(cluster, namespace, name)}")
-        if not waiting:
-            return
-        if time.monotonic() - start + _POLL_SECONDS > seconds:
+    with Waiting("rolling out") as line:
+        while True:
+            for name in tuple(waiting):
+                progress = _look(cluster, namespace, name)
+                if progress.done:
+                    del waiting[name]
+                    log.info("rolled out", deployment=name, took=round(time.monotonic() - start, 1))
+                    continue
+                waiting[name] = progress.text
+                if progress.stuck:
+                    blame = _blame(cluster, namespace, name)
+                    raise RolloutError(f"{name} cannot be rolled out: {progress.text}{blame}")
+            if not waiting:
+                return
             name, text = next(iter(waiting.items()))
-            raise RolloutError(
-                f"{name} is not rolled out after {duration(seconds)}: {text}{_blame(cluster, namespace, name)}"
-            )
-        time.sleep(_POLL_SECONDS)
+            if time.monotonic() - start + _POLL_SECONDS > seconds:
+                blame = _blame(cluster, namespace, name)
+                raise RolloutError(f"{name} is not rolled out after {duration(seconds)}: {text}{blame}")
+            line.tell(f"{name}: {text}")
+            time.sleep(_POLL_SECONDS)
 
 
 def _look(cluster: Cluster, namespace: str, name: str) -> Progress:

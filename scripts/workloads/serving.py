@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
+from scripts.backup.units import duration
 from scripts.exits import CheckFailedError, UsageError
+from scripts.progress import Waiting
 
 # What a service that is rolled out may take until it answers through its Service.
 _SETTLE_SECONDS: Final = 60.0
@@ -53,24 +55,29 @@ def await_healthy(services: Sequence[ServiceTarget]) -> None:
         UnhealthyError: one does not within a minute.
     """
     end = time.monotonic() + _SETTLE_SECONDS
-    for service in services:
-        while (reason := problem(service)) is not None:
-            if time.monotonic() + _POLL_SECONDS > end:
-                raise UnhealthyError(reason)
-            time.sleep(_POLL_SECONDS)
+    with Waiting("waiting for answers") as line:
+        for service in services:
+            while (reason := problem(service)) is not None:
+                if time.monotonic() + _POLL_SECONDS > end:
+                    raise UnhealthyError(reason)
+                line.tell(reason)
+                time.sleep(_POLL_SECONDS)
 
 
-def keep_watching(service: ServiceTarget, seconds: float) -> None:
-    """Ask again and again for ``seconds``, and until the last answer is clear.
+def keep_watching(service: ServiceTarget, seconds: float, also: Callable[[], None] = lambda: None) -> None:
+    """Ask again and again for ``seconds``, and until the last answer is clear; each time ``also`` is called.
 
     Raises:
         UnhealthyError: three answers in a row were not what they should be.
     """
     end = time.monotonic() + seconds
     strikes = 0
-    while strikes or time.monotonic() < end:
-        reason = problem(service)
-        strikes = 0 if reason is None else strikes + 1
-        if reason is not None and strikes >= _STRIKES:
-            raise UnhealthyError(f"{reason}, {strikes} times in a row")
-        time.sleep(_POLL_SECONDS if strikes else max(0.0, min(_POLL_SECONDS, end - time.monotonic())))
+    with Waiting(f"watching {service.name}") as line:
+        while strikes or time.monotonic() < end:
+            reason = problem(service)
+            strikes = 0 if reason is None else strikes + 1
+            if reason is not None and strikes >= _STRIKES:
+                raise UnhealthyError(f"{reason}, {strikes} times in a row")
+            also()
+            line.tell(reason or f"it answers; {duration(max(0.0, end - time.monotonic()))} left")
+            time.sleep(_POLL_SECONDS if strikes else max(0.0, min(_POLL_SECONDS, end - time.monotonic())))

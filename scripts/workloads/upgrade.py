@@ -18,7 +18,8 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
 from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
 from scripts.output import Outcome
-from scripts.workloads import deployments, rollout, serving
+from scripts.workloads import budget, deployments, rollout, serving
+from scripts.workloads.errors import ErrorRate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,20 +32,24 @@ _IMAGE: Final = re.compile(r"[a-z0-9][\w.:/-]*(?:@sha256:[0-9a-f]{64})?")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: the rollout may take ``timeout`` seconds, and health is judged for ``watch`` seconds more."""
+    """What was asked for: the rollout may take ``timeout`` seconds, and the service is judged for ``watch`` more.
+
+    ``health_only`` leaves the error rate out of the judgement.
+    """
 
     service: str
     image: str
     watch: float
     timeout: float
     dry_run: bool = False
+    health_only: bool = False
 
 
 def run(settings: OpsSettings, request: Request) -> Outcome:
-    """Set the image, and keep it only if the rollout finishes and the service stays healthy.
+    """Set the image, and keep it only if the rollout finishes, the service stays healthy and its requests succeed.
 
     Raises:
-        UsageError: there is no such service, or the image is no reference.
+        UsageError: there is no such service, the image is no reference, or the settings name no Prometheus.
         CheckFailedError: the image did not do; the one from before runs again (or the line says that it does not).
         TemporaryError: somebody else changed the Deployment in the meantime.
     """
@@ -55,8 +60,9 @@ def run(settings: OpsSettings, request: Request) -> Outcome:
     if not pinned:
         log.warning("the image is named by a tag, which can point elsewhere tomorrow", image=request.image)
     start = time.monotonic()
+    errors = None if request.health_only else ErrorRate(settings, request.service, request.watch)
     with kubernetes.connect(_SECONDS) as cluster:
-        upgrade = _Upgrade(cluster, settings.namespace, service, request)
+        upgrade = _Upgrade(cluster, settings.namespace, service, request, errors)
         before, told = upgrade.perform()
     took = time.monotonic() - start
     data: dict[str, object] = {
@@ -67,11 +73,14 @@ def run(settings: OpsSettings, request: Request) -> Outcome:
         "result": told,
         "dryRun": request.dry_run,
         "took": round(took, 1),
+        "errorRate": None if errors is None else errors.plain(),
     }
 
     def show(console: Console) -> None:
         hint = "" if pinned else " (named by a tag: a digest cannot change under you)"
         console.print(f"{request.service}: {told} after {duration(took)}{hint}", highlight=False, markup=False)
+        if errors is not None and not request.dry_run:
+            console.print(f"error rate: {errors}", highlight=False, markup=False)
         if not request.dry_run:
             console.print("set the same image in the stack, or the next deployment takes it back", highlight=False)
 
@@ -79,11 +88,14 @@ def run(settings: OpsSettings, request: Request) -> Outcome:
 
 
 class _Upgrade:
-    def __init__(self, cluster: Cluster, namespace: str, service: ServiceTarget, request: Request) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, service: ServiceTarget, request: Request, errors: ErrorRate | None
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._service = service
         self._request = request
+        self._errors = errors
 
     def perform(self) -> tuple[str, str]:
         """The image from before, and what was done."""
@@ -93,11 +105,15 @@ class _Upgrade:
         if running == image and last_good is None:
             return running, f"{image} runs already"
         before = last_good or running
+        if self._errors is not None and last_good is None:
+            self._errors.note_before()
         if self._request.dry_run:
             self._set(deployment, image, before, dry_run=True)
             return before, f"would go from {before} to {image}"
         if last_good is None and not (progress := rollout.judge(deployment)).done:
             raise CheckFailedError(f"not begun: {name} is not rolled out ({progress.text}); nothing was changed")
+        if last_good is None:
+            budget.check(self._cluster, self._namespace, deployment)
         if running != image:
             self._set(deployment, image, before)
         return before, self._prove(before)
@@ -117,7 +133,10 @@ class _Upgrade:
     def _judge(self, watch: float) -> None:
         rollout.watch(self._cluster, self._namespace, [self._service.name], self._request.timeout)
         serving.await_healthy([self._service])
-        serving.keep_watching(self._service, watch)
+        errors = self._errors if watch else None
+        serving.keep_watching(self._service, watch, also=errors.look if errors else lambda: None)
+        if errors is not None:
+            errors.conclude()
 
     def _undo(self, before: str, reason: str) -> None:
         """Back to the image from before; proved like the new one, and always an error."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from components.monitoring.alertmanager_file import plain
 from components.monitoring.prometheus_rule import scope
 from runbook import alerts
 from runbook.alerting.rendering import rule_groups
-from tests.alerts.plain_config import plain
+from tests.alerts.tools import for_debians_amtool
 from tests.program.settings import load
 
 
@@ -36,6 +37,6 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("configs")
     settings = {stack: load(stack) for stack in ("local", "prod")}
     return {
-        stack: _write(folder / f"{stack}.yaml", plain(chosen.alerting, chosen.namespace))
+        stack: _write(folder / f"{stack}.yaml", for_debians_amtool(plain(chosen.alerting, chosen.namespace)))
         for stack, chosen in settings.items()
     }

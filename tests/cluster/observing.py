@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
+import urllib.request
 from typing import Any
 
 from tests.cluster.environment import Environment, wait_until
@@ -45,3 +47,11 @@ def run_job(system: Environment, cron_job: str, name: str, codes: tuple[int, ...
 def backup_ids(system: Environment) -> list[str]:
     """The backups in the bucket, the newest first."""
     return [backup["id"] for backup in result(system.ok("ops", "backups", "list", "--json"))["backups"]]
+
+
+def prometheus(system: Environment, path: str, **query: str) -> Any:
+    """The answer of Prometheus' HTTP API, asked at its pod."""
+    pod = system.get("pod", "prometheus-main-0", "--namespace=monitoring")
+    url = f"http://{pod['status']['podIP']}:9090/api/v1/{path}?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)["data"]

@@ -15,7 +15,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from local.cluster import cgroups, identity, lifecycle, network
+from local.cluster import cgroups, identity, lifecycle, mount_point, network
 from local.cluster.daemons import DaemonSpec, Probe, base_environment
 from local.cluster.errors import ClusterError
 from local.cluster.layout import cgroup_root
@@ -110,6 +110,8 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         probe=Probe(target=f"{instance.aws_url}/hello"),
     )
     spec = ClusterSpec(instance, tools_bin_dir, (beside,), image_archives=(archive,))
+    # What an instance that was killed has left would be removed by this one: no difference that it makes.
+    mount_point.remove()
     before = host_state.look(instance)
     try:
         lifecycle.up(spec)
@@ -270,6 +272,8 @@ def test_a_tampered_pid_file_makes_down_end_the_cluster_and_nothing_else(cluster
     supervisor = cluster.supervisor()
     with subprocess.Popen(["sleep", "600"]) as stranger:
         try:
+            # For a moment after its start a process has no arguments: it is still becoming the new program.
+            await_true(lambda: identity.facts(stranger.pid) is not None, 10, "the stranger has not begun")
             facts = identity.facts(stranger.pid)
             assert facts is not None
             identity.write(cluster.layout.process, facts.identity)

@@ -53,7 +53,11 @@ def test_the_services_fill_the_database(system: Environment) -> None:
 
 
 def test_health_is_green(system: Environment) -> None:
-    assert result(system.ok("ops", "health", "--json"))["exit"] == 0
+    # A pod that has just begun is refused or not scraped for a moment; what stays red is red.
+    wait_until(lambda: system.run("ops", "health", "--json").code == 0, 60, "the whole system is healthy")
+    statuses = {check["status"] for check in result(system.ok("ops", "health", "--json"))["checks"]}
+    assert "ok" in statuses
+    assert statuses <= {"ok", "warn"}
 
 
 def test_sentiment_at_one_gibibyte_fails_the_preview_and_names_rule_and_section(
@@ -116,4 +120,11 @@ def test_the_health_job_runs_in_the_cluster(system: Environment) -> None:
     checks = {check["name"]: check["status"] for check in run_job(system, "health-check", "h1")["checks"]}
     assert len(checks) > len(services.ALL)
     # The job may not ask kubelets about volumes; what it cannot see it does not call healthy.
-    assert {name for name, status in checks.items() if status != "ok"} <= {"volumes"}
+    # Redis and the resources were not backed up yet on this first day, and nothing is proven: warnings, no failures.
+    young = {"backup proven", "backup redis", "backup resources"}
+    # A pod that began a moment ago is a target which Prometheus has not scraped yet: a warning as well.
+    unseen = {"volumes", "prometheus"}
+    assert {name: status for name, status in checks.items() if status != "ok" and name not in unseen} == (
+        dict.fromkeys(young, "warn")
+    )
+    assert checks["prometheus"] in {"ok", "warn"}

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import socket
-import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.environment import ROOT, Environment, wait_until
 from tests.cluster.observing import NAMESPACE
-from tests.program.settings import load
-
-_DOMAIN = load("local").domain
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a user's browser got."""
-
-    status: int
-    body: str
+from tests.cluster.reaching import fetch, write_authority
 
 
 @pytest.fixture(scope="module")
 def authority(system: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of the cluster's authority, as a user would install it."""
-    secret = system.get("secret", "crypto-ca", "--namespace=cert-manager")
-    path = tmp_path_factory.mktemp("authority") / "ca.crt"
-    path.write_bytes(base64.b64decode(secret["data"]["tls.crt"]))
-    return path
-
-
-def _get(system: Environment, authority: Path, path: str) -> Page:
-    """Asks the ingress controller at the node's address, with the domain's name and only that authority trusted."""
-    context = ssl.create_default_context(cafile=str(authority))
-    address = (str(system.instance.node_address), 443)
-    with (
-        socket.create_connection(address, timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname=_DOMAIN) as secured,
-    ):
-        secured.sendall(f"GET {path} HTTP/1.1\r\nHost: {_DOMAIN}\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: secured.recv(65536), b"")).decode(errors="replace")
-    head, _, body = answer.partition("\r\n\r\n")
-    return Page(int(head.split()[1]), body)
+    return write_authority(system, tmp_path_factory.mktemp("authority"))
 
 
 def test_users_reach_the_gateway_by_a_certificate_of_the_authority(system: Environment, authority: Path) -> None:
-    assert _get(system, authority, "/api/health").status == 200
+    assert fetch(system, authority, "/api/health").status == 200
 
 
 def test_every_certificate_is_ready(system: Environment) -> None:
@@ -70,14 +39,14 @@ def test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began(
     tls = system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"]
     system.ok(*up, f"--config-file={config}")
     try:
-        wait_until(lambda: "maintenance" in _get(system, authority, "/prices").body, 60, "the page is shown")
-        assert _get(system, authority, "/prices").status == 503
+        wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, 60, "the page is shown")
+        assert fetch(system, authority, "/prices").status == 503
         assert system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"] == tls
         suspended = {item["spec"]["suspend"] for item in system.get("cronjobs", NAMESPACE)["items"]}
         assert suspended == {True}
     finally:
         system.ok(*up)
-    wait_until(lambda: _get(system, authority, "/api/health").status == 200, 60, "the gateway answers again")
+    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, 60, "the gateway answers again")
     jobs = system.get("cronjobs", NAMESPACE)["items"]
     assert jobs
     assert {item["spec"]["suspend"] for item in jobs} == {False}

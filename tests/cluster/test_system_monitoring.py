@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
 import urllib.request
-from typing import Any
 
 from runbook import alerts, exporters, services
 from tests.cluster.environment import Environment, wait_until
+from tests.cluster.observing import prometheus
 from tests.program.settings import load
-
-
-def _prometheus(system: Environment, path: str, **query: str) -> Any:
-    """The answer of Prometheus' HTTP API, asked at its pod."""
-    pod = system.get("pod", "prometheus-main-0", "--namespace=monitoring")
-    url = f"http://{pod['status']['podIP']}:9090/api/v1/{path}?{urllib.parse.urlencode(query)}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)["data"]
 
 
 def test_every_service_and_exporter_is_a_target_that_is_up(system: Environment) -> None:
     expected = {spec.name for spec in services.ALL} | {exporter.name for exporter in exporters.ALL}
 
     def up() -> set[str]:
-        found = _prometheus(system, "query", query='up{namespace="crypto"} == 1')["result"]
+        found = prometheus(system, "query", query='up{namespace="crypto"} == 1')["result"]
         return {item["metric"]["job"] for item in found}
 
     wait_until(lambda: expected <= up(), 180, f"targets up: {sorted(expected)}")
@@ -32,14 +23,14 @@ def test_every_service_and_exporter_is_a_target_that_is_up(system: Environment) 
 
 def test_the_exporters_see_their_datastores(system: Environment) -> None:
     for query in ("pg_up == 1", "redis_up == 1", "kafka_brokers >= 1", 'kafka_topic_partitions{topic="price_updates"}'):
-        wait_until(lambda query=query: bool(_prometheus(system, "query", query=query)["result"]), 120, query)
+        wait_until(lambda query=query: bool(prometheus(system, "query", query=query)["result"]), 120, query)
 
 
 def test_prometheus_has_loaded_every_rule_of_the_runbook_without_an_error(system: Environment) -> None:
     expected = {alert.name for alert in alerts.ALL}
 
     def loaded() -> dict[str, str]:
-        groups = _prometheus(system, "rules")["groups"]
+        groups = prometheus(system, "rules")["groups"]
         return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 
     wait_until(lambda: expected <= loaded().keys(), 120, "every alert is loaded")

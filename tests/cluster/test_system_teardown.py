@@ -6,6 +6,8 @@ import json
 import os
 import signal
 
+import yaml
+
 from tests.cluster.environment import ROOT, Environment, wait_until
 from tests.cluster.host_state import HostState, look
 from tests.cluster.observing import NAMESPACE, backup_ids, counts, running_pods
@@ -69,6 +71,27 @@ def test_a_destroy_spares_what_is_protected_and_what_that_needs(system: Environm
     assert counts(system)["users"] >= users
 
 
+def test_a_volume_grows_under_the_running_datastore(system: Environment) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+    document["config"]["crypto:redis"]["volumeSize"] = "3Gi"
+    config = system.instance.state_dir / "Pulumi.local.yaml"
+    config.write_text(yaml.safe_dump(document))
+    before = system.get("pod", "redis-0", NAMESPACE)["metadata"]["uid"]
+    stateful_set = system.get("statefulset", "redis", NAMESPACE)["metadata"]["uid"]
+    quiet = ("--stack=local", "--yes", "--skip-preview", "--non-interactive")
+    system.ok("pulumi", "up", *quiet, f"--config-file={config}")
+    wait_until(lambda: _capacity(system, "data-redis-0") == "3Gi", 60, "the claim has what it asks for")
+    assert system.get("pod", "redis-0", NAMESPACE)["metadata"]["uid"] == before
+    assert system.get("statefulset", "redis", NAMESPACE)["metadata"]["uid"] == stateful_set
+    refused = system.run("pulumi", "preview", "--stack=local", "--non-interactive")
+    assert refused.code != 0, "a volume never shrinks"
+    assert "less than" in refused.output
+
+
+def _capacity(system: Environment, claim: str) -> str:
+    return system.get("persistentvolumeclaim", claim, NAMESPACE)["status"]["capacity"]["storage"]
+
+
 def test_a_destroyed_stack_comes_up_again_on_the_cluster_as_an_existing_one(system: Environment) -> None:
     system.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
     assert system.run("kubectl", "get", "namespace", "crypto").code != 0
@@ -91,6 +114,28 @@ def test_a_destroyed_stack_comes_up_again_on_the_cluster_as_an_existing_one(syst
     assert running_pods(other)
     other.ok("pulumi", "destroy", "--stack=local", "--yes", "--skip-preview", "--non-interactive", timeout=600)
     assert other.local("clean").code == 0
+
+
+def test_a_namespace_of_somebody_else_is_adopted_and_given_back(system: Environment) -> None:
+    """Only the namespace and what stands directly in it: the rest is the same for both kinds of namespace."""
+    document = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+    document["config"]["crypto:adoptNamespace"] = True
+    config = system.instance.state_dir / "Pulumi.local.yaml"
+    config.write_text(yaml.safe_dump(document))
+    system.ok("kubectl", "create", "namespace", "crypto")
+    system.ok("kubectl", "label", "namespace", "crypto", "owner-team=another")
+    theirs = system.get("namespace", "crypto")["metadata"]
+    quiet = ("--stack=local", "--yes", "--skip-preview", "--non-interactive")
+    system.ok("pulumi", "up", *quiet, f"--config-file={config}", "--target=**crypto:namespace:Namespace**")
+    adopted = system.get("namespace", "crypto")["metadata"]
+    assert adopted["uid"] == theirs["uid"]
+    assert adopted["labels"]["owner-team"] == "another"
+    assert adopted["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert system.get("resourcequotas", NAMESPACE)["items"] != []
+    system.ok("pulumi", "destroy", *quiet, timeout=600)
+    left = system.get("namespace", "crypto")["metadata"]
+    assert (left["uid"], left["labels"]) == (theirs["uid"], theirs["labels"])
+    assert system.get("resourcequotas", NAMESPACE)["items"] == []
 
 
 def test_production_can_be_previewed_without_any_access(system: Environment) -> None:

@@ -1,9 +1,14 @@
-"""The pack behind the SDK's own servicer, spoken to as the engine does: proxies, secrets and unknowns included."""
+"""The pack spoken to as the engine does, secrets and unknowns included.
+
+Once behind the SDK's own servicer with its proxies, once behind the pack's, which answers without the SDK.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Final, cast
 
 from google.protobuf import struct_pb2
 from pulumi.runtime import proto
@@ -15,6 +20,8 @@ from policies.adapter import Adapter
 from policies.catalogue import ALL
 from policies.model import Rule
 from policies.plain import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN
+from policies.protocol.pack import Pack
+from policies.protocol.servicer import Servicer
 from tests.policies.stack import Declared, Stack
 
 
@@ -23,13 +30,43 @@ def secret(value: object) -> dict[str, object]:
     return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": value}
 
 
+SDK: Final = "the SDK's servicer"
+OWN: Final = "the pack's servicer"
+SERVICERS: Final = (SDK, OWN)
+_LEVELS: Final = {"advisory": proto.ADVISORY, "mandatory": proto.MANDATORY, "remediate": proto.REMEDIATE}
+
+
+class Context:
+    """A call's context, as far as a servicer ends a call through it."""
+
+    def abort(self, code: Any, details: str) -> None:
+        raise RuntimeError(f"{code.name}: {details}")
+
+
 class Engine:
     """One run of the engine with the pack: what ``pulumi preview`` asks, in its order."""
 
-    def __init__(self, rules: Iterable[Rule] = ALL) -> None:
-        self.servicer: Any = _PolicyAnalyzerServicer(
-            "crypto", "0.0.1", Adapter(rules).policies(), EnforcementLevel.MANDATORY
+    def __init__(self, rules: Iterable[Rule] = ALL, servicer: str = SDK, folder: Path = Path("nowhere")) -> None:
+        self.servicer: Any = (
+            _PolicyAnalyzerServicer("crypto", "0.0.1", Adapter(rules).policies(), EnforcementLevel.MANDATORY)
+            if servicer == SDK
+            else Servicer(Pack(rules, folder))
         )
+
+    def configure(self, given: Mapping[str, Any]) -> None:
+        """The stack's configuration, as ``--policy-pack-config`` has it."""
+        config: dict[str, Any] = {}
+        for name, said in json.loads(json.dumps(given)).items():
+            level = said.pop("enforcementLevel", "mandatory")
+            config[name] = proto.PolicyConfig(enforcementLevel=_LEVELS[level], properties=_struct(said))
+        self.servicer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=config), Context())
+
+    def remediate(self, declared: Declared) -> list[Any]:
+        """The remediations of one resource's inputs."""
+        request = proto.AnalyzeRequest(
+            type=declared.type, urn=declared.urn, name=declared.name, properties=_struct(declared.properties)
+        )
+        return list(self.servicer.Remediate(request, None).remediations)
 
     def analyze(self, declared: Declared) -> list[Any]:
         """Diagnostics of one resource's inputs."""

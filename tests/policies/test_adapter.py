@@ -1,4 +1,4 @@
-"""The rules as the SDK runs them: real servicer, real proxies."""
+"""The rules as the engine runs them: behind the SDK's servicer with its real proxies, and behind the pack's own."""
 
 from __future__ import annotations
 
@@ -9,33 +9,41 @@ from pulumi.runtime import proto
 
 from policies import kinds, pods
 from policies.adapter import SECRETS_POLICY
-from policies.catalogue import ALL
+from policies.catalogue import ALL, BY_NAME
+from policies.configuring.configuration import WAIVERS_KEY
 from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule
 from policies.plain import UNKNOWN
 from runbook.sections import Section
-from tests.policies.servicer import Engine, names, secret
+from tests.policies.all_cases import FIRST_FAILURES, FIRST_WAITS
+from tests.policies.cases import Case, Waiting, label, stack_of
+from tests.policies.cases_first import LIMIT, MEMORY, SENTIMENT
+from tests.policies.servicer import SERVICERS, Engine, names, secret
 from tests.policies.stack import Declared, Stack, good_stack
-from tests.policies.test_rules import BAD, LIMIT, MEMORY, SENTIMENT, UNKNOWNS, changed, label
 
 SECRET_VALUE = "hunter2-and-more"
 
 
-def test_the_good_stack_is_clean() -> None:
-    assert Engine().preview(good_stack()) == []
+@pytest.fixture(params=SERVICERS)
+def servicer(request: pytest.FixtureRequest) -> str:
+    """Both ways in which the engine reaches the rules."""
+    return request.param
 
 
-@pytest.mark.parametrize("case", BAD, ids=label)
-def test_every_violation_reaches_the_engine_as_mandatory(case: tuple[str, str, str, object]) -> None:
-    rule, resource, path, value = case
-    found = Engine().judge(changed(resource, path, value), resource)
-    assert rule in names(found)
-    spoken = next(diagnostic for diagnostic in found if diagnostic.policyName == rule)
-    assert rule in spoken.message
-    assert "docs/runbook.md#section-" in spoken.message
+def test_the_good_stack_is_clean(servicer: str) -> None:
+    assert Engine(servicer=servicer).preview(good_stack()) == []
 
 
-def test_the_message_names_rule_value_range_and_section() -> None:
-    found = Engine().preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
+@pytest.mark.parametrize("case", list(FIRST_FAILURES.values()), ids=label)
+def test_every_violation_reaches_the_engine_as_mandatory(case: Case, servicer: str) -> None:
+    rule = case[0]
+    found = Engine((BY_NAME[rule],), servicer).preview(stack_of(case))
+    assert names(found) == {rule}
+    assert all(rule in diagnostic.message for diagnostic in found)
+    assert all("docs/runbook.md#section-" in diagnostic.message for diagnostic in found)
+
+
+def test_the_message_names_rule_value_range_and_section(servicer: str) -> None:
+    found = Engine(servicer=servicer).preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
     assert len(found) == 1
     for part in (
         "sentiment-memory-range",
@@ -48,41 +56,44 @@ def test_the_message_names_rule_value_range_and_section() -> None:
         assert part in found[0].message
 
 
-@pytest.mark.parametrize(("resource", "path", "waiting"), UNKNOWNS, ids=lambda part: str(part)[:60])
-def test_an_unknown_value_is_told_as_advice(resource: str, path: str, waiting: set[str]) -> None:
-    found = Engine().judge(good_stack().with_value(resource, path, UNKNOWN), resource)
+@pytest.mark.parametrize("case", list(FIRST_WAITS.values()), ids=lambda case: case[0])
+def test_an_unknown_value_is_told_as_advice(case: Waiting, servicer: str) -> None:
+    rule, resource, path = case
+    found = Engine((BY_NAME[rule],), servicer).preview(good_stack().with_value(resource, path, UNKNOWN))
     assert names(found) == set()
-    assert names(found, proto.ADVISORY) == waiting
+    assert names(found, proto.ADVISORY) == {rule}
     assert all("not yet known" in diagnostic.message for diagnostic in found)
 
 
-def test_an_unknown_value_does_not_silence_what_is_known() -> None:
+def test_an_unknown_value_does_not_silence_what_is_known(servicer: str) -> None:
     stack = good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN).with_value(SENTIMENT, LIMIT, "1Gi")
-    found = [diagnostic for diagnostic in Engine().preview(stack) if diagnostic.policyName == "sentiment-memory-range"]
+    found = [
+        diagnostic
+        for diagnostic in Engine(servicer=servicer).preview(stack)
+        if diagnostic.policyName == "sentiment-memory-range"
+    ]
     assert [diagnostic.enforcementLevel for diagnostic in found] == [proto.MANDATORY, proto.ADVISORY]
 
 
-def test_what_was_unknown_in_the_preview_is_judged_in_the_update() -> None:
-    engine = Engine()
+def test_what_was_unknown_in_the_preview_is_judged_in_the_update(servicer: str) -> None:
+    engine = Engine(servicer=servicer)
     assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN))) == set()
     assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))) == {"sentiment-memory-range"}
 
 
-@pytest.mark.parametrize("path", sorted({case[2] for case in BAD}))
-def test_no_message_holds_a_secret(path: str) -> None:
-    resource = next(case[1] for case in BAD if case[2] == path)
-    stack = good_stack().with_value(resource, path, secret(SECRET_VALUE))
-    found = Engine().judge(stack, resource)
-    assert found, "a secret where a rule must read is a finding"
+@pytest.mark.parametrize("case", list(FIRST_WAITS.values()), ids=lambda case: case[0])
+def test_no_message_holds_a_secret(case: Waiting, servicer: str) -> None:
+    rule, resource, path = case
+    found = Engine((BY_NAME[rule],), servicer).preview(good_stack().with_value(resource, path, secret(SECRET_VALUE)))
     assert SECRET_VALUE not in str(found)
 
 
-def test_defaults_that_the_cluster_adds_are_not_held_against_the_program() -> None:
+def test_defaults_that_the_cluster_adds_are_not_held_against_the_program(servicer: str) -> None:
     stack = good_stack()
     output = stack.with_value(SENTIMENT, "spec.replicas", 1)[SENTIMENT].properties
-    assert Engine().preview(stack, {SENTIMENT: output}) == []
+    assert Engine(servicer=servicer).preview(stack, {SENTIMENT: output}) == []
     # Only where the engine never showed the inputs do the outputs have to do.
-    assert names(Engine().analyze_stack(stack, {SENTIMENT: output})) == {"no-static-replicas"}
+    assert names(Engine(servicer=servicer).analyze_stack(stack, {SENTIMENT: output})) == {"no-static-replicas"}
 
 
 def _crash(resource: Resource, _: Parameters) -> list[Judgement]:
@@ -97,20 +108,20 @@ def _meta(name: str) -> Meta:
     return Meta(name, "Breaks.", Severity.LOW, Section.NAMESPACE, "Mend it.")
 
 
-def test_a_rule_that_breaks_is_its_own_failure_and_nobody_elses() -> None:
+def test_a_rule_that_breaks_is_its_own_failure_and_nobody_elses(servicer: str) -> None:
     broken = ResourceRule(_meta("broken"), pods.is_workload, _crash)
     broken_stack = StackRule(_meta("broken-stack"), _crash_on_stack)
-    found = Engine((broken, broken_stack, *ALL)).preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
+    found = Engine((broken, broken_stack, *ALL), servicer).preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
     assert names(found) == {"broken", "broken-stack", "sentiment-memory-range"}
     texts = [diagnostic.message for diagnostic in found if diagnostic.policyName == "broken"]
-    assert len(texts) == 7
+    assert len(texts) == sum(kinds.kind_of(each.type) in kinds.WORKLOADS for each in good_stack().values()) > 20
     assert any("broken: Deployment sentiment: the rule itself failed (RuntimeError" in text for text in texts)
     assert SECRET_VALUE not in str(found)
     assert "Traceback" not in str(found)
 
 
-def test_resources_analysed_at_the_same_time_do_not_mix() -> None:
-    engine, good = Engine(), good_stack()
+def test_resources_analysed_at_the_same_time_do_not_mix(servicer: str) -> None:
+    engine, good = Engine(servicer=servicer), good_stack()
     bad = good.with_value(SENTIMENT, MEMORY, "1Gi")
     clean: list[tuple[Declared, set[str]]] = [(declared, set()) for declared in good.values()]
     jobs = clean * 3 + [(bad[SENTIMENT], {"sentiment-memory-range"})] * 20
@@ -120,19 +131,22 @@ def test_resources_analysed_at_the_same_time_do_not_mix() -> None:
     assert found == [wanted for _, wanted in jobs]
 
 
-def test_findings_come_in_the_same_order_every_time() -> None:
+def test_findings_come_in_the_same_order_every_time(servicer: str) -> None:
     stack = good_stack()
     for name in ("encryption", "versioning", "sentiment-hpa", "analytics-hpa"):
         stack = stack.without(name)
     backwards = Stack(dict(reversed(stack.items())))
-    texts = [[diagnostic.message for diagnostic in Engine().analyze_stack(each)] for each in (stack, backwards)]
+    texts = [
+        [diagnostic.message for diagnostic in Engine(servicer=servicer).analyze_stack(each)]
+        for each in (stack, backwards)
+    ]
     assert len(texts[0]) == 4
     assert texts[0] == texts[1]
 
 
-def test_the_engine_is_told_all_about_every_rule() -> None:
-    info = Engine().servicer.GetAnalyzerInfo(None, None)
-    told = {policy.name: policy for policy in info.policies if policy.name != SECRETS_POLICY}
+def test_the_engine_is_told_all_about_every_rule(servicer: str) -> None:
+    info = Engine(servicer=servicer).servicer.GetAnalyzerInfo(None, None)
+    told = {policy.name: policy for policy in info.policies if policy.name not in (SECRETS_POLICY, WAIVERS_KEY)}
     assert list(told) == [rule.meta.name for rule in ALL]
     for policy in told.values():
         assert policy.enforcementLevel == proto.MANDATORY

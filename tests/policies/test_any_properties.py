@@ -59,7 +59,7 @@ PLACES = [
     (name, path)
     for name, declared in GOOD.items()
     for path in _paths(declared.properties)
-    if ".conf" not in path and "/" not in path
+    if not any(mark in path for mark in (".conf", ".ini", ".json", "/"))
 ]
 
 

@@ -13,8 +13,9 @@ import jsonschema
 import pytest
 
 from policies.catalogue import ALL, BY_NAME
-from policies.model import Level, Meta
+from policies.model import Level, Meta, Severity
 from runbook import thresholds
+from runbook.sections import RUNBOOK_PAGE
 
 CONFIG = Path(__file__).resolve().parents[2] / "policies" / "config"
 PARAMETERS = [(rule.meta, parameter) for rule in ALL for parameter in rule.meta.parameters]
@@ -27,12 +28,26 @@ def schema_of(meta: Meta) -> dict[str, Any]:
 
 
 def test_names_are_unique_kebab_case_and_texts_are_whole_sentences() -> None:
-    assert len(BY_NAME) == len(ALL) >= 25
+    assert len(BY_NAME) == len(ALL) >= 60
     for meta in (rule.meta for rule in ALL):
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", meta.name), meta.name
         assert meta.level is Level.MANDATORY
         for text in (meta.description, meta.remediation):
             assert re.fullmatch(r"[A-Z].*\.", text), text
+
+
+def test_every_section_that_a_rule_names_is_printed() -> None:
+    printed = (CONFIG.parents[1] / RUNBOOK_PAGE).read_text()
+    anchors = {rule.meta.section.anchor for rule in ALL}
+    assert len(anchors) > 15
+    assert {anchor for anchor in anchors if f'id="{anchor}"' not in printed} == set()
+
+
+def test_only_rules_of_security_hold_for_everybody() -> None:
+    fixed = {rule.meta.name for rule in ALL if not rule.meta.waivable}
+    assert len(fixed) >= 10
+    assert {BY_NAME[name].meta.severity for name in fixed} <= {Severity.HIGH, Severity.CRITICAL}
+    assert all(BY_NAME[name].meta.reference for name in fixed)
 
 
 @pytest.mark.parametrize(("meta", "parameter"), PARAMETERS, ids=lambda part: part.name)

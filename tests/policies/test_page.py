@@ -1,17 +1,33 @@
-"""The printed policies are the catalogue."""
+"""The printed policies are the catalogue, with a reason and two examples for every rule."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from policies import page
 from policies.catalogue import ALL
 
-_PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
+
+def _chapter(name: str) -> str:
+    return page.markdown().split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_every_rule_has_a_chapter_with_what_to_do() -> None:
-    assert len(ALL) >= 30
+def test_every_rule_and_no_other_has_a_reason_and_two_examples_that_differ() -> None:
+    guide = page.guide()
+    assert len(ALL) >= 60
+    assert list(guide) == [rule.meta.name for rule in ALL]
+    for name, entry in guide.items():
+        assert set(entry) == {"why", "good", "bad"}, name
+        assert entry["good"] != entry["bad"], name
+        assert re.fullmatch(r"[A-Z0-9].*\.", entry["why"]), name
+
+
+def test_every_chapter_says_what_why_how_to_mend_and_how_to_waive() -> None:
+    page_text = page.markdown()
+    assert page_text.count("\n## ") == len(ALL) + 1
     for rule in ALL:
-        chapter = page.markdown().split(f"## {rule.meta.name}\n", 1)[1].split("\n## ", 1)[0]
-        assert rule.meta.remediation in chapter
+        chapter = _chapter(rule.meta.name)
+        wanted = (rule.meta.description, page.guide()[rule.meta.name]["why"], rule.meta.remediation, "Good:", "Bad:")
+        assert [part for part in wanted if part not in chapter] == []
+        assert ("To waive it:" in chapter) is rule.meta.waivable
+        assert ("It cannot be waived." in chapter) is not rule.meta.waivable

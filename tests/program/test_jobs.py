@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from components import system
-from components.ops_config import CONFIG_FILE
-from runbook import jobs, services, settings
+from runbook import jobs, maintenance, services, settings
 from runbook.jobs import Job, Need
+from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -47,6 +48,25 @@ def test_the_backup_runs_at_two_and_wrong_configuration_is_not_retried(stack: li
     assert spec["schedule"] == "0 2 * * *"
     rule = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][0]
     assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [2])
+
+
+@pytest.mark.parametrize("job", jobs.ALL, ids=lambda job: job.name)
+def test_only_a_finding_fails_a_job_that_finds_for_its_tries(job: Job, stack: list[Registered]) -> None:
+    spec = look.named(stack, "CronJob", job.name)["spec"]["jobTemplate"]["spec"]
+    codes = [rule.get("onExitCodes") for rule in spec["podFailurePolicy"]["rules"]]
+    assert (spec["backoffLimit"] == 0) is job.finds
+    if job.finds:
+        # An evicted pod ends with a code: what Kubernetes did to it is judged first.
+        assert codes == [None, {"containerName": "ops", "operator": "NotIn", "values": [1]}]
+        assert spec["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
+        assert spec["podFailurePolicy"]["rules"][1]["action"] == "FailJob"
+    else:
+        assert codes == [{"containerName": "ops", "operator": "In", "values": [2]}, None]
+
+
+def test_a_finding_is_not_tried_again() -> None:
+    with pytest.raises(ValueError, match="slo-check: a finding is an answer"):
+        replace(jobs.SLO_CHECK, retries=2)
 
 
 def test_the_peak_begins_at_eight_and_ends_at_ten(stack: list[Registered]) -> None:
@@ -122,8 +142,19 @@ def test_maintenance_suspends_every_job() -> None:
     assert {item.inputs["spec"]["suspend"] for item in look.of(stack, "CronJob")} == {True}
 
 
-def test_jobs_run_when_there_is_no_maintenance(stack: list[Registered]) -> None:
-    assert {item.inputs["spec"]["suspend"] for item in look.of(stack, "CronJob")} == {False}
+def test_without_maintenance_the_stack_claims_nothing_that_ops_maintenance_changes(stack: list[Registered]) -> None:
+    found = look.of(stack, "CronJob")
+    assert found
+    assert [item.inputs["metadata"]["name"] for item in found if "suspend" in item.inputs["spec"]] == []
+    assert "spec" not in look.of(stack, "Lease")[0].inputs
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_lock_says_whether_the_stack_itself_asks_for_maintenance(wanted: bool) -> None:
+    chosen = settings.load({**stack_values("prod"), "maintenance": wanted})
+    lease = look.of(engine.run(lambda: system.declare(chosen), stack_name="maintenance"), "Lease")[0]
+    assert lease.inputs["metadata"]["name"] == maintenance.LEASE
+    assert lease.inputs["metadata"]["annotations"][maintenance.DECLARED] == str(wanted).lower()
 
 
 def test_ops_reads_back_the_settings_that_the_program_wrote(stack: list[Registered]) -> None:

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from components.monitoring import alertmanager_config, dashboards, prometheus_rule, service_monitors
-from runbook import alerts, services, severities, thresholds
+from components.monitoring import alertmanager_config, alertmanager_file, dashboards, prometheus_rule, service_monitors
+from runbook import alerts, exporters, services, severities, thresholds
 from runbook import dashboards as panels
 from runbook.alerting import routing
 from runbook.alerting.rendering import Scope
@@ -16,7 +17,7 @@ from runbook.settings import AlertingSettings
 from tests.program.engine import Registered
 from tests.program.settings import load
 
-_PRODUCTION = AlertingSettings(pagerduty_secret="pagerduty", slack_secret="slack")
+_PRODUCTION = AlertingSettings(pagerduty_secret="pagerduty", slack_secret="slack", heartbeat_secret="heartbeat")
 _EMBEDDED = AlertingSettings(webhook_url="http://sink:8080/all", heartbeat_url="http://sink:8080/heartbeat")
 
 
@@ -65,7 +66,7 @@ def test_every_service_is_asked_under_the_runbooks_name(stack: list[Registered])
 
 def test_the_exporters_are_asked_too(stack: list[Registered]) -> None:
     monitors = {item["metadata"]["name"]: item["spec"] for item in _kind(stack, "ServiceMonitor")}
-    assert len(service_monitors.EXPORTERS) == 3
+    assert set(service_monitors.EXPORTERS) == {spec.name for spec in exporters.ALL}
     for name in service_monitors.EXPORTERS:
         assert monitors[name]["selector"] == {"matchLabels": {"app": name}}
         assert monitors[name]["endpoints"][0]["port"] == "metrics"
@@ -88,14 +89,41 @@ def test_an_environment_without_pager_and_chat_gets_everything_by_webhook() -> N
     assert {item["webhookConfigs"][0]["url"] for item in receivers.values()} == {"http://sink:8080/all"}
 
 
-def test_the_sign_of_life_disturbs_nobody() -> None:
-    assert _receivers(_PRODUCTION)[routing.HEARTBEAT] == {"name": routing.HEARTBEAT}
+def test_the_sign_of_life_goes_to_its_secret_address_and_disturbs_nobody() -> None:
+    heartbeat = {"urlSecret": {"name": "heartbeat", "key": "url"}, "sendResolved": False}
+    assert _receivers(_PRODUCTION)[routing.HEARTBEAT] == {"name": routing.HEARTBEAT, "webhookConfigs": [heartbeat]}
+    told = [name for name, receiver in _receivers(_PRODUCTION).items() if "webhookConfigs" in receiver]
+    assert told == [routing.HEARTBEAT]
+    here = AlertingSettings(slack_secret="slack")
+    assert _receivers(here)[routing.HEARTBEAT] == {"name": routing.HEARTBEAT}
+
+
+def test_the_file_reads_the_address_of_the_sign_of_life_from_a_file() -> None:
+    receivers = {item["name"]: item for item in alertmanager_file.plain(_PRODUCTION, "crypto")["receivers"]}
+    (config,) = receivers[routing.HEARTBEAT]["webhook_configs"]
+    assert config == {"url_file": "/etc/alertmanager/secrets/heartbeat/url", "send_resolved": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"pagerdutySecret": "p"}, "set without heartbeatSecret: when alerting itself is down, nobody is paged"),
+        ({"heartbeatSecret": "h", "heartbeatUrl": "https://example.com"}, "are both set"),
+    ],
+)
+def test_who_pages_has_a_dead_mans_switch(given: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        AlertingSettings.model_validate(given)
+    for address in ({"heartbeatSecret": "h"}, {"heartbeatUrl": "https://example.com"}):
+        assert AlertingSettings.model_validate({"pagerdutySecret": "p", **address})
 
 
 @pytest.mark.parametrize("name", ["local", "prod"])
 def test_no_severity_falls_on_deaf_ears(name: str) -> None:
     receivers = _receivers(load(name).alerting)
-    assert not [item for item in receivers.values() if len(item) == 1 and item["name"] != routing.HEARTBEAT]
+    deaf = {item["name"] for item in receivers.values() if len(item) == 1}
+    # The embedded environment has nobody outside who would wait for a sign of life.
+    assert deaf <= ({routing.HEARTBEAT} if name == "local" else set())
 
 
 def test_an_escalation_names_whom_it_calls() -> None:
@@ -128,7 +156,7 @@ def test_grafana_finds_the_runbooks_dashboards(stack: list[Registered]) -> None:
     found = [item for item in _config_maps(stack) if "grafana_dashboard" in item["metadata"]["labels"]]
     assert {item["metadata"]["labels"]["grafana_dashboard"] for item in found} == {"1"}
     titles = {json.loads(text)["title"] for item in found for text in item["data"].values()}
-    assert titles == {"API Gateway", "Infrastructure", "Datastores", "Business Metrics", "Backups"}
+    assert titles == {"API Gateway", "Infrastructure", "Datastores", "Business Metrics", "Backups", "Service Levels"}
 
 
 def _config_maps(stack: list[Registered]) -> list[dict[str, Any]]:
@@ -140,6 +168,9 @@ def test_a_dashboard_shows_every_panel_and_its_limit(dashboard: panels.Dashboard
     drawn = json.loads(dashboards.dashboard_json(dashboard, Scope("crypto", "https://git.example.com")))
     assert drawn["uid"] == f"crypto-{dashboard.name}"
     assert len(drawn["panels"]) == len(dashboard.panels)
+    (annotation,) = drawn["annotations"]["list"]
+    assert annotation["enable"] is True
+    assert annotation["expr"] == 'ALERTS{namespace="crypto", alertstate="firing", alertname!="Watchdog"}'
     for panel, shown in zip(dashboard.panels, drawn["panels"], strict=True):
         assert shown["title"] == panel.title
         assert "<" not in shown["targets"][0]["expr"].replace("<=", "")

@@ -9,7 +9,8 @@ import pytest
 
 from components import system
 from components.storage.bucket import ABORT_UPLOADS_AFTER_DAYS
-from runbook import jobs, practices, settings, thresholds
+from runbook import bucket as places
+from runbook import exporters, jobs, practices, settings, thresholds
 from runbook.jobs import Need
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -45,12 +46,24 @@ def careful_stack() -> list[Registered]:
 
 def test_backups_are_kept_thirty_days_and_broken_uploads_go(stack: list[Registered]) -> None:
     rules = _kind(stack, "BucketLifecycleConfiguration", "backups-lifecycle").inputs["rules"]
-    expiry = [(rule["expiration"]["days"], rule["filter"]["prefix"]) for rule in rules if "expiration" in rule]
+    expiry = [(rule["expiration"]["days"], rule["filter"]["and"]["prefix"]) for rule in rules if "expiration" in rule]
     days = thresholds.BACKUP_RETENTION.value
     # Tickets and the reports of drills lie under the same prefix: they stay.
     assert expiry == [(days, f"crypto-analytics/{kind}/") for kind in ("postgres", "redis", "resources")]
+    old = [rule["noncurrentVersionExpiration"] for rule in rules if "noncurrentVersionExpiration" in rule]
+    assert old == [{"noncurrentDays": days}]
     aborted = [rule["abortIncompleteMultipartUpload"] for rule in rules if "abortIncompleteMultipartUpload" in rule]
     assert aborted == [{"daysAfterInitiation": ABORT_UPLOADS_AFTER_DAYS}]
+
+
+def test_no_backup_ends_by_its_age_alone_and_neither_does_its_copy(careful_stack: list[Registered]) -> None:
+    for name in ("backups-lifecycle", "backups-replica-lifecycle"):
+        rules = _kind(careful_stack, "BucketLifecycleConfiguration", name).inputs["rules"]
+        ending = [rule for rule in rules if "expiration" in rule]
+        assert len(ending) == 3
+        assert all(rule["filter"]["and"]["tags"] == {places.SUPERSEDED_TAG: "true"} for rule in ending)
+    role = _policy(careful_stack, "RolePolicy", "backups-replica-role-policy")
+    assert "s3:ReplicateTags" in [action for statement in role for action in statement["Action"]]
 
 
 def test_access_logs_are_written_by_s3_alone_and_kept_ninety_days(stack: list[Registered]) -> None:
@@ -111,7 +124,18 @@ def test_the_pruner_deletes_and_writes_nothing(prod_stack: list[Registered]) -> 
     statements = _policy(prod_stack, "RolePolicy", "backups-prune-role-policy")
     actions = {action for statement in statements for action in statement["Action"]}
     assert "s3:DeleteObject" in actions
-    assert not [action for action in actions if "Put" in action or "Version" in action or "*" in action]
+    writing = {action for action in actions if "Put" in action}
+    assert writing == {"s3:PutObjectTagging"}
+    assert not [action for action in actions if "Version" in action or "*" in action]
+
+
+def test_what_shows_the_state_of_the_backups_only_reads(prod_stack: list[Registered]) -> None:
+    actions = {a for item in _policy(prod_stack, "RolePolicy", "backups-read-role-policy") for a in item["Action"]}
+    assert actions == {"s3:GetObject", "s3:ListBucket", "kms:Decrypt"}
+    assert _subjects(prod_stack, "backups-read-role") == [exporters.BACKUP_EXPORTER.name]
+    accounts = [item.inputs["metadata"] for item in look.of(prod_stack, "ServiceAccount")]
+    shown = [account["annotations"] for account in accounts if account["name"] == exporters.BACKUP_EXPORTER.name]
+    assert [each["eks.amazonaws.com/role-arn"] for each in shown] == ["arn:aws:test:::backups-read-role"]
 
 
 def test_only_the_jobs_that_use_the_bucket_may_become_its_roles(prod_stack: list[Registered]) -> None:
@@ -136,6 +160,7 @@ def test_production_protects_and_keeps_what_holds_data(careful_stack: list[Regis
     holders = [*look.of(careful_stack, "Bucket"), *look.of(careful_stack, "Key")]
     assert len(holders) == 5
     assert all(item.protect and item.retain_on_delete for item in holders)
-    in_cluster = [*look.of(careful_stack, "StatefulSet"), *look.of(careful_stack, "Namespace")]
-    assert len(in_cluster) == 4
+    kinds = ("StatefulSet", "PersistentVolumeClaim", "Namespace")
+    in_cluster = [item for kind in kinds for item in look.of(careful_stack, kind)]
+    assert {kind for kind in kinds if not look.of(careful_stack, kind)} == set()
     assert all(item.protect for item in in_cluster)

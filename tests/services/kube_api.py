@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from runbook.jobs import Right
+from tests.services.quiet_http import QuietServer, whole_body
 
 NAMESPACE = "crypto"
 Object = dict[str, Any]
@@ -31,6 +31,7 @@ _PATH = re.compile(
     r"/(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?"
 )
 _MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
 
 
 @dataclass
@@ -57,6 +58,8 @@ class KubeApi:
     faults: list[Fault] = field(default_factory=list[Fault])
     broken: Callable[[Object], str | None] = lambda _template: None
     requests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    # Path and parameters of every change, in order.
+    queries: list[tuple[str, dict[str, str]]] = field(default_factory=list[tuple[str, dict[str, str]]])
     refused: list[str] = field(default_factory=list[str])
     history: list[Object] = field(default_factory=list[Object])
     # Called with the path after a change was made and before it is answered.
@@ -120,7 +123,8 @@ class KubeApi:
             if not self._allowed(match, method):
                 return 403, {"message": "forbidden"}
             if method == "PATCH":
-                return self._patch(parts.path, kind, json.loads(body), keep="dryRun" not in query)
+                self.queries.append((parts.path, query))
+                return self._patch(parts.path, kind, json.loads(body), query)
             if match["name"] is None:
                 return 200, self._list(parts.path, query)
             found = self.objects.get(parts.path)
@@ -168,15 +172,22 @@ class KubeApi:
         rest = start + limit if start + limit < len(found) else ""
         return {"metadata": {"continue": str(rest)}, "items": found[start : start + limit]}
 
-    def _patch(self, path: str, kind: str, change: Object, *, keep: bool) -> tuple[int, Object]:
+    def _patch(self, path: str, kind: str, change: Object, query: dict[str, str]) -> tuple[int, Object]:
+        keep = "dryRun" not in query
+        # A status is changed under a path of its own.
+        path = path.removesuffix("/status")
         found = self.objects.get(path)
         if found is None:
             return 404, {"message": "not found"}
         version = change.get("metadata", {}).get("resourceVersion")
         if version not in (None, found["metadata"]["resourceVersion"]):
             return 409, {"message": "the object has been modified"}
-        assert kind in (_MERGE, _STRATEGIC), kind
-        changed: Object = _merged(found, change, named=kind == _STRATEGIC)
+        assert kind in (_MERGE, _STRATEGIC, _APPLY), kind
+        if kind == _APPLY:
+            changed = _applied(found, change, query["fieldManager"])
+        else:
+            changed = _merged(found, change, named=kind == _STRATEGIC)
+            _disowned(found, changed)
         spec = changed.get("spec", {})
         if spec.get("minReplicas", 1) > spec.get("maxReplicas", 10**6):
             return 422, {"message": "spec.maxReplicas: must be greater than or equal to minReplicas"}
@@ -241,13 +252,60 @@ def _merged(old: Any, change: Any, *, named: bool) -> Any:
     return result
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
+def owned(item: Object, manager: str) -> set[str]:
+    """The fields that ``manager`` has applied, as paths with slashes."""
+    listed = cast("list[Object]", item["metadata"].get("managedFields") or [])
+    return {path for entry in listed if entry["manager"] == manager for path in entry["fields"]}
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up: some are killed."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
+
+def _leaves(content: Object, start: str = "") -> dict[str, Any]:
+    """The fields of an object by their paths; a list is one field, as the rules of an Ingress are."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        where = f"{start}/{key.replace('/', '~1')}"
+        found |= _leaves(cast("Object", value), where) if isinstance(value, dict) else {where: value}
+    identity = ("/apiVersion", "/kind", "/metadata/name", "/metadata/namespace", "/metadata/resourceVersion")
+    return {path: value for path, value in found.items() if path not in identity}
+
+
+def _put(item: Object, path: str, value: Any) -> None:
+    *parents, last = (part.replace("~1", "/") for part in path[1:].split("/"))
+    for part in parents:
+        item = item.setdefault(part, {})
+    if value is None:
+        item.pop(last, None)
+    else:
+        item[last] = value
+
+
+def _applied(old: Object, body: Object, manager: str) -> Object:
+    """Server-side apply by force: others lose what differs, and what nobody applies any more is gone."""
+    result, wanted = deepcopy(old), _leaves(body)
+    entries: list[Object] = result["metadata"].setdefault("managedFields", [])
+    before = owned(result, manager)
+    entries[:] = [entry for entry in entries if entry["manager"] != manager]
+    present = _leaves({key: value for key, value in old.items() if key != "metadata"}) | _leaves(
+        {"metadata": {"annotations": old["metadata"].get("annotations") or {}}}
+    )
+    for entry in entries:
+        entry["fields"] = [f for f in entry["fields"] if f not in wanted or present.get(f) == wanted[f]]
+    for path in before - set(wanted):
+        if not any(path in entry["fields"] for entry in entries):
+            _put(result, path, None)
+    for path, value in wanted.items():
+        _put(result, path, value)
+    if wanted:
+        entries.append({"manager": manager, "operation": "Apply", "fields": sorted(wanted)})
+    return result
+
+
+def _disowned(old: Object, changed: Object) -> None:
+    """A plain patch takes the fields that it changes from those who had applied them."""
+    before, after = (_leaves(item) for item in (old, changed))
+    for entry in cast("list[Object]", changed["metadata"].get("managedFields") or []):
+        entry["fields"] = [path for path in entry["fields"] if before.get(path) == after.get(path)]
+    if "managedFields" in changed["metadata"]:
+        changed["metadata"]["managedFields"] = [e for e in changed["metadata"]["managedFields"] if e["fields"]]
 
 
 @contextmanager
@@ -262,7 +320,7 @@ def serving() -> Generator[KubeApi]:
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = whole_body(self)
             code, content = state.answer(self.command, self.path, self.headers.get("Content-Type", ""), body)
             if self.command == "PATCH" and "dryRun" not in self.path:
                 state.changed(self.path)
@@ -285,7 +343,7 @@ def serving() -> Generator[KubeApi]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Nothing: the test's output is not the place."""
 
-    server = _Listener(("127.0.0.1", 0), Page)
+    server = QuietServer(("127.0.0.1", 0), Page)
     state.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:

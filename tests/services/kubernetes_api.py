@@ -10,10 +10,12 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.services.quiet_http import QuietServer, whole_body
 
 NAMESPACE = "crypto"
 _VERBS = ["create", "get", "list", "patch"]
@@ -130,7 +132,7 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
         def do_PATCH(self) -> None:
             parts = urlsplit(self.path)
             assert self.headers["Content-Type"] == "application/apply-patch+yaml"
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(whole_body(self))
             self._send(*api.patch(parts.path, parse_qs(parts.query), body))
 
         def _send(self, status: int, body: Any) -> None:
@@ -175,7 +177,7 @@ def running(folder: Path) -> Generator[tuple[Api, Path]]:
             Kind("networking.k8s.io", "v1", "ingresses", "Ingress"),
         ]
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
+    server = QuietServer(("127.0.0.1", 0), _handler(api))
     api.url = f"http://127.0.0.1:{server.server_address[1]}"
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(

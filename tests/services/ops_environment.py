@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from tests.services import servers
+from tests.services.faulty_s3 import FaultyS3, faulty_s3
 from tests.services.servers import SUPERUSER, Gate, Server
 
 BUCKET: Final = "backups"
@@ -118,6 +119,11 @@ class Environment:
         with self.connect(database) as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement that has no rows, as superuser."""
+        with self.connect(database) as connection:
+            connection.execute(statement.encode())
+
     def databases(self) -> list[str]:
         return sorted(
             row[0]
@@ -144,6 +150,17 @@ class Environment:
             self.configure(backup={**direct, "endpoint": f"http://127.0.0.1:{relay.port}"})
             try:
                 yield relay
+            finally:
+                self.configure(backup=direct)
+
+    @contextmanager
+    def faulty(self) -> Generator[FaultyS3]:
+        """A proxy that fails on demand between ``ops`` and the bucket while the block runs."""
+        direct = self.settings["backup"]
+        with faulty_s3(self.store) as proxy:
+            self.configure(backup={**direct, "endpoint": f"http://127.0.0.1:{proxy.port}"})
+            try:
+                yield proxy
             finally:
                 self.configure(backup=direct)
 
@@ -209,14 +226,14 @@ def without_servers(folder: Path, **sections: Any) -> Environment:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Environment]:
-    """PostgreSQL with the roles of the stack, an empty bucket, and the settings file."""
+def running(folder: Path, bucket: Callable[[], AbstractContextManager[Server]] = servers.s3) -> Generator[Environment]:
+    """PostgreSQL with the roles of the stack, an empty bucket of the server ``bucket``, and the settings file."""
     with (
         servers.postgres(
             PASSWORDS["superuser"],
             {"max_prepared_transactions": "2", "shared_preload_libraries": "pg_stat_statements"},
         ) as database,
-        servers.s3() as store,
+        bucket() as store,
     ):
         environment = Environment(folder, database, store, _settings(folder, database, store))
         environment.configure()

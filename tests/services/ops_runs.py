@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from scripts import cli
 from scripts.workloads import rollout, serving
 from tests.services.kube_api import NAMESPACE, KubeApi
 from tests.services.ops_environment import Answer
+from tests.services.quiet_http import QuietServer
 
 
 @dataclass
@@ -95,7 +96,7 @@ def health_page() -> Generator[Page]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}/health"
     try:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psycopg
 
+from local import toolchain
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
@@ -263,6 +264,25 @@ def s3() -> Generator[Server]:
     with _folder() as folder:
         port = free_port()
         with _process([str(program), "-H", "127.0.0.1", "-p", str(port)], port, folder, signal.SIGTERM) as server:
+            yield server
+
+
+@contextmanager
+def minio(access_key: str, secret_key: str) -> Generator[Server]:
+    """MinIO, a real S3 server on disk, without any bucket; built on first use (some two minutes)."""
+    program = toolchain.ensure(["minio"])["minio"]
+    with _folder() as folder:
+        port = free_port()
+        environment = {
+            "MINIO_ROOT_USER": access_key,
+            "MINIO_ROOT_PASSWORD": secret_key,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+        }
+        command = [str(program), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder / "data")]
+        with _process(command, port, folder, signal.SIGTERM, environment) as server:
             yield server
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.services.quiet_http import QuietServer, whole_body
 
 
 @dataclass
@@ -149,7 +151,7 @@ def webhook(state: Webhook | None = None) -> Generator[Webhook]:
 
     class Page(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = whole_body(self)
             hook.tries += 1
             code, text = hook.answers.pop(0) if hook.answers else (200, "ok")
             if code == 200:
@@ -162,7 +164,7 @@ def webhook(state: Webhook | None = None) -> Generator[Webhook]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server = QuietServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     hook.url = f"http://127.0.0.1:{server.server_port}/services/T0/B0/s3cretWebhookPart"
     try:

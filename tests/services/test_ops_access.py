@@ -116,6 +116,21 @@ def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, 
     assert first.json["kept"] in kept
 
 
+def test_the_first_review_tells_everything_and_nothing_is_new_to_it(runs: Runs) -> None:
+    role(runs.api, "x", ["get"], ["secrets"])
+    binding(runs.api, "x", "Role x", "User ada")
+    first = runs.ops("access", "review")
+    role(runs.api, "y", ["*"], ["pods"])
+    binding(runs.api, "y", "Role y", "User eve")
+    second = runs.ops("access", "review", "--json")
+
+    assert first.code == 0
+    assert first.stdout.splitlines()[0] == "findings (the first review: later ones are compared with it):"
+    assert "User ada: may read secrets" in first.stdout
+    assert (second.code, second.json["first"]) == (1, False)
+    assert [line.partition(":")[0] for line in second.json["new"]] == ["User eve"]
+
+
 @pytest.mark.parametrize(
     ("verbs", "resources", "words"),
     [
@@ -134,6 +149,7 @@ def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, 
 def test_dangerous_rights_are_found_wherever_they_come_from(
     runs: Runs, verbs: list[str], resources: list[str], words: str, cluster: bool
 ) -> None:
+    runs.ops("access", "review")
     role(runs.api, "x", verbs, resources, cluster=cluster)
     binding(runs.api, "x", f"{'Cluster' if cluster else ''}Role x", "Group developers", cluster=cluster)
     answer = runs.ops("access", "review", "--json")
@@ -173,6 +189,7 @@ def test_harmless_rights_are_listed_and_not_flagged(
     ],
 )
 def test_bindings_that_mean_more_than_they_say_are_found(runs: Runs, subject: str, target: str, words: str) -> None:
+    runs.ops("access", "review")
     role(runs.api, "cluster-admin", ["*"], ["*"], cluster=True)
     binding(runs.api, "b", target, subject)
     answer = runs.ops("access", "review", "--json")
@@ -208,7 +225,7 @@ def test_a_dry_run_keeps_nothing_and_tells_nobody(runs: Runs, s3: Any) -> None:
 
     assert (dry.code, kept) == (0, [])
     assert told.json["notified"] == [{"sink": "mail", "sent": True}]
-    assert [mail["Subject"] for mail in server.received] == ["Access review of crypto: 0 new findings"]
+    assert [mail["Subject"] for mail in server.received] == ["Access review of crypto: the first, 0 findings"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 2}', json.dumps({"version": 1}).encode()])

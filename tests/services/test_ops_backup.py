@@ -328,20 +328,21 @@ def test_memory_does_not_grow_with_the_database(environment: Environment) -> Non
     small = _peak_memory(environment, "empty_table")
     large = _peak_memory(environment, None)
 
-    assert small[1] < large[1] / 5
+    # The smaller one is large enough to have as many parts on their way as the larger.
+    assert small[1] < large[1] / 2.5
     assert large[0] - small[0] < 30, f"{small[0]:.0f} MB at {small[1]} bytes, {large[0]:.0f} MB at {large[1]} bytes"
     assert large[0] < 150
 
 
 def _peak_memory(environment: Environment, only: str | None) -> tuple[float, int]:
-    """Peak memory in MB of a backup, and the bytes of its dump; ``only`` dumps a database of 50 MB instead."""
+    """Peak memory in MB of a backup, and the bytes of its dump; ``only`` dumps a database of 100 MB instead."""
     if only is not None:
         with environment.connect("postgres") as connection:
             connection.execute("CREATE DATABASE small")
         with environment.connect("small") as connection:
             connection.execute(
                 "CREATE TABLE filler AS SELECT md5(random()::text) || md5(i::text) AS t "
-                "FROM generate_series(1, 500000) i"
+                "FROM generate_series(1, 1500000) i"
             )
     else:
         with environment.connect() as connection:

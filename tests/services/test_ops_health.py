@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
+from tests.services.quiet_http import QuietServer
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -50,7 +51,7 @@ def _service(code: int, hold: threading.Event | None = None) -> Generator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Nothing: the test's output is not the place."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server = QuietServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/health"

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 
 _PODS = "/api/v1/namespaces/crypto/pods"
 _MEMORY = "logs/latest.json"
+_BEFORE = '{"at": "2026-11-01T00:00:00Z"}'
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture
 def desk(started: Desk) -> Desk:
+    """There was a review before, which saw nothing."""
     started.reset()
+    started.environment.s3.put_object(Bucket=BUCKET, Key=PREFIX + _MEMORY, Body=_BEFORE.encode())
     return started
 
 
@@ -76,9 +79,22 @@ def test_a_new_error_fails_and_the_next_review_knows_it(desk: Desk, api: Fake) -
         ("disk is full", True),
         ("user <n> not found", False),
     ]
-    assert (first.json["compared_with"], third.json["new"]) == (None, 1)
+    assert (first.json["compared_with"], third.json["new"]) == ("2026-11-01T00:00:00+00:00", 1)
     assert len(desk.told) == 2
     assert "CRITICAL users (1x): disk is full" in desk.told[1]
+
+
+def test_the_first_review_tells_what_there_is_and_nothing_is_new_to_it(desk: Desk, api: Fake) -> None:
+    desk.environment.s3.delete_object(Bucket=BUCKET, Key=PREFIX + _MEMORY)
+    _serve(api, {"api-1": _line("boom")})
+    first = desk.environment.ops("logs", "--json")
+    _serve(api, {"api-1": _line("boom") + _line("bang")})
+    second = desk.environment.ops("logs", "--json")
+
+    assert [(answer.code, answer.json["first"]) for answer in (first, second)] == [(0, True), (1, False)]
+    assert "logs: first review, 1 error*" in desk.told[0]
+    assert "ERROR api (1x): boom" in desk.told[0]
+    assert "logs: 1 new error*" in desk.told[1]
 
 
 def test_since_is_what_the_api_is_asked_for(desk: Desk, api: Fake) -> None:
@@ -96,7 +112,8 @@ def test_a_dry_run_tells_nobody_and_forgets(desk: Desk, api: Fake) -> None:
     answers = [desk.environment.ops("logs", "--json", "--dry-run") for _ in range(2)]
 
     assert [answer.code for answer in answers] == [1, 1]
-    assert desk.told == desk.environment.keys() == []
+    assert desk.told == []
+    assert desk.object(_MEMORY) == _BEFORE
 
 
 def test_the_run_before_a_restart_is_read_too(desk: Desk, api: Fake) -> None:
@@ -169,7 +186,8 @@ def test_a_review_killed_while_it_reads_has_changed_nothing(desk: Desk, api: Fak
     assert finish(process).code == -signal.SIGKILL
     never.set()
 
-    assert desk.told == desk.environment.keys() == []
+    assert desk.told == []
+    assert desk.object(_MEMORY) == _BEFORE
     assert desk.environment.ops("logs", "--json").code == 1
 
 

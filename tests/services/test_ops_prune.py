@@ -134,6 +134,60 @@ def test_a_dry_run_says_what_would_go_and_keeps_it(environment: Environment) -> 
     assert _left(environment) == {old, young}
 
 
+def _superseded(environment: Environment, backup: str) -> bool:
+    folder = f"{PREFIX}postgres/{backup}/"
+    tags = [
+        {tag["Key"]: tag["Value"] for tag in environment.s3.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]}
+        for key in sorted(environment.keys())
+        if key.startswith(folder)
+    ]
+    assert len(tags) >= 2
+    assert len({tag.get("superseded", "false") for tag in tags}) == 1, "half a backup is marked"
+    return tags[0].get("superseded") == "true"
+
+
+def test_only_what_a_newer_proven_backup_has_superseded_is_marked_for_the_lifecycle(environment: Environment) -> None:
+    older = [_put(environment, 20, proven=True), _put(environment, 10, proven=False)]
+    newest = _put(environment, 5, proven=True)
+    newer = _put(environment, 1, proven=False)
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert sorted(_postgres(answer.json)["superseded"]) == sorted(older)
+    marks = {backup: _superseded(environment, backup) for backup in (*older, newest, newer)}
+    assert marks == {older[0]: True, older[1]: True, newest: False, newer: False}
+    assert _postgres(environment.ops("backups", "prune", "--json").json)["superseded"] == []
+
+
+def test_a_backup_loses_its_mark_when_the_proof_that_superseded_it_is_taken_back(environment: Environment) -> None:
+    good, rotten = _put(environment, 20, proven=True), _put(environment, 5, proven=True)
+    key = f"{PREFIX}postgres/{good}/manifest.json"
+    environment.ops("backups", "prune")
+    tags = [{"Key": "superseded", "Value": "true"}, {"Key": "team", "Value": "data"}]
+    environment.s3.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": tags})
+    proof = json.dumps(_proof(rotten) | {"revoked": "rot"}).encode()
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{rotten}/proof.json", Body=proof)
+
+    answer = environment.ops("backups", "prune", "--json")
+
+    assert _postgres(answer.json)["freed"] == [good]
+    assert not _superseded(environment, good)
+    # What others have tagged it with stays.
+    assert tags[1] in environment.s3.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+
+
+def test_a_clock_that_jumps_ahead_drops_nothing(environment: Environment) -> None:
+    backups = {_put(environment, days, proven=days == 1) for days in (1, 2, 29)}
+    with environment.faulty() as proxy:
+        # For whoever asks, this machine's clock is a year ahead of the bucket's.
+        proxy.clock_offset = timedelta(days=-365)
+        answer = environment.ops("backups", "prune", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert "the clock of this machine is wrong" in answer.stderr
+    assert _left(environment) == backups
+
+
 def test_what_a_killed_run_left_without_a_manifest_goes_when_it_is_old(environment: Environment) -> None:
     young = _put(environment, 1, proven=True)
     old, recent = _id(31), _id(0)
@@ -243,6 +297,9 @@ def test_databases_that_restores_put_aside_go_once_a_younger_backup_is_proven(en
     assert f"this drops {old} for ever; confirm it with --yes" in refused.json["error"]
     would = environment.ops("backups", "prune", "--databases", "--dry-run", "--json")
     assert would.json["dropped"] == [old]
+    ages = {entry["name"]: entry["age_seconds"] / 86400 for entry in would.json["databases"]}
+    assert ages[old] == pytest.approx(40, abs=0.1)
+    assert all(entry["bytes"] > 1_000_000 for entry in would.json["databases"])
     assert environment.databases() == everything
 
     done = environment.ops("backups", "prune", "--databases", "--yes", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -362,7 +363,8 @@ def _speaks(answer: Callable[[socket.socket], None]) -> Generator[RedisTarget]:
 
         def serve() -> None:
             connection, _ = listener.accept()
-            with connection:
+            # Who is told enough hangs up, in the middle of a sentence if need be.
+            with connection, contextlib.suppress(ConnectionError):
                 answer(connection)
 
         thread = threading.Thread(target=serve, daemon=True)

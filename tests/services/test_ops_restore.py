@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,11 @@ import pytest
 from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
+from scripts import config
+from scripts.backup import fill, postgres_restore
+from scripts.backup.catalog import Selection
 from tests.services import ops_environment
+from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
 from tests.services.servers import wait_until
 
@@ -160,6 +167,56 @@ def test_a_restore_into_another_name_leaves_the_database_alone(environment: Envi
     refused = environment.ops("restore", "postgres", "--into", "scratch", "--json")
     assert refused.code == 2
     assert "database scratch exists already" in refused.json["error"]
+
+
+def test_an_archive_whose_list_is_longer_than_what_is_kept_of_it_gets_its_indexes_too(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fill, "_HEAD_BYTES", 1000)
+    for name, value in environment.environment().items():
+        monkeypatch.setenv(name, value)
+    plan = postgres_restore.Plan(Selection(), into="long_list")
+
+    postgres_restore.run(config.load(str(environment.config)), plan)
+
+    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+    assert len(environment.rows(indexes)) == 3
+    assert environment.rows(indexes, "long_list") == environment.rows(indexes)
+
+
+def test_a_person_at_a_terminal_sees_how_far_it_is_and_a_result_of_its_own(environment: Environment) -> None:
+    backup = environment.backup()
+    terminal, other_end = os.openpty()
+    with environment.faulty() as bucket:
+        bucket.choice = lambda call: Slow(0.5) if call.operation == "GetObject" else None
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.cli", "restore", "postgres", "--id", backup, "--into", "seen", "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=other_end,
+            text=True,
+            env=environment.environment(),
+        )
+        environment.running.append(process)
+        os.close(other_end)
+        shown = b"".join(_until_closed(terminal)).decode()
+        answer = json.loads(process.communicate(timeout=60)[0])
+    assert (process.returncode, answer["database"]) == (0, "seen")
+    for what in ("checking the object", "restoring"):
+        assert re.search(rf"\r\x1b\[K{what}: \d+\.\d MB of \d+\.\d MB \(\d+%\)", shown), shown
+    # Each line of the log is whole, and nothing of the others is left.
+    lines = [line.rpartition("\r\x1b[K")[2] for line in shown.replace("\r\n", "\n").split("\n")]
+    assert lines.pop() == ""
+    assert len(lines) > 3
+    assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d \w", line)] == []
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    """What is written to a terminal; Linux answers with an error once nobody has its other end."""
+    with suppress(OSError):
+        while data := os.read(terminal, 2**16):
+            yield data
+    os.close(terminal)
 
 
 def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: Environment) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from scripts.clients.kubernetes import Cluster
-from scripts.workloads import rollout
-from tests.services import kube_api, ops_runs, sinks
+from scripts.workloads import errors, rollout
+from tests.services import fake_http, kube_api, ops_runs, sinks
+from tests.services.fake_http import Asked, Fake
+from tests.services.fake_http import Page as HttpPage
 from tests.services.kube_api import Fault, KubeApi, Object
 from tests.services.ops_environment import Answer
 from tests.services.ops_runs import Page, Runs
+from tests.services.report_environment import prometheus_answer
 
 pytestmark = pytest.mark.timeout(180)
 _OLD = f"registry/analytics@sha256:{'0' * 64}"
@@ -44,6 +47,10 @@ class System:
         return self.runs.ops(*arguments)
 
     def upgrade(self, image: str = _NEW, *options: str) -> Answer:
+        """Judged by health alone."""
+        return self.judged(image, "--health-only", *options)
+
+    def judged(self, image: str = _NEW, *options: str) -> Answer:
         return self.runs.ops("upgrade", "analytics", image, "--timeout", "1", "--watch", "0.1", *options)
 
 
@@ -85,6 +92,36 @@ def test_a_restart_that_does_not_finish_says_what_its_pods_wait_for_and_is_not_b
     assert "analytics is not rolled out after 1.0 s: 1 of 2 pods are new" in first.error
     assert "analytics CrashLoopBackOff after 0 restarts" in first.error
     assert len(system.api.history) == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "budget", "pods", "spared"),
+    [
+        ({"rollingUpdate": {"maxUnavailable": 0}}, {"minAvailable": 2}, 2, True),
+        ({"rollingUpdate": {"maxUnavailable": 1}}, {"minAvailable": 2}, 2, False),
+        ({"rollingUpdate": {"maxUnavailable": 1}}, {"minAvailable": "50%"}, 3, True),
+        ({"rollingUpdate": {"maxUnavailable": "25%"}}, {"minAvailable": 3}, 4, True),
+        ({"rollingUpdate": {"maxUnavailable": "50%"}}, {"maxUnavailable": 1}, 4, False),
+        ({}, {"minAvailable": 4}, 4, False),
+        ({"type": "Recreate"}, {"maxUnavailable": 1}, 2, False),
+        ({"type": "Recreate"}, None, 2, True),
+    ],
+)
+def test_no_restart_or_upgrade_takes_more_pods_than_the_disruption_budget_spares(
+    system: System, strategy: dict[str, Any], budget: dict[str, Any] | None, pods: int, spared: bool
+) -> None:
+    system.api.deployment("analytics", _OLD, pods)["spec"]["strategy"] = strategy
+    path = "/apis/policy/v1/namespaces/crypto/poddisruptionbudgets/"
+    system.api.add(f"{path}other", {"spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": "other"}}}})
+    if budget is not None:
+        selector = {"selector": {"matchLabels": {"app": "analytics"}}}
+        system.api.add(f"{path}analytics", {"spec": {**budget, **selector}})
+    answers = [system.ops("restart", "analytics"), system.upgrade()]
+
+    assert [answer.code for answer in answers] == ([0, 0] if spared else [1, 1])
+    assert bool(system.api.history) is spared
+    if not spared:
+        assert all("and the budget analytics spares" in answer.error for answer in answers)
 
 
 def test_a_dry_run_of_a_restart_changes_nothing(system: System) -> None:
@@ -148,7 +185,7 @@ def test_an_image_by_tag_is_warned_of(system: System) -> None:
 
 @pytest.mark.parametrize("image", ["", "Registry/x y", "-x", "registry/analytics@sha256:12"])
 def test_what_is_no_image_is_refused(system: System, image: str) -> None:
-    answer = system.runs.ops("upgrade", "analytics", "--", image)
+    answer = system.runs.ops("upgrade", "analytics", "--health-only", "--", image)
 
     assert answer.code == 2
     assert system.api.history == []
@@ -198,6 +235,93 @@ def test_changes_of_the_autoscaler_do_not_stop_an_upgrade_and_a_change_of_the_im
 
     assert (answer.code, stubborn.code) == (0, 75)
     assert system.image == _NEW
+
+
+_RATIO, _FAILED = " or 0 * ", "increase"
+
+
+@dataclass
+class Rates:
+    """What a Prometheus answers: before the new image runs, and after it."""
+
+    system: System
+    fake: Fake
+    before: tuple[str, str] | None = ("0.001", "1")
+    after: tuple[str, str] | None = ("0.002", "2")
+    gone: bool = False
+
+    def answer(self, request: Asked) -> HttpPage:
+        new = self.system.image == _NEW
+        if new and self.gone:
+            return fake_http.as_json({"error": "busy"}, 503)
+        found, expression = self.after if new else self.before, request.query["query"]
+        assert 'job="analytics"' in expression
+        assert "[120s]" in expression
+        if found is None:
+            return prometheus_answer(({}, "0")) if _FAILED in expression else prometheus_answer()
+        return prometheus_answer(({}, found[0] if _RATIO in expression else found[1]))
+
+
+@pytest.fixture
+def rates(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rates]:
+    monkeypatch.setattr(errors, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(errors, "_EVERY_SECONDS", 0.01)
+    with fake_http.serve() as fake:
+        rates = Rates(system, fake)
+        fake.pages["/api/v1/query"] = rates.answer
+        system.runs.configure(prometheus={"url": fake.url})
+        yield rates
+
+
+def test_an_image_that_is_healthy_and_fails_requests_is_undone(rates: Rates) -> None:
+    rates.after = ("0.0312", "40")
+    answer = rates.system.judged()
+
+    assert answer.code == 1
+    assert "3.12% of its requests fail, more than 1.00% (40 in 120s)" in answer.error
+    assert f"undone: {_OLD} runs again and answers" in answer.error
+    assert rates.system.image == _OLD
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("0.001", "1"), ("0.0099", "90")),
+        (("0.05", "9"), ("0.05", "9")),
+        (("0", "0"), ("0.5", "2")),
+        (None, None),
+        (("NaN", "0"), ("NaN", "0")),
+    ],
+    ids=["below the limit", "as bad as before", "a lost request or two", "no series", "no requests"],
+)
+def test_what_is_no_fault_of_the_image_is_not_undone(
+    rates: Rates, before: tuple[str, str] | None, after: tuple[str, str] | None
+) -> None:
+    rates.before, rates.after = before, after
+    answer = rates.system.judged(_NEW, "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert rates.system.image == _NEW
+    told = answer.json["errorRate"]
+    assert told["limit"] == max(0.01, float(before[0]) if before and before[0] != "NaN" else 0)
+    assert (told["after"] is None) is (after is None or after[0] == "NaN")
+
+
+def test_an_upgrade_that_nobody_could_watch_is_not_begun_or_undone(rates: Rates) -> None:
+    rates.gone = True
+    blind = rates.system.judged()
+    undone = rates.system.image
+    rates.system.runs.configure(prometheus={"url": "http://127.0.0.1:1"})
+    seen = len(rates.system.api.history)
+    absent = rates.system.judged()
+    rates.system.runs.configure(prometheus=None)
+    unnamed = rates.system.judged()
+
+    assert (blind.code, undone) == (1, _OLD)
+    assert "nobody could see its error rate" in blind.error
+    assert (absent.code, unnamed.code) == (75, 2)
+    assert "give prometheus.url, or --health-only" in unnamed.error
+    assert len(rates.system.api.history) == seen
 
 
 class _Killed(BaseException):

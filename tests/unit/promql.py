@@ -36,6 +36,11 @@ def metrics(query: str) -> set[str]:
     return {node.name for node in found if isinstance(node, promql.VectorSelector) and node.name is not None}
 
 
+def selectors(query: str) -> list[promql.VectorSelector]:
+    """What a query selects, in the order in which it stands there."""
+    return [node for node in nodes(promql.parse(query)) if isinstance(node, promql.VectorSelector)]
+
+
 def numbers(query: str) -> list[float]:
     """Every number that a query has, durations left out."""
     return [node.val for node in nodes(promql.parse(query)) if isinstance(node, promql.NumberLiteral)]

@@ -27,6 +27,9 @@ def instance(tmp_path: Path) -> Instance:
 @pytest.fixture
 def stranger() -> Iterator[int]:
     with subprocess.Popen(["sleep", "600"]) as process:
+        # For a moment after its start a process has no arguments: it is still becoming the new program.
+        while identity.facts(process.pid) is None:
+            assert process.poll() is None
         yield process.pid
         process.kill()
 

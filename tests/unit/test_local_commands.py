@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -134,14 +135,20 @@ def test_exports_survive_a_real_shell_and_a_second_evaluation() -> None:
     assert run.stdout.split("\n") == [values["ODD"], "/opt/first:/opt/second dir:/usr/bin:/bin"]
 
 
-def test_a_uv_that_is_not_on_the_path_is_put_there(tmp_path: Path) -> None:
-    uv = tmp_path / "cache" / "uv"
-    uv.parent.mkdir()
-    uv.write_text("#!/bin/sh\n")
-    uv.chmod(0o755)
-    assert shell.search_path(tmp_path, {"UV": str(uv), "PATH": "/nowhere"})[-1] == uv.parent
-    assert uv.parent not in shell.search_path(tmp_path, {"UV": str(uv), "PATH": str(uv.parent)})
-    assert len(shell.search_path(tmp_path, {"PATH": "/nowhere"})) == 2
+def test_the_engine_finds_uv_itself_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
+    uv, script = tmp_path / "versions" / "uv", tmp_path / "shims" / "uv"
+    for program in (uv, script, uv.with_name("python3")):
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    tools = tmp_path / "bin" / "tools"
+    for _ in range(2):
+        folder = shell.search_path(tools, {"UV": str(uv)})[2]
+        assert [entry.name for entry in folder.iterdir()] == ["uv"]
+        found = shutil.which("uv", path=os.pathsep.join([str(folder), str(script.parent)]))
+        assert found is not None
+        assert Path(found).resolve() == uv
+    assert len(shell.search_path(tools, {})) == 2
 
 
 def test_no_existing_cluster_is_the_normal_case() -> None:
@@ -175,6 +182,22 @@ def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:
 def test_production_is_judged_with_its_own_tightening() -> None:
     assert "--policy-pack-config" in pulumi_cli.policy_pack("prod")
     assert "--policy-pack-config" not in pulumi_cli.policy_pack("local")
+
+
+def test_the_pack_is_started_without_a_language_host() -> None:
+    program = Path(pulumi_cli.policy_pack("local")[1])
+    assert program.name == "crypto-policy-pack"
+    assert os.access(program, os.X_OK)
+
+
+@pytest.mark.parametrize("before", ["nothing", "a folder"])
+def test_the_engine_writes_no_log_of_its_own(before: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    if before == "a folder":
+        (home / "logs" / "old").mkdir(parents=True)
+    pulumi_cli.without_automatic_log(home)
+    pulumi_cli.without_automatic_log(home)
+    assert (home / "logs").is_file()
 
 
 @pytest.mark.parametrize("variable", ["CRYPTO_SLOT", "CRYPTO_INSTANCE"])

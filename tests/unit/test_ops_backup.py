@@ -148,6 +148,13 @@ def test_a_damaged_manifest_is_named(change: dict[str, object]) -> None:
         manifest.parse(json.dumps(plain_manifest() | change).encode(), "m", PostgresManifest)
 
 
+def test_a_backup_of_a_database_whose_clock_was_ahead_grows_old_like_any_other() -> None:
+    plain = plain_manifest() | {"snapshotAt": "2030-01-01T00:00:00Z"}
+    ahead = manifest.parse(json.dumps(plain).encode(), "m", PostgresManifest)
+
+    assert manifest.age_seconds(ahead, ahead.started_at + timedelta(hours=30)) == 30 * 3600
+
+
 def test_every_difference_of_two_counts_is_named() -> None:
     def table(name: str, rows: int) -> Table:
         return Table(schema_name="public", name=name, rows=rows)

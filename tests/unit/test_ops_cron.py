@@ -1,8 +1,8 @@
-"""How often a cron expression runs at the least."""
+"""How often a cron expression runs at the least, and when it last did."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,3 +46,22 @@ def test_every_schedule_of_the_runbook_has_a_period() -> None:
     assert len(periods) > 10
     assert periods["health-check"] == timedelta(days=1)
     assert periods["monthly-maintenance"] == timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "last"),
+    [
+        ("0 2 * * *", "UTC", datetime(2026, 3, 3, 2, tzinfo=UTC)),
+        ("0 2 * * *", "Europe/Berlin", datetime(2026, 3, 3, 1, tzinfo=UTC)),
+        ("*/10 * * * *", "UTC", datetime(2026, 3, 3, 2, 20, tzinfo=UTC)),
+        ("20 2 * * *", "UTC", datetime(2026, 3, 3, 2, 20, tzinfo=UTC)),
+        ("0 3 * * *", "UTC", None),
+        ("0 23 * * *", "UTC", datetime(2026, 3, 2, 23, tzinfo=UTC)),
+        ("30 22 * * *", "UTC", None),
+        ("0 2 * * 3", "UTC", None),
+    ],
+)
+def test_the_last_run_between_two_moments_is_found(expression: str, zone: str, last: datetime | None) -> None:
+    since, until = datetime(2026, 3, 2, 22, 30, tzinfo=UTC), datetime(2026, 3, 3, 2, 20, tzinfo=UTC)
+
+    assert cron.latest(expression, zone, since, until) == last

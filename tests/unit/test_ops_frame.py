@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.ops_settings import Login
-from scripts import config, guard, output, redact
+from scripts import config, guard, options, output, redact
 from scripts.exits import MEANINGS, CheckFailedError, Exit, OpsError, Stop, TemporaryError, UsageError
 
 _HEAVY = (
@@ -36,6 +37,7 @@ _COMMANDS = (
     ("backup", "redis"),
     ("backup", "resources"),
     ("backups", "list"),
+    ("backups", "metrics"),
     ("backups", "prune"),
     ("backups", "verify"),
     ("certificates",),
@@ -46,10 +48,14 @@ _COMMANDS = (
     ("diagnose",),
     ("drill",),
     ("health",),
+    ("incident", "simulate"),
     ("kafka", "lag"),
     ("kafka", "partitions"),
     ("kafka", "topics"),
     ("logs",),
+    ("maintenance", "off"),
+    ("maintenance", "on"),
+    ("maintenance", "status"),
     ("redis", "bigkeys"),
     ("redis", "purge"),
     ("restart",),
@@ -92,7 +98,7 @@ def test_every_command_has_help_with_an_example_a_deadline_and_json(command: tup
 def test_help_states_every_exit_code() -> None:
     text = " ".join(_ops("--help").stdout.split())
 
-    assert [int(code) for code in MEANINGS] == [0, 1, 2, 75]
+    assert [int(code) for code in MEANINGS] == [0, 1, 2, 70, 75]
     for code, meaning in MEANINGS.items():
         assert f"{int(code)} {meaning}" in text
 
@@ -237,3 +243,21 @@ def test_sigterm_is_temporary() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     assert caught.value.code is Exit.TEMPORARY
+
+
+def test_a_defect_of_ops_is_told_apart_from_what_it_finds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(output.TERMINATION_VARIABLE, raising=False)
+
+    def broken() -> output.Outcome:
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(typer.Exit) as ended:
+        options.run("health", broken, as_json=True, deadline=None)
+    written = capsys.readouterr()
+    assert ended.value.exit_code == Exit.DEFECT == 70
+    assert json.loads(written.out)["exit"] == 70
+    assert "Traceback" not in written.err
+    assert "unexpected ZeroDivisionError: division by zero; this is a defect of ops" in written.err
+    assert '"where": "test_ops_frame.py:' in written.err

@@ -10,7 +10,8 @@ import pytest
 from runbook import practices
 from runbook.ops_settings import OpsSettings
 from scripts.clients.prometheus import Target
-from scripts.health import certificates, claims, history, report, targets
+from scripts.health import backups, certificates, claims, history, report, targets, trend
+from scripts.health.history import Point
 from scripts.health.model import Finding, Result, Status
 from tests.unit.ops_settings import settings
 
@@ -47,8 +48,20 @@ def test_targets_of_others_only_warn_and_none_of_our_own_fails() -> None:
     assert targets.judge("crypto", [_target("api"), others]).status is Status.WARN
     assert targets.judge("crypto", [others]).status is Status.FAIL
     assert targets.judge("crypto", []).status is Status.FAIL
-    assert targets.judge("crypto", [_target("api"), _target("new", "unknown")]).status is Status.FAIL
     assert targets.judge("crypto", [_target("api")]).status is Status.OK
+
+
+def test_a_target_that_was_not_scraped_yet_is_a_warning_and_nothing_else_than_such_is_unknown() -> None:
+    new = _target("new", "unknown")
+    finding = targets.judge("crypto", [_target("api"), new])
+
+    assert (finding.status, finding.value) == (Status.WARN, "1 of 2 up")
+    assert finding.detail == "new/10.0.0.1:80 not scraped yet"
+    assert targets.judge("crypto", [new]).status is Status.UNKNOWN
+    down = targets.judge("crypto", [new, _target("api"), _target("redis", "down")])
+    assert down.status is Status.FAIL
+    assert down.detail.startswith("redis/10.0.0.1:80 down")
+    assert targets.judge("crypto", [_target("api"), _target("odd", "sideways")]).status is Status.FAIL
 
 
 def _certificate(days: float, *, ready: str = "True", renewal: float | None = None) -> dict[str, Any]:
@@ -150,8 +163,8 @@ def test_a_report_begins_with_what_changed_and_has_everything() -> None:
         "",
     ]
     assert lines[3] == "All checks:"
-    assert lines[5] == "fail    kafka: value of kafka (must be limit) [since 2026-03-02 08:00]"
-    assert lines[6] == "ok      api: value of api (must be limit)"
+    assert lines[5] == "fail    kafka: value of kafka (must be limit) [since 2026-03-02 08:00] xx"
+    assert lines[6] == "ok      api: value of api (must be limit) .."
 
 
 def test_a_first_report_and_a_quiet_one_say_so() -> None:
@@ -162,3 +175,46 @@ def test_a_first_report_and_a_quiet_one_say_so() -> None:
     quiet = report.compose(_SETTINGS, results, last, _NOW + timedelta(days=1))
     assert quiet.text.startswith("Nothing has changed since 2026-03-02 08:00 UTC.")
     assert quiet.subject == "[crypto] health: ok"
+
+
+def _points(*values: str, status: Status = Status.OK) -> list[Point]:
+    return [Point(status=status, value=value) for value in values]
+
+
+def test_a_trend_is_bars_of_figures_and_else_marks_of_each_status() -> None:
+    assert trend.text(_points("10%", "45%", "80%")) == "▁▅█"
+    assert trend.text(_points("5%", "5%")) == "▁▁"
+    assert trend.text(_points("answers at h:1", "answers at h:1")) == ".."
+    mixed = [*_points("2 of 2 ready"), *_points("", status=Status.FAIL), *_points("", status=Status.UNKNOWN)]
+    assert trend.text(mixed) == ".x?"
+    assert trend.text(_points("10%")) == ""
+
+
+def test_the_report_keeps_the_points_of_two_weeks_and_shows_them_in_text_and_html() -> None:
+    def results(day: int) -> list[Result]:
+        return [
+            Result(Finding("volume data-postgres-0", Status.OK, f"{30 + day}%", "< 80%", "<b>free</b>"), 0.1),
+            Result(Finding("pods", Status.OK if day < 19 else Status.FAIL, "2 of 2 ready"), 0.1),
+        ]
+
+    last = history.updated(None, results(0), _NOW)
+    for day in range(1, 19):
+        last = history.updated(last, results(day), _NOW + timedelta(days=day))
+    message = report.compose(_SETTINGS, results(19), last, _NOW + timedelta(days=19))
+
+    assert len(last.checks["pods"].points) == history.TREND_REPORTS == 14
+    assert "volume data-postgres-0: 49% (must be < 80%) <b>free</b> ▁▂▂▃▃▄▄▅▅▆▆▇▇█" in message.text
+    html = message.html or ""
+    assert html.index("worse   pods") < html.index("<table")
+    assert html.count("▁</span>") == 1
+    assert "<b>free</b>" not in html, "what a check says is text, not HTML"
+    assert "&lt;b&gt;free" in html
+
+
+def test_only_a_proven_backup_counts_as_one_that_comes_back() -> None:
+    limit = practices.PROOF_AGE.value
+
+    assert backups.judge("x", limit, practices.PROOF_AGE, "").status is Status.OK
+    assert backups.judge("x", limit + 1, practices.PROOF_AGE, "").status is Status.FAIL
+    assert backups.unproven("x", limit).status is Status.WARN
+    assert backups.unproven("x", limit + 1).status is Status.FAIL

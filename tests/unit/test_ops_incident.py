@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook import severities, thresholds
@@ -40,6 +40,7 @@ def _due(found: Ticket, moment: datetime) -> list[str]:
 
 
 @given(st.text(min_size=1).filter(lambda text: text.split()), st.text(), st.text(max_size=50))
+@example("API down", "a\x85b", "")
 def test_a_ticket_survives_being_written_and_read(title: str, said: str, body: str) -> None:
     entry = Entry(at=_NOW, by="ann", text=said)
     before = _ticket(title=title).having(entry)

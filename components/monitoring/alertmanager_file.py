@@ -1,7 +1,8 @@
-"""An AlertmanagerConfig as the operator makes Alertmanager's own configuration of it.
+"""An AlertmanagerConfig as Alertmanager's own configuration: what the operator makes of it, as a file.
 
 The operator's two rules matter here: it puts a matcher of the namespace on the outermost route and on both sides of
-each inhibition, and it hangs the whole tree below a root that drops what nobody claims. Secrets become example values.
+each inhibition, and it hangs the whole tree below a root that drops what nobody claims. Secrets are files where the
+operator mounts the Secrets that an Alertmanager names.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ _NAMES = {
     "pagerdutyConfigs": "pagerduty_configs",
     "pagerDutyLinkConfigs": "links",
     "alt": "text",
-    "apiURL": "api_url",
+    "apiURL": "api_url_file",
+    "urlSecret": "url_file",
+    "routingKey": "routing_key_file",
     "muteTimeIntervals": "mute_time_intervals",
     "daysOfMonth": "days_of_month",
 }
-_SECRETS = {"url": "http://127.0.0.1:9/secret", "routing-key": "0" * 32}
+_SECRETS = "/etc/alertmanager/secrets"
 
 
 def plain(alerting: AlertingSettings, namespace: str) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def _renamed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"name", "key"}:  # pyright: ignore[reportUnknownArgumentType] (plain JSON)
-        return _SECRETS[value["key"]]  # pyright: ignore[reportUnknownArgumentType] (plain JSON)
+        return f"{_SECRETS}/{value['name']}/{value['key']}"  # pyright: ignore[reportUnknownArgumentType] (plain JSON)
     if set(value) == {"key", "value"}:  # pyright: ignore[reportUnknownArgumentType] (plain JSON)
         return value  # pyright: ignore[reportUnknownVariableType] (plain JSON)
     return {_name(key): _fields(key, item) for key, item in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] (plain JSON)

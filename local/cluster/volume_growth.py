@@ -1,0 +1,33 @@
+"""Grows volumes of the StorageClass `standard`: a claim that asks for more than its volume has gets it at once.
+
+A folder has no size of its own and nothing enforces one here, so growing is what the API server is told. Elsewhere
+the storage's resizer does it; whoever asks sees the same fields change in the same order.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from local.cluster.api import ApiClient, Object
+from runbook import quantity
+
+_VOLUMES = "/api/v1/persistentvolumes"
+
+
+def wanted_size(claim: Object) -> str | None:
+    """The size of a bound claim that has less than it asks for, or None."""
+    asked = cast("str", claim["spec"]["resources"]["requests"]["storage"])
+    has = cast("dict[str, str]", claim.get("status", {}).get("capacity", {})).get("storage")
+    if claim.get("status", {}).get("phase") != "Bound" or has is None or "deletionTimestamp" in claim["metadata"]:
+        return None
+    return asked if quantity.to_bytes(asked) > quantity.to_bytes(has) else None
+
+
+def grow(api: ApiClient, claim: Object, size: str) -> None:
+    """Gives a claim's volume the size, and then tells the claim. Raises httpx.HTTPError; the next pass tries again."""
+    space, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
+    capacity = {"capacity": {"storage": size}}
+    if not api.patch(f"{_VOLUMES}/{claim['spec']['volumeName']}", {"spec": capacity}):
+        return
+    if api.patch(f"/api/v1/namespaces/{space}/persistentvolumeclaims/{name}/status", {"status": capacity}):
+        print(f"grew {space}/{name} to {size}", flush=True)

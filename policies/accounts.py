@@ -1,0 +1,202 @@
+"""Rules about the identities of pods and what is handed to them: service accounts, tokens, Secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from policies import kinds, pods
+from policies.index import StackIndex
+from policies.model import (
+    Judgement,
+    Meta,
+    Parameters,
+    Resource,
+    ResourceRule,
+    Severity,
+    StackRule,
+    decide,
+    expect,
+    expect_equal,
+    undecided,
+)
+from policies.plain import MISSING, UNKNOWN, Node, Plain
+from policies.values import whole
+from runbook.sections import Section
+
+# Bits of a file's mode that let everybody in.
+_OTHERS: Final = 0o007
+_SECRET_KEY: Final = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$")
+
+
+def _own_account(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    account = pods.pod_spec(resource).at("serviceAccountName")
+    yield expect(
+        account, lambda value: isinstance(value, str) and value not in ("", "default"), "an account of its own"
+    )
+
+
+def _account_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for workload in index.workloads:
+        account = pods.pod_spec(workload).at("serviceAccountName")
+        if not account.present:
+            continue
+        found = index.named(kinds.SERVICE_ACCOUNT, account.text, workload.namespace)
+        allowed = "a ServiceAccount that the stack declares"
+        if found is None:
+            yield workload, undecided(account.path, allowed)
+        else:
+            yield workload, decide(found, account.path, f'"{account.text}", which nothing declares', allowed)
+
+
+def _no_token(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    yield expect_equal(resource.at("automountServiceAccountToken"), False)
+
+
+def _token_for_role(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    bound = index.once("bound accounts", lambda: _bound_accounts(index))
+    for workload in index.workloads:
+        spec = pods.pod_spec(workload)
+        token, account = spec.at("automountServiceAccountToken"), spec.at("serviceAccountName").text
+        allowed = "false, or true where a role is bound to the pod's own account"
+        if token.value is True:
+            has_role = (workload.namespace, account) in bound or (None, account) in bound
+            yield workload, decide(has_role, token.path, "true without a role", allowed)
+        else:
+            yield workload, expect(token, lambda value: value is False, allowed)
+
+
+def _bound_accounts(index: StackIndex) -> set[tuple[str | None, str | None]]:
+    subjects = [
+        (binding, subject)
+        for binding in index.of(*sorted(kinds.BINDINGS))
+        for subject in binding.at("subjects").elements()
+    ]
+    return {
+        (subject.at("namespace").text or binding.namespace, subject.at("name").text)
+        for binding, subject in subjects
+        if subject.at("kind").text == "ServiceAccount"
+    }
+
+
+def _file_mode(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    for volume in pods.pod_spec(resource).at("volumes").elements():
+        if volume.at("secret").present:
+            mode = volume.at("secret", "defaultMode")
+            yield expect(mode, _closed, f"a mode such as {0o440} (0440): nothing for others")
+
+
+def _closed(value: Plain) -> bool:
+    # Kubernetes' own default, 0644, lets everybody read.
+    return whole(value) & _OTHERS == 0
+
+
+def _not_declared(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    if resource.kind == kinds.SECRET:
+        for key in ("data", "stringData"):
+            empty = resource.at(key).value in (MISSING, {})
+            yield decide(empty, key, "there", "nothing: the Secret is made outside, and the program names it")
+        return
+    for key, node in resource.at("data").entries():
+        named = _SECRET_KEY.search(key.upper().replace("-", "_").replace(".", "_")) is not None
+        yield decide(not named or node.value == "", node.path, "there", "no key with a secret's name in a ConfigMap")
+    if resource.at("data").value is UNKNOWN:
+        yield undecided("data", "no key with a secret's name in a ConfigMap")
+
+
+def _host_ports(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    for container in pods.all_containers(resource):
+        for port in _ports(container):
+            yield expect(port.at("hostPort"), lambda value: value in (MISSING, 0), "no port of the node")
+
+
+def _ports(container: Node) -> Iterable[Node]:
+    return container.at("ports").elements()
+
+
+_RBAC: Final = "CIS Kubernetes 5.1.6; NSA Kubernetes Hardening Guide: protecting service account tokens"
+
+RULES: Final = (
+    ResourceRule(
+        Meta(
+            "own-service-account",
+            "Every pod runs under an account of its own.",
+            Severity.HIGH,
+            Section.ACCESS_REVIEW,
+            "Set serviceAccountName to an account that only this workload uses, never default.",
+            reference="CIS Kubernetes 5.1.5",
+        ),
+        pods.is_workload,
+        _own_account,
+    ),
+    StackRule(
+        Meta(
+            "service-account-declared",
+            "The account that a pod names exists.",
+            Severity.HIGH,
+            Section.ACCESS_REVIEW,
+            "Declare the ServiceAccount in the same namespace: the cluster creates no pod without it.",
+        ),
+        _account_exists,
+    ),
+    ResourceRule(
+        Meta(
+            "service-account-without-token",
+            "An account hands no token to pods that did not ask for one.",
+            Severity.MEDIUM,
+            Section.ACCESS_REVIEW,
+            "Set automountServiceAccountToken: false on the ServiceAccount.",
+            reference=_RBAC,
+        ),
+        kinds.one_of(kinds.SERVICE_ACCOUNT),
+        _no_token,
+    ),
+    StackRule(
+        Meta(
+            "token-only-with-role",
+            "Only a pod whose account has a role gets a token for the API.",
+            Severity.HIGH,
+            Section.ACCESS_REVIEW,
+            "Set automountServiceAccountToken: false on the pod, or bind a role to its account.",
+            reference=_RBAC,
+        ),
+        _token_for_role,
+    ),
+    ResourceRule(
+        Meta(
+            "secret-file-mode",
+            "The files of a mounted Secret are closed to everybody but the pod's own user and group.",
+            Severity.MEDIUM,
+            Section.SECRET_ROTATION,
+            "Set secret.defaultMode to 288 (0440) or less, and the pod's fsGroup.",
+        ),
+        pods.is_workload,
+        _file_mode,
+    ),
+    ResourceRule(
+        Meta(
+            "no-secret-declared",
+            "No secret passes through the program: it would stand in the state and in every preview.",
+            Severity.CRITICAL,
+            Section.SECRET_ROTATION,
+            "Let the external store own the Secret and name it in crypto:secrets; keep secrets out of ConfigMaps.",
+            waivable=False,
+            reference="CIS Kubernetes 5.4.2; NSA Kubernetes Hardening Guide: Secrets",
+        ),
+        kinds.one_of(kinds.SECRET, kinds.CONFIG_MAP),
+        _not_declared,
+    ),
+    ResourceRule(
+        Meta(
+            "no-host-ports",
+            "No container takes a port of its node.",
+            Severity.HIGH,
+            Section.ACCESS_REVIEW,
+            "Leave hostPort out; a Service leads to the pod.",
+            reference="CIS Kubernetes 5.2.13; Pod Security baseline",
+        ),
+        pods.is_workload,
+        _host_ports,
+    ),
+)

@@ -1,0 +1,140 @@
+"""Rules about how autoscalers move, and that they and the disruption budgets have something to act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from policies import kinds
+from policies.index import StackIndex, refers, same_namespace
+from policies.model import (
+    Judgement,
+    Meta,
+    Parameters,
+    Resource,
+    ResourceRule,
+    Severity,
+    StackRule,
+    decide,
+    expect,
+    undecided,
+)
+from policies.plain import Node
+from policies.values import whole
+from runbook import thresholds
+from runbook.sections import Section
+
+_CPU_LIMIT_PERCENT: Final = round(thresholds.NODE_CPU_RATIO.value * 100)
+# What Kubernetes assumes where an autoscaler does not say.
+_DEFAULT_UP_SECONDS: Final = 0
+_DEFAULT_DOWN_SECONDS: Final = 300
+
+
+def _cpu_target(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    metrics = resource.at("spec", "metrics")
+    targets = [metric.at("resource", "target", "averageUtilization") for metric in metrics.elements()]
+    stated = [target for target in targets if target.present]
+    for target in stated:
+        allowed = f"1 to {_CPU_LIMIT_PERCENT - 1}: below the {_CPU_LIMIT_PERCENT}% at which a node counts as busy"
+        yield expect(target, lambda value: 1 <= whole(value) < _CPU_LIMIT_PERCENT, allowed)
+    if not stated:
+        yield decide(
+            False, metrics.path, "without a target of utilization", "a Resource metric with averageUtilization"
+        )
+
+
+def _slow_down(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    behaviour = resource.at("spec", "behavior")
+    up, down = (behaviour.at(key, "stabilizationWindowSeconds") for key in ("scaleUp", "scaleDown"))
+    if up.unknown:
+        yield undecided(up.path, "less than that of scaleDown")
+        return
+    least = _DEFAULT_UP_SECONDS if up.number is None else up.number
+    allowed = f"more than the {least} s of scaleUp"
+    if down.present:
+        yield expect(down, lambda value: whole(value) > least, allowed)
+    else:
+        yield decide(least < _DEFAULT_DOWN_SECONDS, down.path, f"{_DEFAULT_DOWN_SECONDS} by default", allowed)
+
+
+def _hpa_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    scalable = {kind.rpartition("/")[2]: kind for kind in (kinds.DEPLOYMENT, kinds.STATEFUL_SET)}
+    for hpa in index.of(kinds.HPA):
+        target = hpa.at("spec", "scaleTargetRef")
+        kind = scalable.get(target.at("kind").text or "")
+        allowed = "a Deployment or StatefulSet that the stack declares"
+        if kind is None and not target.at("kind").hidden:
+            yield hpa, decide(False, target.at("kind").path, "no kind that is scaled", allowed)
+            continue
+        found = None if kind is None else _declared(index, hpa, target.at("name"), kind)
+        if found is None:
+            yield hpa, undecided(target.path, allowed)
+        else:
+            yield hpa, decide(found, target.at("name").path, "the name of nothing", allowed)
+
+
+def _declared(index: StackIndex, hpa: Resource, name: Node, kind: str) -> bool | None:
+    found = index.named(kind, name.text, hpa.namespace)
+    if not name.hidden:
+        return found
+    # What the reference was computed from may tell what its text does not yet.
+    workloads = [each for each in index.of(kind) if same_namespace(hpa, each)]
+    verdicts = [refers(hpa, name, workload, workload.at("metadata", "name")) for workload in workloads]
+    return True if True in verdicts else None
+
+
+def _budget_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for budget in index.of(kinds.PDB):
+        selector = budget.at("spec", "selector", "matchLabels")
+        found = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels")).of(budget).tally.any
+        allowed = "labels of the pods of a workload of the stack"
+        if found is None:
+            yield budget, undecided(selector.path, allowed)
+        else:
+            yield budget, decide(found, selector.path, "the labels of no pod", allowed)
+
+
+RULES: Final = (
+    ResourceRule(
+        Meta(
+            "hpa-cpu-target",
+            "An autoscaler adds pods before the nodes count as busy.",
+            Severity.MEDIUM,
+            Section.AUTOSCALING,
+            "Set a Resource metric for cpu with an averageUtilization below the node's limit.",
+        ),
+        kinds.one_of(kinds.HPA),
+        _cpu_target,
+    ),
+    ResourceRule(
+        Meta(
+            "hpa-scales-down-slowly",
+            "An autoscaler adds pods at once and takes them away slowly.",
+            Severity.LOW,
+            Section.AUTOSCALING,
+            "Give behavior.scaleDown a longer stabilizationWindowSeconds than behavior.scaleUp.",
+        ),
+        kinds.one_of(kinds.HPA),
+        _slow_down,
+    ),
+    StackRule(
+        Meta(
+            "hpa-target-exists",
+            "An autoscaler scales a workload that exists.",
+            Severity.HIGH,
+            Section.AUTOSCALING,
+            "Set spec.scaleTargetRef to the kind and name of a workload in the same namespace.",
+        ),
+        _hpa_targets,
+    ),
+    StackRule(
+        Meta(
+            "pdb-target-exists",
+            "A disruption budget protects pods that exist.",
+            Severity.MEDIUM,
+            Section.UPGRADE,
+            "Set spec.selector.matchLabels to labels of the workload's pod template.",
+        ),
+        _budget_targets,
+    ),
+)

@@ -1,0 +1,127 @@
+"""Rules about the datastores' own settings: what Redis keeps, what a volume outlives, how Kafka is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from policies import kinds, pods
+from policies.environment import directive, files, variable
+from policies.index import StackIndex
+from policies.model import (
+    Judgement,
+    Meta,
+    Parameters,
+    Resource,
+    ResourceRule,
+    Severity,
+    StackRule,
+    decide,
+    expect_equal,
+    undecided,
+)
+from policies.plain import MISSING, UNKNOWN, Node, Plain, show
+from policies.values import counted
+from runbook import datastores, thresholds
+from runbook.sections import Section
+
+_PARTITIONS: Final = thresholds.KAFKA_PARTITIONS
+StackJudge = Callable[[StackIndex, Parameters], Iterable[tuple[Resource, Judgement]]]
+
+
+def _redis_says(key: str, wanted: str) -> StackJudge:
+    """A judge of one directive of redis.conf."""
+
+    def judge(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+        for redis in index.of(kinds.STATEFUL_SET):
+            if redis.object_name == datastores.REDIS.name:
+                value = _directive(index, redis, key)
+                if value is UNKNOWN:
+                    yield redis, undecided(key, wanted)
+                else:
+                    yield redis, decide(value == wanted, key, show(value), wanted)
+
+    return judge
+
+
+def _directive(index: StackIndex, redis: Resource, key: str) -> Plain:
+    for container in pods.named_container(redis, datastores.REDIS.name):
+        words = [node.value for place in ("command", "args") for node in container.at(place).elements()]
+        if f"--{key}" in words[:-1]:
+            return words[words.index(f"--{key}") + 1]
+        if UNKNOWN in words:
+            return UNKNOWN
+    # redis.conf has no sign between a key and its value.
+    return directive(files(index, redis), key, assignment=r"(?=[ \t])")
+
+
+def _claims(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    if resource.at("spec", "volumeClaimTemplates").present:
+        policy = resource.at("spec", "persistentVolumeClaimRetentionPolicy")
+        for key in ("whenDeleted", "whenScaled"):
+            yield expect_equal(policy.at(key), "Retain")
+
+
+def _partitions(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for kafka in index.of(kinds.STATEFUL_SET):
+        if kafka.object_name != datastores.KAFKA.name:
+            continue
+        container = next(iter(pods.named_container(kafka, datastores.KAFKA.name)), Node(MISSING))
+        value = variable(index, kafka, container, "KAFKA_NUM_PARTITIONS")
+        path, allowed = "KAFKA_NUM_PARTITIONS", f"{_PARTITIONS.count} or more"
+        if value is UNKNOWN:
+            yield kafka, undecided(path, allowed)
+        else:
+            yield kafka, decide(_enough(value), path, show(value), allowed)
+
+
+def _enough(value: Plain) -> bool:
+    try:
+        return counted(value) >= _PARTITIONS.count
+    except ValueError:
+        return False
+
+
+RULES: Final = (
+    StackRule(
+        Meta(
+            "redis-evicts",
+            "A full Redis drops what was used least lately, and does not refuse writes.",
+            Severity.MEDIUM,
+            Section.REDIS_MEMORY,
+            "Set maxmemory-policy allkeys-lru in redis.conf.",
+        ),
+        _redis_says("maxmemory-policy", "allkeys-lru"),
+    ),
+    StackRule(
+        Meta(
+            "redis-persistent",
+            "Redis keeps its data over a restart.",
+            Severity.MEDIUM,
+            Section.REDIS_PERSISTENCE,
+            "Set appendonly yes in redis.conf.",
+        ),
+        _redis_says("appendonly", "yes"),
+    ),
+    ResourceRule(
+        Meta(
+            "claims-retained",
+            "Volumes outlive the workload that they belong to.",
+            Severity.CRITICAL,
+            Section.DATABASE_RECOVERY,
+            "Set persistentVolumeClaimRetentionPolicy.whenDeleted and whenScaled to Retain.",
+        ),
+        kinds.one_of(kinds.STATEFUL_SET),
+        _claims,
+    ),
+    StackRule(
+        Meta(
+            "kafka-partitions",
+            "A topic has a partition for every consumer that the runbook may start.",
+            Severity.MEDIUM,
+            Section.KAFKA_LAG,
+            "Set KAFKA_NUM_PARTITIONS to the runbook's number or more.",
+        ),
+        _partitions,
+    ),
+)

@@ -1,0 +1,73 @@
+"""A preview: its event log (``pulumi preview --event-log FILE``), or its digest (``pulumi preview --json``).
+
+The engine knows the option only with ``PULUMI_DEBUG_COMMANDS=true``.
+
+The log has every step with the inputs that it would write, unknowns included, and no secret. It does not say which line
+declared a resource, nor what a property was computed from; the digest says both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, cast
+
+from policies.sources.source import Source, SourceError, from_engine
+
+_STEP: Final = "resourcePreEvent"
+# Steps that leave nothing behind, and those that only look at what is there.
+_GONE: Final = frozenset({"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"})
+_ALLOWED: Final = "what `pulumi preview --event-log FILE` writes, or `pulumi preview --json`"
+
+
+def read(path: Path) -> Source:
+    """The resources that there would be after the previewed update.
+
+    Raises:
+        SourceError: the file cannot be read, is no log of events, or has no step in it.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{path}: not text; allowed: {_ALLOWED}") from None
+    try:
+        entries = dict(_entries(path, text))
+        return from_engine(entries)
+    except (KeyError, AttributeError, TypeError):
+        raise SourceError(f"{path}: a step without urn and type; allowed: {_ALLOWED}") from None
+
+
+def _entries(path: Path, text: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    steps = list(_digest(text) or _events(path, text))
+    if not steps:
+        raise SourceError(f"{path}: no step of a preview in it; allowed: {_ALLOWED}")
+    for operation, after in steps:
+        if after and operation not in _GONE:
+            yield str(after["urn"]), after
+
+
+def _events(path: Path, text: str) -> Iterable[tuple[str, dict[str, Any] | None]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            event = cast("object", json.loads(line))
+        except ValueError as error:
+            raise SourceError(f"{path}: line {number}: not JSON: {error}") from None
+        step = cast("dict[str, Any]", event).get(_STEP) if isinstance(event, dict) else None
+        if step:
+            yield str(step["metadata"]["op"]), step["metadata"].get("new")
+
+
+def _digest(text: str) -> Iterable[tuple[str, dict[str, Any] | None]] | None:
+    try:
+        content = cast("object", json.loads(text))
+    except ValueError:
+        return None
+    steps = cast("dict[str, Any]", content).get("steps") if isinstance(content, dict) else None
+    if not isinstance(steps, list):
+        return None
+    return [(str(step["op"]), step.get("newState")) for step in cast("list[dict[str, Any]]", steps)]

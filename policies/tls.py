@@ -1,0 +1,168 @@
+"""Rules about certificates: how long they live, when they are renewed, who signs them (section 7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from policies import kinds
+from policies.index import StackIndex
+from policies.model import (
+    Judgement,
+    Meta,
+    Parameters,
+    Resource,
+    ResourceRule,
+    Severity,
+    StackRule,
+    decide,
+    expect,
+    expect_equal,
+    undecided,
+)
+from policies.plain import MISSING, Plain
+from policies.values import UnreadableValueError, seconds, whole
+from runbook import practices
+from runbook.sections import Section
+
+_DAY: Final = 86_400
+_WARNING: Final = practices.CERTIFICATE_WARNING
+_LONGEST: Final = practices.CERTIFICATE_LONGEST
+_ELLIPTIC: Final = ("ECDSA", "Ed25519")
+
+
+def _days(value: Plain) -> float:
+    return seconds(value) / _DAY
+
+
+def _renewal(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    spec = resource.at("spec")
+    before, duration = spec.at("renewBefore"), spec.at("duration")
+    allowed = (
+        f"more than the {_WARNING.count} days at which the alert speaks, so that it only does when a renewal fails"
+    )
+    yield expect(before, lambda value: _days(value) > _WARNING.value, allowed)
+    if duration.hidden:
+        yield undecided(duration.path, "at least twice renewBefore")
+    elif duration.present and before.present and not before.hidden:
+        least = _double(before.value)
+        allowed = "at least twice renewBefore: a certificate is else renewed for most of its life"
+        yield expect(duration, lambda value: seconds(value) >= least, allowed)
+
+
+def _double(before: Plain) -> float:
+    try:
+        return 2 * seconds(before)
+    except UnreadableValueError:
+        return 0
+
+
+def _duration(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    spec = resource.at("spec")
+    if spec.at("isCA").value is True:
+        return
+    yield expect(
+        spec.at("duration"), lambda value: 0 < _days(value) <= _LONGEST.value, f"{_LONGEST.count} days or less"
+    )
+
+
+def _key(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    key = resource.at("spec", "privateKey")
+    yield expect_equal(key.at("rotationPolicy"), "Always")
+    algorithm = key.at("algorithm")
+    if algorithm.value in (*_ELLIPTIC, "RSA", MISSING):
+        if algorithm.value not in _ELLIPTIC:
+            size = key.at("size")
+            least = practices.RSA_KEY_SIZE.count
+            yield expect(size, lambda value: value is MISSING or whole(value) >= least, f"{least} bits or more")
+    else:
+        yield expect(algorithm, lambda _: False, "ECDSA, Ed25519 or RSA")
+
+
+def _issuer_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for certificate in index.of(kinds.CERTIFICATE):
+        reference = certificate.at("spec", "issuerRef")
+        kind, name = reference.at("kind"), reference.at("name")
+        allowed = "an Issuer of the namespace, or a ClusterIssuer, that the stack declares"
+        if kind.hidden:
+            found = None
+        elif kind.text == "ClusterIssuer":
+            found = index.named(kinds.CLUSTER_ISSUER, name.text, None)
+        else:
+            found = index.named(kinds.ISSUER, name.text, certificate.namespace)
+        if found is None and not name.present:
+            found = False
+        if found is None:
+            yield certificate, undecided(name.path, allowed)
+        else:
+            yield certificate, decide(found, name.path, f'"{name.text}", which nothing declares', allowed)
+
+
+def _acme(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    acme = resource.at("spec", "acme")
+    if not acme.present:
+        names = [key for key, _node in resource.at("spec").entries()]
+        yield decide(bool(names), "spec", "empty", "an authority: acme, ca, vault, selfSigned")
+        return
+    server, email = acme.at("server"), acme.at("email")
+    yield expect(server, lambda value: isinstance(value, str) and value.startswith("https://"), "an https:// address")
+    yield expect(email, lambda value: isinstance(value, str) and "@" in value, "the address that the authority warns")
+
+
+def _meta(name: str, description: str, severity: Severity, remediation: str) -> Meta:
+    return Meta(name, description, severity, Section.TLS, remediation)
+
+
+_IS_CERTIFICATE: Final = kinds.one_of(kinds.CERTIFICATE)
+
+RULES: Final = (
+    ResourceRule(
+        _meta(
+            "certificate-renewal",
+            "A certificate is renewed before anybody is told that it ends.",
+            Severity.HIGH,
+            "Set renewBefore above the alert's lead and to half of duration at most (crypto:certificates).",
+        ),
+        _IS_CERTIFICATE,
+        _renewal,
+    ),
+    ResourceRule(
+        _meta(
+            "certificate-duration",
+            "A server's certificate is not valid for longer than browsers accept.",
+            Severity.MEDIUM,
+            "Set duration, in crypto:certificates.durationDays.",
+        ),
+        _IS_CERTIFICATE,
+        _duration,
+    ),
+    ResourceRule(
+        _meta(
+            "certificate-key",
+            "A renewed certificate gets a new key, and a strong one.",
+            Severity.MEDIUM,
+            "Set privateKey.rotationPolicy: Always, and algorithm ECDSA or an RSA size of 2048 and more.",
+        ),
+        _IS_CERTIFICATE,
+        _key,
+    ),
+    StackRule(
+        _meta(
+            "certificate-issuer-declared",
+            "The authority that a certificate names exists.",
+            Severity.HIGH,
+            "Declare the issuer, or name one that is declared: nothing is signed otherwise.",
+        ),
+        _issuer_exists,
+    ),
+    ResourceRule(
+        _meta(
+            "issuer-reachable",
+            "An ACME authority is asked over TLS, and knows whom to warn.",
+            Severity.MEDIUM,
+            "Set spec.acme.server to an https:// address and spec.acme.email.",
+        ),
+        kinds.one_of(kinds.ISSUER, kinds.CLUSTER_ISSUER),
+        _acme,
+    ),
+)

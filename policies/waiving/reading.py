@@ -1,0 +1,133 @@
+"""Reading waivers from their YAML file. Whatever is wrong with an entry makes it a violation, and never a waiver."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+from policies.model import Finding, Meta
+from policies.plain import Plain, show
+from policies.waiving.waiver import Waiver, complaint
+from runbook import practices
+
+_TEXTS: Final = ("rule", "resource", "owner", "reason", "ticket")
+_EXPIRES: Final = "expires"
+_KEYS: Final = (*_TEXTS, _EXPIRES)
+
+
+class WaiversError(Exception):
+    """The file cannot be read at all: one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waivers:
+    """The entries that count, what is wrong with the others, and the file."""
+
+    entries: tuple[Waiver, ...] = ()
+    complaints: tuple[Finding, ...] = ()
+    file: str = ""
+
+
+def read(path: Path, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
+    """The waivers in a file: a list of entries, or nothing.
+
+    Raises:
+        WaiversError: the file cannot be read, or is no list.
+    """
+    from yaml12 import parse_yaml  # noqa: PLC0415  most runs have no waivers
+
+    try:
+        content = cast("Plain", parse_yaml(path.read_text()))
+    except OSError as error:
+        raise WaiversError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise WaiversError(f"{path}: {error}") from None
+    if content is None:
+        return Waivers()
+    if not isinstance(content, list):
+        raise WaiversError(f"{path}: {show(content)}; allowed: a list of entries with {', '.join(_KEYS)}")
+    found = from_entries(content, path.name, metas, day)
+    return replace(found, file=str(path))
+
+
+def from_entries(entries: list[Plain], name: str, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
+    """The entries of a file called ``name``, checked against the rules that there are."""
+    good: list[Waiver] = []
+    complaints: list[Finding] = []
+    for number, entry in enumerate(entries, start=1):
+        place = f"{name}, entry {number}"
+        wrong = _malformed(entry, place)
+        if wrong is None:
+            waiver = _waiver(cast("dict[str, str]", entry), place)
+            wrong = _refused(waiver, metas, day)
+            if wrong is None:
+                good.append(waiver)
+        if wrong is not None:
+            complaints.append(wrong)
+    return Waivers(tuple(good), tuple(complaints))
+
+
+def _malformed(entry: Plain, place: str) -> Finding | None:
+    if not isinstance(entry, dict):
+        return complaint(place, "the entry", show(entry), f"a map of {', '.join(_KEYS)}")
+    for key in _KEYS:
+        value = entry.get(key)
+        if not isinstance(value, str) or not value.strip():
+            return complaint(place, key, "missing" if value is None else show(value), "a text that is not empty")
+    unknown = sorted(str(key) for key in entry if key not in _KEYS)
+    if unknown:
+        return complaint(place, unknown[0], "unknown", f"one of {', '.join(_KEYS)}")
+    if _day(cast("str", entry[_EXPIRES])) is None:
+        return complaint(place, _EXPIRES, show(entry[_EXPIRES]), "a day, like 2026-12-31")
+    return None
+
+
+def _waiver(entry: dict[str, str], place: str) -> Waiver:
+    day = _day(entry[_EXPIRES])
+    assert day is not None  # noqa: S101  for the type checker
+    return Waiver(*(entry[key] for key in _TEXTS), expires=day, place=place)
+
+
+def _day(text: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _refused(waiver: Waiver, metas: Mapping[str, Meta], day: datetime.date) -> Finding | None:
+    meta = metas.get(waiver.rule)
+    if meta is None:
+        return complaint(waiver.title, "rule", show(waiver.rule), "a rule of docs/policies.md")
+    if not meta.waivable:
+        return complaint(waiver.title, "rule", show(waiver.rule), "a rule that can be waived: from this one nobody is")
+    if waiver.expires < day:
+        return complaint(waiver.title, _EXPIRES, str(waiver.expires), f"today ({day}) or later")
+    latest = day + datetime.timedelta(days=practices.WAIVER_LIFETIME.count)
+    if waiver.expires > latest:
+        days = practices.WAIVER_LIFETIME.count
+        return complaint(waiver.title, _EXPIRES, str(waiver.expires), f"at most {days} days ahead, {latest}")
+    return None
+
+
+def today() -> datetime.date:
+    """The day by which waivers expire: everywhere the same, whatever time zone a machine is in."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def waivers(path: Path | None, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
+    """The waivers in a file, or none where there is no file.
+
+    Raises:
+        WaiversError: as ``read``.
+    """
+    return read(path, metas, day) if path else Waivers()
+
+
+def default_file(folder: Path) -> Path | None:
+    """The waivers beside the pack, which need not be named; None where there are none."""
+    path = folder / "waivers.yaml"
+    return path if path.is_file() else None

@@ -1,0 +1,28 @@
+"""Work beside the main thread that no end of the process waits for.
+
+Threads of an executor are joined when the interpreter ends: one that waits for a server that never answers would keep
+the process long after its deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+def start(name: str, work: Callable[[], _T]) -> Future[_T]:
+    """Run ``work`` in a daemon thread of that name; what it returns or raises is the future's."""
+    answer: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is asked for
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return answer

@@ -1,0 +1,288 @@
+"""Cases of the rules about workloads, services, accounts and scaling."""
+
+from __future__ import annotations
+
+from policies.plain import UNKNOWN
+from runbook import marks
+from tests.policies.cases import Case, Waiting
+from tests.policies.cases_first import GATEWAY, MAIN, POD, SENTIMENT
+from tests.policies.stack import Declared
+
+LABELS = "metadata.labels"
+POD_LABELS = "spec.template.metadata.labels"
+STRATEGY = "spec.strategy.rollingUpdate.maxUnavailable"
+SPREAD = f"{POD}.topologySpreadConstraints"
+SLEEP = f"{MAIN}.lifecycle.preStop.sleep.seconds"
+GRACE = f"{POD}.terminationGracePeriodSeconds"
+HPA = "api-gateway-hpa"
+TARGET = "spec.metrics.0.resource.target.averageUtilization"
+UP = "spec.behavior.scaleUp.stabilizationWindowSeconds"
+DOWN = "spec.behavior.scaleDown.stabilizationWindowSeconds"
+HARD = "spec.hard"
+SERVICE = "api-gateway-service"
+JOB = "spec.jobTemplate.spec"
+NOTE = ("metadata", "annotations", marks.SECTION_ANNOTATION)
+OWNED = {"app": "api-gateway", marks.OWNER_LABEL: ""}
+ENV = f"{MAIN}.env"
+PORT = {"name": "http", "containerPort": 8000}
+
+BINDINGS = ("ops-binding", "view-binding", "cluster-binding")
+SECRET = {"metadata": {"name": "jwt-secret", "namespace": "crypto"}}
+POOLER, DATABASE = "pgbouncer-config", "postgres-config"
+
+
+def secret(**more: object) -> Declared:
+    """A Secret that the program declares."""
+    return Declared("kubernetes:core/v1:Secret", "secret", {**SECRET, **more})
+
+
+PASSES: list[Case] = [
+    ("no-secret-declared", ("secret", "", secret())),
+    # Without a stated number PostgreSQL and PgBouncer accept 100, and PgBouncer opens 20.
+    (
+        "connection-budget",
+        (DATABASE, "data", {"f": ""}),
+        ("pgbouncer", "spec.replicas", 1),
+        (POOLER, "data", {"f": "max_db_connections=91\nmax_client_conn=2000"}),
+    ),
+    (
+        "connection-budget",
+        (POOLER, "data", {"f": "max_client_conn=2000"}),
+        (DATABASE, "data", {"f": "max_connections=49"}),
+    ),
+    ("connection-budget", (GATEWAY, f"{ENV}.1", None), (POOLER, "data", {"f": "max_client_conn=2102"})),
+    (
+        "connection-budget",
+        ("app-config", "data.DATABASE_MAX_OVERFLOW", None),
+        (POOLER, "data", {"f": "max_client_conn=1922"}),
+    ),
+    ("connection-budget", (HPA, "", None), (POOLER, "data", {"f": "max_client_conn=1922"})),
+    ("connection-budget", (HPA, "spec.maxReplicas", None), (POOLER, "data", {"f": "max_client_conn=1922"})),
+    ("runbook-annotation", (GATEWAY, NOTE, "docs/runbook.md#section-1-1")),
+    ("rolling-update", (GATEWAY, STRATEGY, "0%")),
+    ("rolling-update", (GATEWAY, "spec.strategy.type", None)),
+    ("rolling-update", ("pgbouncer", "spec.strategy", {"type": "RollingUpdate"})),
+    ("topology-spread", (GATEWAY, f"{SPREAD}.0.topologyKey", "topology.kubernetes.io/zone")),
+    ("priority-class-declared", (GATEWAY, f"{POD}.priorityClassName", "system-cluster-critical")),
+    ("priority-class-declared", (GATEWAY, f"{POD}.priorityClassName", None)),
+    ("graceful-termination", (GATEWAY, SLEEP, 29)),
+    ("graceful-termination", (GATEWAY, GRACE, 1), (GATEWAY, f"{MAIN}.lifecycle", None)),
+    ("graceful-termination", (GATEWAY, GRACE, None), (GATEWAY, SLEEP, 29)),
+    ("probe-port-declared", (GATEWAY, f"{MAIN}.readinessProbe.httpGet.port", 9999)),
+    ("probe-port-declared", (GATEWAY, f"{MAIN}.readinessProbe", {"exec": {"command": ["true"]}})),
+    ("service-selects-pods", (SERVICE, "spec.ports.0.targetPort", 8000)),
+    ("service-selects-pods", (SERVICE, "spec.ports.0.targetPort", None)),
+    ("service-selects-pods", (SERVICE, "spec.ports.0.targetPort", 1234)),
+    ("service-selects-pods", (SERVICE, "spec.selector", None)),
+    ("hpa-cpu-target", (HPA, TARGET, 79)),
+    ("hpa-cpu-target", (HPA, TARGET, 1)),
+    ("hpa-scales-down-slowly", (HPA, DOWN, 1)),
+    ("hpa-scales-down-slowly", (HPA, "spec.behavior", None)),
+    ("hpa-scales-down-slowly", (HPA, "spec.behavior.scaleDown", None), (HPA, UP, 299)),
+    ("hpa-scales-down-slowly", (HPA, UP, None), (HPA, DOWN, 1)),
+    ("hpa-target-exists", (HPA, "spec.scaleTargetRef", {"kind": "StatefulSet", "name": "redis"})),
+    ("quota-fits-peak", ("quota", f"{HARD}.pods", 60)),
+    ("quota-fits-peak", ("quota", HARD, {"services.nodeports": "0", "pods": "60"})),
+    ("secret-file-mode", (GATEWAY, f"{POD}.volumes.0.secret.defaultMode", 0o400)),
+    ("secret-file-mode", (GATEWAY, f"{POD}.volumes.0.secret.defaultMode", 0o770)),
+    ("no-host-ports", (GATEWAY, f"{MAIN}.ports.0.hostPort", 0)),
+    ("no-secret-declared", ("app-config", "data.JWT_SECRET", "")),
+    ("no-secret-declared", ("app-config", "data.JWT_SECRET_FILE", "/etc/jwt")),
+    ("pool-settings-as-in-runbook", (GATEWAY, f"{ENV}.1.value", "30")),
+    ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_POOL_TIMEOUT", "9")),
+    ("max-connections-range", ("postgres-config", "data", {"postgresql.conf": "max_connections = 200\n"})),
+    ("slow-queries-logged", ("postgres-config", "data", {"f": "log_min_duration_statement=500\nlog_statement='ddl'"})),
+    # 31 pods of services with (12 + 50) connections each go through PgBouncer: 1,922 of them.
+    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=100\nmax_client_conn=1922"})),
+    # Two pods with 100 connections, six jobs, three reserved.
+    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 209"})),
+    ("connection-budget", ("pgbouncer-config", "data", {"f": "default_pool_size=20\nmax_client_conn=2000"})),
+    ("cronjob-ends", ("backup", f"{JOB}.activeDeadlineSeconds", 1)),
+    ("cronjob-tidies-up", ("backup", f"{JOB}.ttlSecondsAfterFinished", 1)),
+]
+
+FAILS: list[Case] = [
+    ("no-secret-declared", ("secret", "", secret(data={"secret": "eA=="}))),
+    ("no-secret-declared", ("secret", "", secret(stringData={"secret": "x"}))),
+    (
+        "connection-budget",
+        (DATABASE, "data", {"f": ""}),
+        ("pgbouncer", "spec.replicas", 1),
+        (POOLER, "data", {"f": "max_db_connections=92\nmax_client_conn=2000"}),
+    ),
+    (
+        "connection-budget",
+        (POOLER, "data", {"f": "max_client_conn=2000"}),
+        (DATABASE, "data", {"f": "max_connections=48"}),
+    ),
+    ("connection-budget", (GATEWAY, f"{ENV}.1", None), (POOLER, "data", {"f": "max_client_conn=2101"})),
+    (
+        "connection-budget",
+        ("app-config", "data.DATABASE_MAX_OVERFLOW", None),
+        (POOLER, "data", {"f": "max_client_conn=1921"}),
+    ),
+    ("connection-budget", (HPA, "", None), (POOLER, "data", {"f": "max_client_conn=1921"})),
+    ("connection-budget", (HPA, "spec.maxReplicas", None), (POOLER, "data", {"f": "max_client_conn=1921"})),
+    ("quota-fits-peak", ("quota", f"{HARD}.pods", "50"), (GATEWAY, "metadata.namespace", UNKNOWN)),
+    ("graceful-termination", (GATEWAY, GRACE, 0), (GATEWAY, f"{MAIN}.lifecycle", None)),
+    ("token-only-with-role", *((name, "subjects.0.namespace", "other") for name in BINDINGS)),
+    ("namespace-has-quota", ("quota", "", None)),
+    ("namespace-has-quota", ("limits", "", None)),
+    ("namespace-has-quota", ("limits", "metadata.namespace", "other")),
+    ("quota-fits-peak", ("quota", f"{HARD}.pods", "59")),
+    ("quota-fits-peak", (HPA, "spec.maxReplicas", 11)),
+    ("quota-fits-peak", ("redis", "spec.replicas", 2)),
+    ("quota-fits-peak", (GATEWAY, f"{MAIN}.resources.requests.cpu", "251m")),
+    ("quota-fits-peak", (GATEWAY, f"{MAIN}.resources.requests.memory", "257Mi")),
+    ("quota-fits-peak", (GATEWAY, f"{MAIN}.resources.limits.memory", "1537Mi")),
+    ("quota-fits-peak", (GATEWAY, "spec.strategy.rollingUpdate.maxSurge", 2)),
+    ("quota-fits-peak", ("pgbouncer", "spec.strategy.rollingUpdate.maxSurge", "51%")),
+    ("quota-fits-peak", (GATEWAY, f"{POD}.initContainers", [{"resources": {"requests": {"cpu": "251m"}}}])),
+    ("owner-label", (GATEWAY, LABELS, {"app": "api-gateway"})),
+    ("owner-label", (GATEWAY, LABELS, OWNED)),
+    ("owner-label", (GATEWAY, POD_LABELS, {"app": "api-gateway"})),
+    ("runbook-annotation", (GATEWAY, "metadata.annotations", None)),
+    ("runbook-annotation", (GATEWAY, NOTE, "docs/runbook.md#section-9-9")),
+    ("rolling-update", (GATEWAY, "spec.strategy.type", "Recreate")),
+    ("rolling-update", (GATEWAY, STRATEGY, 1)),
+    ("rolling-update", (GATEWAY, "spec.strategy", None)),
+    ("topology-spread", (GATEWAY, SPREAD, None)),
+    ("topology-spread", (GATEWAY, SPREAD, [])),
+    ("topology-spread", (GATEWAY, f"{SPREAD}.0.maxSkew", 2)),
+    ("topology-spread", (GATEWAY, f"{SPREAD}.0.maxSkew", 0)),
+    ("topology-spread", (GATEWAY, f"{SPREAD}.0.topologyKey", "rack")),
+    ("priority-class", (GATEWAY, f"{POD}.priorityClassName", None)),
+    ("priority-class", (GATEWAY, f"{POD}.priorityClassName", "")),
+    ("priority-class-declared", (GATEWAY, f"{POD}.priorityClassName", "other")),
+    ("priority-class-declared", ("priority", "", None)),
+    ("graceful-termination", (GATEWAY, GRACE, 0)),
+    ("graceful-termination", (GATEWAY, SLEEP, 30)),
+    ("graceful-termination", (GATEWAY, GRACE, None), (GATEWAY, SLEEP, 30)),
+    ("health-path-as-in-runbook", (GATEWAY, f"{MAIN}.readinessProbe.httpGet.path", "/health")),
+    ("health-path-as-in-runbook", (GATEWAY, f"{MAIN}.readinessProbe", None)),
+    ("probe-port-declared", (GATEWAY, f"{MAIN}.readinessProbe.httpGet.port", "metrics")),
+    ("probe-port-declared", (GATEWAY, f"{MAIN}.livenessProbe.tcpSocket.port", 1.5)),
+    ("model-settings-as-in-runbook", (SENTIMENT, f"{ENV}.2.value", "cuda")),
+    ("model-settings-as-in-runbook", (SENTIMENT, f"{ENV}.3", None)),
+    ("service-port-as-in-runbook", (SERVICE, "spec.ports.0.port", 8001)),
+    ("service-selects-pods", (SERVICE, "spec.selector.app", "gateway")),
+    ("service-selects-pods", (SERVICE, "spec.ports.0.targetPort", "metrics")),
+    ("service-selects-pods", (SERVICE, "metadata.namespace", "other")),
+    ("hpa-cpu-target", (HPA, TARGET, 80)),
+    ("hpa-cpu-target", (HPA, TARGET, 0)),
+    ("hpa-cpu-target", (HPA, "spec.metrics", None)),
+    ("hpa-scales-down-slowly", (HPA, DOWN, 0)),
+    ("hpa-scales-down-slowly", (HPA, UP, 300)),
+    ("hpa-scales-down-slowly", (HPA, UP, None), (HPA, DOWN, 0)),
+    ("hpa-scales-down-slowly", (HPA, "spec.behavior.scaleDown", None), (HPA, UP, 300)),
+    ("hpa-target-exists", (HPA, "spec.scaleTargetRef.name", "gateway")),
+    ("hpa-target-exists", (HPA, "spec.scaleTargetRef.kind", "ReplicaSet")),
+    ("hpa-target-exists", (HPA, "spec.scaleTargetRef.kind", "StatefulSet")),
+    ("hpa-target-exists", (HPA, "metadata.namespace", "other")),
+    ("pdb-target-exists", ("api-gateway-pdb", "spec.selector.matchLabels.app", "gateway")),
+    ("pdb-target-exists", ("api-gateway-pdb", "spec.selector", None)),
+    ("pdb-target-exists", ("api-gateway-pdb", "metadata.namespace", "other")),
+    ("pool-settings-as-in-runbook", (GATEWAY, f"{ENV}.1.value", "31")),
+    ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_MAX_OVERFLOW", "51")),
+    ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_POOL_TIMEOUT", "11")),
+    ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_POOL_RECYCLE", "3601")),
+    ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_POOL_RECYCLE", "never")),
+    ("max-connections-range", ("postgres-config", "data", {"postgresql.conf": "max_connections = 199\n"})),
+    ("max-connections-range", ("postgres-config", "data", {"postgresql.conf": "max_connections = 301\n"})),
+    ("max-connections-range", ("postgres-config", "data", {"postgresql.conf": "# max_connections = 300\n"})),
+    ("slow-queries-logged", ("postgres-config", "data", {"f": "log_min_duration_statement=501ms"})),
+    ("slow-queries-logged", ("postgres-config", "data", {"f": "log_min_duration_statement=499ms"})),
+    ("slow-queries-logged", ("postgres-config", "data", {"f": "log_min_duration_statement=500\nlog_statement=all"})),
+    ("slow-queries-logged", ("postgres-config", "data", None)),
+    ("pgbouncer-transaction-mode", ("pgbouncer-config", "data", {"pgbouncer.ini": "pool_mode = session\n"})),
+    ("pgbouncer-transaction-mode", ("pgbouncer", f"{POD}.volumes", None)),
+    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=100\nmax_client_conn=1921"})),
+    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 208"})),
+    ("connection-budget", ("postgres-config", "data", {"f": ""})),
+    ("connection-budget", ("pgbouncer", "spec.replicas", 3)),
+    ("connection-budget", ("app-config", "data.DATABASE_HOST", "postgres")),
+    ("connection-budget", (HPA, "spec.maxReplicas", 12)),
+    ("own-service-account", (GATEWAY, f"{POD}.serviceAccountName", None)),
+    ("own-service-account", (GATEWAY, f"{POD}.serviceAccountName", "default")),
+    ("own-service-account", (GATEWAY, f"{POD}.serviceAccountName", "")),
+    ("service-account-declared", (GATEWAY, f"{POD}.serviceAccountName", "gateway")),
+    ("service-account-declared", ("api-gateway-account", "metadata.namespace", "other")),
+    ("service-account-without-token", ("api-gateway-account", "automountServiceAccountToken", None)),
+    ("service-account-without-token", ("api-gateway-account", "automountServiceAccountToken", True)),
+    ("token-only-with-role", (GATEWAY, f"{POD}.automountServiceAccountToken", True)),
+    ("token-only-with-role", (GATEWAY, f"{POD}.automountServiceAccountToken", None)),
+    (
+        "token-only-with-role",
+        *((name, "subjects.0.name", "other") for name in ("ops-binding", "view-binding", "cluster-binding")),
+    ),
+    (
+        "token-only-with-role",
+        *((name, "subjects.0.kind", "User") for name in ("ops-binding", "view-binding", "cluster-binding")),
+    ),
+    ("secret-file-mode", (GATEWAY, f"{POD}.volumes.0.secret.defaultMode", None)),
+    ("secret-file-mode", (GATEWAY, f"{POD}.volumes.0.secret.defaultMode", 0o444)),
+    ("secret-file-mode", (GATEWAY, f"{POD}.volumes.0.secret.defaultMode", 0o441)),
+    ("no-secret-declared", ("app-config", "data.JWT_SECRET", "hunter2")),
+    ("no-secret-declared", ("app-config", ("data", "db.password"), "hunter2")),
+    ("no-host-ports", (GATEWAY, f"{MAIN}.ports.0.hostPort", 80)),
+    ("cronjob-ends", ("backup", f"{JOB}.activeDeadlineSeconds", None)),
+    ("cronjob-ends", ("backup", f"{JOB}.activeDeadlineSeconds", 0)),
+    ("cronjob-ends", ("backup", f"{JOB}.template.spec.restartPolicy", "OnFailure")),
+    ("cronjob-tidies-up", ("backup", f"{JOB}.ttlSecondsAfterFinished", None)),
+    ("cronjob-tidies-up", ("backup", f"{JOB}.ttlSecondsAfterFinished", 0)),
+]
+
+WAITS: list[Waiting] = [
+    ("namespace-has-quota", "quota", "metadata.namespace"),
+    ("quota-fits-peak", "quota", f"{HARD}.pods"),
+    ("quota-fits-peak", HPA, "spec.maxReplicas"),
+    ("quota-fits-peak", GATEWAY, f"{MAIN}.resources.requests.cpu"),
+    ("quota-fits-peak", GATEWAY, f"{POD}.containers"),
+    ("owner-label", GATEWAY, LABELS),
+    ("runbook-annotation", GATEWAY, "metadata.annotations"),
+    ("rolling-update", GATEWAY, STRATEGY),
+    ("topology-spread", GATEWAY, f"{SPREAD}.0.maxSkew"),
+    ("priority-class", GATEWAY, f"{POD}.priorityClassName"),
+    ("priority-class-declared", GATEWAY, f"{POD}.priorityClassName"),
+    ("priority-class-declared", "priority", "metadata.name"),
+    ("graceful-termination", GATEWAY, GRACE),
+    ("graceful-termination", GATEWAY, SLEEP),
+    ("health-path-as-in-runbook", GATEWAY, f"{MAIN}.readinessProbe"),
+    ("probe-port-declared", GATEWAY, f"{MAIN}.ports"),
+    ("probe-port-declared", GATEWAY, f"{MAIN}.ports.0.name"),
+    ("probe-port-declared", GATEWAY, f"{MAIN}.livenessProbe.tcpSocket.port"),
+    ("model-settings-as-in-runbook", SENTIMENT, f"{ENV}.2.value"),
+    ("model-settings-as-in-runbook", SENTIMENT, f"{ENV}.2.name"),
+    ("service-port-as-in-runbook", SERVICE, "spec.ports.0.port"),
+    ("service-selects-pods", SERVICE, "spec.selector"),
+    ("service-selects-pods", SERVICE, "spec.ports.0.targetPort"),
+    ("service-selects-pods", GATEWAY, f"{MAIN}.ports.0.name"),
+    ("hpa-cpu-target", HPA, TARGET),
+    ("hpa-scales-down-slowly", HPA, UP),
+    ("hpa-scales-down-slowly", HPA, DOWN),
+    ("hpa-target-exists", HPA, "spec.scaleTargetRef.kind"),
+    ("hpa-target-exists", HPA, "spec.scaleTargetRef.name"),
+    ("hpa-target-exists", GATEWAY, "metadata.name"),
+    ("pdb-target-exists", "api-gateway-pdb", "spec.selector"),
+    ("pool-settings-as-in-runbook", "app-config", "data.DATABASE_MAX_OVERFLOW"),
+    ("max-connections-range", "postgres-config", "data"),
+    ("slow-queries-logged", "postgres-config", "data"),
+    ("pgbouncer-transaction-mode", "pgbouncer-config", "data"),
+    ("connection-budget", "postgres-config", "data"),
+    ("connection-budget", "pgbouncer-config", "data"),
+    ("connection-budget", "pgbouncer", "spec.replicas"),
+    ("connection-budget", HPA, "spec.maxReplicas"),
+    ("connection-budget", GATEWAY, f"{ENV}.1.value"),
+    ("connection-budget", "app-config", "data"),
+    ("connection-budget", "app-config", "data.DATABASE_HOST"),
+    ("own-service-account", GATEWAY, f"{POD}.serviceAccountName"),
+    ("service-account-declared", GATEWAY, f"{POD}.serviceAccountName"),
+    ("service-account-declared", "api-gateway-account", "metadata.name"),
+    ("service-account-without-token", "api-gateway-account", "automountServiceAccountToken"),
+    ("token-only-with-role", GATEWAY, f"{POD}.automountServiceAccountToken"),
+    ("secret-file-mode", GATEWAY, f"{POD}.volumes.0.secret.defaultMode"),
+    ("no-secret-declared", "app-config", "data"),
+    ("no-host-ports", GATEWAY, f"{MAIN}.ports.0.hostPort"),
+    ("cronjob-ends", "backup", f"{JOB}.activeDeadlineSeconds"),
+    ("cronjob-tidies-up", "backup", f"{JOB}.ttlSecondsAfterFinished"),
+]

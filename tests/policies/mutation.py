@@ -1,0 +1,105 @@
+"""Which mutants no case notices."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from policies.index import StackIndex
+from policies.judging import judge_resource, judge_stack
+from policies.model import Outcome, Resource, ResourceRule, Rule
+from policies.plain import UNKNOWN
+from tests.policies.all_cases import FAILS, PASSES, WAITS
+from tests.policies.cases import PRODUCTION, config_of, stack_of
+from tests.policies.mutants import Mutant
+from tests.policies.stack import Stack, good_stack
+
+
+@dataclass(frozen=True)
+class _Fixture:
+    """Resources, those of them that differ from the good stack, and what the rule must say of them."""
+
+    resources: Sequence[Resource]
+    changed: Sequence[Resource]
+    wanted: frozenset[Outcome]
+    config: Mapping[str, Any]
+
+
+@cache
+def _fixtures() -> dict[str, list[_Fixture]]:
+    """The fixtures of every rule; what must pass must also be looked at."""
+    found: defaultdict[str, list[_Fixture]] = defaultdict(list)
+    good = good_stack()
+    plain = {name: declared.plain(good) for name, declared in good.items()}
+
+    def add(
+        rule: str, stack: Stack, wanted: Outcome | None, names: set[str], config: Mapping[str, Any] = PRODUCTION
+    ) -> None:
+        own = {name: declared.plain(good) for name, declared in stack.items() if name in names}
+        resources = [own[name] if name in own else plain[name] for name in stack]
+        found[rule].append(_Fixture(resources, list(own.values()), frozenset({wanted} if wanted else ()), config))
+
+    for case in FAILS:
+        add(case[0], stack_of(case), Outcome.VIOLATED, {change[0] for change in case[1:]}, config_of(case))
+    for rule, name, path in WAITS:
+        add(rule, good.with_value(name, path, UNKNOWN), Outcome.UNKNOWN, {name})
+    for case in PASSES:
+        add(case[0], stack_of(case), None, {change[0] for change in case[1:]}, config_of(case))
+    return dict(found)
+
+
+@cache
+def _good() -> tuple[Resource, ...]:
+    return tuple(good_stack().resources())
+
+
+def survivors(mutants: Iterator[Mutant]) -> Iterator[Mutant]:
+    """The mutants with which every case still holds."""
+    for mutant in mutants:
+        if not _noticed(mutant):
+            yield mutant
+
+
+def _noticed(mutant: Mutant) -> bool:
+    try:
+        rules = mutant.rules()
+    except Exception:  # noqa: BLE001  a module that does not load is noticed by everybody
+        return True
+    return any(not _holds(rule, fixture) for rule in rules for fixture in _fixtures()[rule.meta.name]) or any(
+        not _passes(rule) or _loosens(rule) for rule in rules
+    )
+
+
+def _loosens(rule: Rule) -> bool:
+    """A stack may set what is less strict than the rule's own."""
+    return any(each.schema.get("minimum", each.default) != each.default for each in rule.meta.parameters)
+
+
+def _holds(rule: Rule, fixture: _Fixture) -> bool:
+    if isinstance(rule, ResourceRule):
+        outcomes = _outcomes(rule, fixture.changed, fixture.config)[1]
+    else:
+        outcomes = _outcomes(rule, fixture.resources, fixture.config)[1]
+    if Outcome.VIOLATED in fixture.wanted:
+        return Outcome.VIOLATED in outcomes and Outcome.FAILED not in outcomes
+    return frozenset(outcomes) == fixture.wanted
+
+
+def _passes(rule: Rule) -> bool:
+    matched, outcomes = _outcomes(rule, _good(), PRODUCTION)
+    return matched > 0 and not outcomes
+
+
+def _outcomes(rule: Rule, resources: Sequence[Resource], config: Mapping[str, Any]) -> tuple[int, set[Outcome]]:
+    """How many facts a rule looked at, and the outcomes that somebody hears of."""
+    given = config.get(rule.meta.name, {})
+    if isinstance(rule, ResourceRule):
+        verdicts = [judge_resource(rule, resource, given) for resource in resources]
+    else:
+        # A new index for each: what rules keep in one was made by another mutant.
+        verdicts = [judge_stack(rule, StackIndex(resources), given)]
+    found = {finding.judgement.outcome for verdict in verdicts for finding in verdict.findings}
+    return sum(verdict.matched for verdict in verdicts), found

@@ -1,0 +1,148 @@
+"""What every command promises, asked of each that the command line has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from scripts import cli, redact
+
+# They look, and leave everything as it is.
+_READING = {
+    "backups metrics",
+    "backups list",
+    "certificates",
+    "db connections",
+    "db slow",
+    "health",
+    "incident list",
+    "incident review",
+    "incident show",
+    "kafka lag",
+    "kafka topics",
+    "maintenance status",
+    "redis bigkeys",
+    "slo",
+    "updates",
+    # Writes one new file, where it is told to.
+    "diagnose",
+}
+
+
+def _walk(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    children: dict[str, Any] = getattr(command, "commands", {})
+    if not children:
+        yield name, command
+    for word, child in children.items():
+        yield from _walk(child, f"{name} {word}".strip())
+
+
+_ALL: dict[str, Any] = dict(_walk(get_command(cli.app)))
+
+
+def _options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+
+
+def _example(name: str) -> list[str]:
+    """The arguments of the command's example, without ``ops``."""
+    text = " ".join(f"{_ALL[name].help}\n{_ALL[name].epilog or ''}".split())
+    assert text.count("Example: ops ") == 1, text
+    example = text.partition("Example: ops ")[2]
+    # What the shell does with the output is not the command's.
+    return shlex.split(example.partition(" > ")[0])
+
+
+def test_all_commands_are_known() -> None:
+    assert len(_ALL) > 35
+    assert set(_ALL) >= _READING
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_its_example_is_one_that_it_takes(name: str) -> None:
+    words = _example(name)
+    parts = name.split()
+
+    assert words[: len(parts)] == parts
+    _ALL[name].make_context(name, words[len(parts) :])
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_it_has_json_a_deadline_and_a_settings_file(name: str) -> None:
+    assert _options(_ALL[name]) >= {"--json", "--deadline", "--config"}
+
+
+@pytest.mark.parametrize("name", [name for name in _ALL if name not in _READING])
+def test_what_changes_something_can_be_tried_dry(name: str) -> None:
+    assert "--dry-run" in _options(_ALL[name])
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_no_secret_is_given_on_a_command_line(name: str) -> None:
+    assert [option for option in _options(_ALL[name]) if redact.names_secret(option)] == []
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_json_is_exactly_one_line_whatever_happens(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = _run(name, tmp_path / "missing.json", capfd, monkeypatch)
+
+    assert (answer["command"], answer["exit"]) == (name, 2)
+    assert "cannot read the settings file" in answer["error"]
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_its_deadline_ends_it_where_nothing_else_does(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever opens it waits for somebody to write.
+    os.mkfifo(tmp_path / "silent.json")
+    answer = _run(name, tmp_path / "silent.json", capfd, monkeypatch, "--deadline", "0.1")
+
+    assert (answer["command"], answer["exit"]) == (name, 75)
+    assert "the deadline of 0.1 s has passed" in answer["error"]
+
+
+def _run(
+    name: str, settings: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *more: str
+) -> dict[str, Any]:
+    given = [word for word in _example(name) if word != "--json"]
+    if "--deadline" in given:
+        at = given.index("--deadline")
+        del given[at : at + 2]
+    monkeypatch.delenv("OPS_FIRST_WEEK_ONLY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["ops", *given, "--json", "--config", str(settings), *more])
+    with pytest.raises(SystemExit):
+        cli.main()
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 1, lines
+    return json.loads(lines[0])
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ops mainten", {"maintenance"}),
+        ("ops maintenance ", {"on", "off", "status"}),
+        ("ops health --ti", {"--timeout"}),
+        ("ops restart an", {"analytics"}),
+        ("ops upgrade sent", {"sentiment"}),
+    ],
+)
+def test_tab_completes_commands_options_and_services(typed: str, offered: set[str]) -> None:
+    words = {**os.environ, "_OPS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    ops = Path(sys.executable).with_name("ops")
+
+    answer = subprocess.run([ops], env=words, capture_output=True, text=True, timeout=30, check=False)
+
+    assert set(answer.stdout.split()) == offered

@@ -1,0 +1,85 @@
+"""Simulated incidents: which there are, where they are refused, and what a faster pace changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from runbook import alerts, simulations
+from scripts.cli import app
+from scripts.clients.kubernetes import Cluster, NotFoundError
+from scripts.exits import UsageError
+from scripts.simulation import faults, pace, place
+
+
+class _Cluster(Cluster):
+    """A cluster that has these objects, by their addresses."""
+
+    def __init__(self, objects: dict[str, Any]) -> None:
+        self.objects = objects
+        self.asked: list[str] = []
+
+    def get(self, path: str, parameters: Any = None) -> Any:  # noqa: ARG002 (as the client is asked)
+        self.asked.append(path)
+        if path not in self.objects:
+            raise NotFoundError(path)
+        return self.objects[path]
+
+
+_CLASS = "/apis/storage.k8s.io/v1/storageclasses/standard"
+
+
+def test_every_incident_has_a_fault_and_an_alert() -> None:
+    assert set(faults.ALL) == set(simulations.BY_NAME)
+    assert len(simulations.ALL) >= 11
+    assert all(simulation.alert.name in alerts.BY_NAME for simulation in simulations.ALL)
+
+
+@pytest.mark.parametrize(
+    "objects", [{}, {_CLASS: {"provisioner": "ebs.csi.aws.com"}}, {_CLASS: {}}], ids=["none", "other", "nobody's"]
+)
+def test_a_simulation_is_refused_anywhere_but_in_the_embedded_environment(objects: dict[str, Any]) -> None:
+    cluster = _Cluster(objects)
+    with pytest.raises(UsageError, match="is not the embedded environment"):
+        place.find(cluster, settings=None)  # type: ignore[arg-type]
+    assert cluster.asked == [_CLASS]
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "shorter"), [("5m", 10, "30s"), ("30s", 10, "3s"), ("1h30m", 10, "540s"), ("5s", 10, "1s")]
+)
+def test_a_faster_pace_divides_durations(text: str, factor: int, shorter: str) -> None:
+    assert pace.faster(text, factor) == shorter
+
+
+@pytest.mark.parametrize("text", ["0s", "soon", ""])
+def test_what_is_no_time_stays(text: str) -> None:
+    assert pace.faster(text, 10) == text
+
+
+def test_a_faster_pace_changes_times_and_no_limit() -> None:
+    rule = {"alert": "A", "expr": "rate(x[5m]) > 300 and y[30s] > 5", "for": "10m", "labels": {"severity": "P1"}}
+    spec = {"groups": [{"name": "g", "interval": "30s", "rules": [rule]}]}
+    fast = pace.scaled(spec, 10)["groups"][0]
+    assert fast["interval"] == "3s"
+    assert fast["rules"][0] == {**rule, "expr": "rate(x[30s]) > 300 and y[3s] > 5", "for": "60s"}
+    assert spec["groups"][0]["interval"] == "30s", "what was there is not changed"
+
+
+def test_a_faster_scrape_is_not_given_longer_than_its_interval() -> None:
+    endpoint = {"port": "http", "interval": "30s", "scrapeTimeout": "10s"}
+    assert pace.scaled({"endpoints": [endpoint]}, 10)["endpoints"] == [
+        {"port": "http", "interval": "3s", "scrapeTimeout": "3s"}
+    ]
+
+
+def test_an_unknown_incident_is_one_line_that_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_: str | None) -> None: ...
+
+    monkeypatch.setattr("scripts.config.load", load)
+    answer = CliRunner().invoke(app, ["incident", "simulate", "earthquake", "--json"])
+    assert answer.exit_code == 2
+    assert "'earthquake' is no simulation" in answer.output
+    assert all(name in answer.output for name in simulations.BY_NAME)
