@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from policies.catalogue import ALL
 from policies.index import StackIndex
 from policies.judging import judge_resource, judge_stack
 from policies.model import Outcome, Resource, ResourceRule, Rule
@@ -15,6 +16,7 @@ from policies.plain import UNKNOWN
 from tests.policies.all_cases import FAILS, PASSES, WAITS
 from tests.policies.cases import PRODUCTION, config_of, stack_of
 from tests.policies.mutants import Mutant
+from tests.policies.shared_mutants import running
 from tests.policies.stack import Stack, good_stack
 
 
@@ -61,6 +63,42 @@ def survivors(mutants: Iterator[Mutant]) -> Iterator[Mutant]:
     for mutant in mutants:
         if not _noticed(mutant):
             yield mutant
+
+
+def shared_survivors(mutants: Iterator[Mutant], facts: Sequence[Callable[[], None]]) -> Iterator[Mutant]:
+    """The mutants of what the rules share with which every rule's cases and all facts still hold."""
+    # What notices one mutant of a module notices many.
+    rules = [*ALL]
+    for mutant in mutants:
+        with running(mutant):
+            noticing = _noticing(rules)
+            if noticing is not None:
+                rules.remove(noticing)
+                rules.insert(0, noticing)
+            elif all(_is_fact(fact) for fact in facts):
+                yield mutant
+
+
+def _noticing(rules: Iterable[Rule]) -> Rule | None:
+    """The first rule that says of the good stack or of one of its cases what it should not."""
+    for resource in (*_good(), *(each for found in _fixtures().values() for case in found for each in case.resources)):
+        # What rules have noted there was found by another mutant.
+        resource.notes.clear()
+    for rule in rules:
+        try:
+            if not _passes(rule) or not all(_holds(rule, fixture) for fixture in _fixtures()[rule.meta.name]):
+                return rule
+        except Exception:  # noqa: BLE001  what the rules share may raise before a rule is asked
+            return rule
+    return None
+
+
+def _is_fact(fact: Callable[[], None]) -> bool:
+    try:
+        fact()
+    except Exception:  # noqa: BLE001  whatever it raises, it has noticed
+        return False
+    return True
 
 
 def _noticed(mutant: Mutant) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from collections.abc import Callable
 from importlib import import_module
 
 import pytest
 
 from policies.catalogue import ALL
-from tests.policies import mutants, mutation
+from tests.policies import mutants, mutation, shared_mutants, test_plain, test_shared
 
 # Every module whose rules are in the catalogue.
 MODULES = sorted(
@@ -19,6 +21,18 @@ MODULES = sorted(
         for node in ast.parse(path.read_text()).body
     )
 )
+# What the rules of many modules are made of. The adapter to the SDK is what test_adapter.py is about.
+SHARED = sorted(
+    path.stem
+    for path in mutants.POLICIES.glob("*.py")
+    if path.stem not in (*MODULES, "adapter", "__main__") and any(shared_mutants.of_shared(path.stem))
+)
+
+
+def _facts() -> list[Callable[[], None]]:
+    """The tests of what the rules share that need nothing; those of Hypothesis would take too long."""
+    named = [test for module in (test_plain, test_shared) for name, test in vars(module).items() if name[:5] == "test_"]
+    return [test for test in named if not inspect.signature(test).parameters and not hasattr(test, "hypothesis")]
 
 
 def test_every_module_of_rules_is_mutated() -> None:
@@ -35,4 +49,16 @@ def test_every_mutant_is_noticed(module: str) -> None:
     made = list(mutants.of_module(module))
     assert made
     survivors = [str(mutant) for mutant in mutation.survivors(iter(made))]
+    assert survivors == [], f"{len(survivors)} of {len(made)} mutants live:\n" + "\n".join(survivors)
+
+
+def test_without_a_mutation_nothing_is_noticed_of_what_the_rules_share() -> None:
+    unchanged = [mutants.unchanged(module) for module in SHARED]
+    assert list(mutation.shared_survivors(iter(unchanged), _facts())) == unchanged
+
+
+@pytest.mark.parametrize("module", SHARED)
+def test_every_mutant_of_what_the_rules_share_is_noticed(module: str) -> None:
+    made = list(shared_mutants.of_shared(module))
+    survivors = [str(mutant) for mutant in mutation.shared_survivors(iter(made), _facts())]
     assert survivors == [], f"{len(survivors)} of {len(made)} mutants live:\n" + "\n".join(survivors)
