@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Final
 
 from policies import kinds, pods
-from policies.environment import files
 from policies.index import StackIndex
 from policies.model import (
     Judgement,
@@ -23,12 +21,13 @@ from policies.model import (
     expect,
     undecided,
 )
-from policies.plain import MISSING, UNKNOWN, Marker, Node
+from policies.plain import UNKNOWN, Marker, Node, Plain, show
+from policies.redis_conf import setting
 from policies.values import number_of_bytes
 from runbook import datastores, practices
 from runbook.sections import Section
 
-_DIRECTIVE: Final = re.compile(r"^[ \t]*maxmemory[ \t]+\"?(\d+)([a-zA-Z]*)\"?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_SIZE: Final = re.compile(r"([0-9]{1,20})([a-zA-Z]*)")
 _UNITS: Final = {
     "": 1,
     "b": 1,
@@ -41,17 +40,11 @@ _UNITS: Final = {
 }
 
 
-def parse_maxmemory(config: str) -> int | None:
-    """The ``maxmemory`` of a redis.conf in bytes, by Redis' own units (1k is 1000, 1kb is 1024); the last one counts.
-
-    None: there is none that can be read. 0 means no limit, as in Redis.
-    """
-    found = _DIRECTIVE.findall(config)
-    if not found:
-        return None
-    number, unit = found[-1]
-    factor = _UNITS.get(unit.lower())
-    return None if factor is None else int(number) * factor
+def _bytes(value: Plain) -> int | None:
+    """Redis' own units: 1k is 1000 and 1kb is 1024. None: it is no size. 0 means no limit, as in Redis."""
+    size = _SIZE.fullmatch(str(value))
+    factor = _UNITS.get(size[2].lower()) if size else None
+    return None if size is None or factor is None else int(size[1]) * factor
 
 
 def _maxmemory(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -66,33 +59,18 @@ def _judge_redis(index: StackIndex, redis: Resource) -> Iterable[Judgement]:
 
 
 def _judge_container(index: StackIndex, redis: Resource, container: Node) -> Judgement:
-    limit, maxmemory = container.at("resources", "limits", "memory"), _configured(index, redis, container)
+    limit, maxmemory = container.at("resources", "limits", "memory"), setting(index, redis, container, "maxmemory")
     share = practices.REDIS_MAXMEMORY_RATIO.value
     allowed = f"a maxmemory of at most {share:g} of the container's memory limit: a fork needs the rest"
     if UNKNOWN in (limit.value, maxmemory):
         return undecided("maxmemory", allowed)
     if isinstance(maxmemory, Marker):
         return decide(False, "maxmemory", f"{maxmemory.value} in the arguments and in the mounted ConfigMaps", allowed)
-    wanted = f"a limit of which the maxmemory of {maxmemory} bytes is more than 0 and at most {share:g}"
-    return expect(limit, lambda value: 0 < maxmemory <= share * number_of_bytes(value), wanted)
-
-
-def _configured(index: StackIndex, redis: Resource, container: Node) -> int | Marker:
-    """Redis' maxmemory in bytes: an argument wins over a mounted redis.conf."""
-    words = [node.value for key in ("command", "args") for node in container.at(key).elements()]
-    for flag, value in pairwise(words):
-        if flag == "--maxmemory":
-            parsed = parse_maxmemory(f"maxmemory {value}") if isinstance(value, (str, int)) else None
-            return parsed if parsed is not None else (UNKNOWN if value is UNKNOWN else MISSING)
-    hidden = next((word for word in words if isinstance(word, Marker)), None)
-    if hidden is not None:
-        return hidden
-    texts = [node.value for node in files(index, redis)]
-    numbers = [parse_maxmemory(text) for text in texts if isinstance(text, str)]
-    stated = [number for number in numbers if number is not None]
-    if stated:
-        return stated[-1]
-    return next((text for text in texts if isinstance(text, Marker)), MISSING)
+    stated = _bytes(maxmemory)
+    if stated is None:
+        return decide(False, "maxmemory", show(maxmemory), f"{allowed}, as Redis writes sizes (600mb)")
+    wanted = f"a limit of which the maxmemory of {stated} bytes is more than 0 and at most {share:g}"
+    return expect(limit, lambda value: 0 < stated <= share * number_of_bytes(value), wanted)
 
 
 def _protected(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:

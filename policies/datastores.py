@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from policies import kinds, pods
-from policies.environment import directive, files, variable
+from policies.environment import variable
 from policies.index import StackIndex
 from policies.model import (
     Judgement,
@@ -21,6 +21,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, UNKNOWN, Node, Plain, show
+from policies.redis_conf import setting
 from policies.values import counted
 from runbook import datastores, thresholds
 from runbook.sections import Section
@@ -35,24 +36,14 @@ def _redis_says(key: str, wanted: str) -> StackJudge:
     def judge(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
         for redis in index.of(kinds.STATEFUL_SET):
             if redis.object_name == datastores.REDIS.name:
-                value = _directive(index, redis, key)
+                container = next(iter(pods.named_container(redis, datastores.REDIS.name)), Node(MISSING))
+                value = setting(index, redis, container, key)
                 if value is UNKNOWN:
                     yield redis, undecided(key, wanted)
                 else:
                     yield redis, decide(value == wanted, key, show(value), wanted)
 
     return judge
-
-
-def _directive(index: StackIndex, redis: Resource, key: str) -> Plain:
-    for container in pods.named_container(redis, datastores.REDIS.name):
-        words = [node.value for place in ("command", "args") for node in container.at(place).elements()]
-        if f"--{key}" in words[:-1]:
-            return words[words.index(f"--{key}") + 1]
-        if UNKNOWN in words:
-            return UNKNOWN
-    # redis.conf has no sign between a key and its value.
-    return directive(files(index, redis), key, assignment=r"(?=[ \t])")
 
 
 def _claims(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -60,6 +60,8 @@ PASSES: list[Case] = [
     ),
     ("redis-maxmemory", ("redis-config", "data", {"redis.conf": "maxmemory 805306368\n"})),
     ("redis-maxmemory", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory", "600mb"])),
+    ("redis-maxmemory", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory", "4gb", "--maxmemory", "600mb"])),
+    ("redis-maxmemory", ("redis-config", "data", {"redis.conf": 'maxmemory 4gb\n MaxMemory "600MB"\n'})),
     ("no-static-replicas", ("redis", "spec.replicas", 2)),
 ]
 FAILS: list[Case] = [
@@ -160,6 +162,11 @@ FAILS: list[Case] = [
     ("bucket-fully-configured", ("lifecycle", "bucket", "another-bucket")),
     ("redis-maxmemory", ("redis-config", "data", {"redis.conf": "maxmemory 805306369\n"})),
     ("redis-maxmemory", ("redis-config", "data", {"redis.conf": "maxmemory 0\n"})),
+    *(
+        ("redis-maxmemory", ("redis-config", "data", {"redis.conf": f"maxmemory 1mb\nmaxmemory {last}\n"}))
+        for last in ("lots", "50%", "1tb", "9" * 5000, "4gb")
+    ),
+    ("redis-maxmemory", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory", "600mb", "--maxmemory", "4gb"])),
     ("redis-maxmemory", ("redis-config", "data", {"redis.conf": "# maxmemory 1mb\n"})),
     ("redis-maxmemory", ("redis", f"{POD}.volumes", None)),
     ("redis-maxmemory", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory", "4gb"])),
