@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runbook.ops_settings import KafkaTarget
-from scripts.clients import background
-from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+from scripts.clients import background, kafka_errors
+from scripts.exits import TemporaryError, UsageError
 
 _SECONDS: Final = 15.0
 _PAUSE_SECONDS: Final = 0.2
@@ -186,8 +186,8 @@ class Kafka:
                 # librdkafka waits where no signal and no deadline would be heard.
                 return background.start("kafka", ask).result()
             except KafkaException as error:
-                if not _passing(error) or time.monotonic() > end:
-                    raise _translated(error, f"Kafka at {self.bootstrap}: {what}") from None
+                if not kafka_errors.passing(error) or time.monotonic() > end:
+                    raise kafka_errors.translated(error, f"Kafka at {self.bootstrap}: {what}") from None
             except TimeoutError:
                 raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
             time.sleep(_PAUSE_SECONDS)
@@ -213,35 +213,6 @@ def _topic(name: str, topic: Any) -> Topic:
             for number, part in sorted(topic.partitions.items())
         ),
     )
-
-
-def _passing(error: Any) -> bool:
-    """Whether a broker says that it, or another one, is about to know."""
-    from confluent_kafka import KafkaError
-
-    passing = (
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-    )
-    return isinstance(error.args[0], KafkaError) and error.args[0].code() in passing
-
-
-def _translated(error: Any, what: str) -> OpsError:
-    from confluent_kafka import KafkaError
-
-    cause = error.args[0]
-    if not isinstance(cause, KafkaError):
-        return CheckFailedError(f"{what}: {error}")
-    text = f"{what}: {cause.str()}"
-    denied = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
-    if cause.code() in (*denied, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):  # noqa: SLF001 - librdkafka's own codes begin so
-        return UsageError(text)
-    # Negative codes are the client's: broken connections and timeouts.
-    passes = _passing(error) or cause.retriable() or cause.code() < 0
-    return TemporaryError(text) if passes else CheckFailedError(text)
 
 
 def _refusal(bootstrap: str, timeout: float) -> str | None:
