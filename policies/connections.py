@@ -23,6 +23,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, UNKNOWN, Marker, Node, Plain, show
+from policies.surge import surge
 from policies.values import counted
 from runbook import datastores, jobs, thresholds
 from runbook.jobs import Need
@@ -145,14 +146,15 @@ def _most(index: StackIndex) -> dict[tuple[str | None, str | None], Node]:
 
 
 def _server_connections(index: StackIndex, pooler: Resource) -> int | None:
-    """Connections of PgBouncer to PostgreSQL: each pod shares its own pool."""
+    """Connections of PgBouncer to PostgreSQL: each pod shares its own pool, and a rollout has more of them."""
     texts = list(files(index, pooler))
     stated = directive(texts, "max_db_connections")
     size = _number(directive(texts, "default_pool_size") if stated is MISSING else stated, _DEFAULT_POOL)
     replicas = pooler.at("spec", "replicas")
     if size is None or replicas.hidden:
         return None
-    return size * (1 if replicas.number is None else replicas.number)
+    number = 1 if replicas.number is None else replicas.number
+    return size * (number + surge(pooler, number))
 
 
 def _total(demands: list[_Demand], *, pooled: bool) -> int | None:
@@ -241,7 +243,8 @@ RULES: Final = (
             "PostgreSQL has a connection for everything that can ask for one at the peak.",
             Severity.CRITICAL,
             Section.CONNECTION_POOL,
-            "Let the services go through PgBouncer, lower its pool_size or their pools, or raise max_connections.",
+            "Let the services go through PgBouncer, lower its poolSize (a rollout has a pod more) or their pools, or raise "
+            "max_connections.",
         ),
         _budget,
     ),

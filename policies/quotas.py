@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Final, TypeAlias
 
 from policies import kinds, pods
 from policies.index import StackIndex
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackRule, decide, expect, undecided
 from policies.plain import MISSING, UNKNOWN, Node, Plain
-from policies.values import UnreadableValueError, counted, millicores, number_of_bytes, whole
+from policies.surge import surge
+from policies.values import counted, millicores, number_of_bytes
 from runbook.sections import Section
 
 _COMPANIONS: Final = {kinds.QUOTA: "ResourceQuota", kinds.LIMIT_RANGE: "LimitRange"}
 # What Kubernetes assumes where a Deployment does not say how many pods a rollout may add.
-_DEFAULT_SURGE: Final = "25%"
 # Keys of a quota: where a container states it, and how it is read.
 _COUNTED: Final[Mapping[str, tuple[tuple[str, str], Callable[[Plain], int]]]] = {
     "requests.cpu": (("requests", "cpu"), millicores),
@@ -95,19 +94,7 @@ def _load(workload: Resource, most: Mapping[_Key, Node]) -> _Load | None:
         return None
     number = 1 if replicas.number is None else replicas.number
     each = _pod(workload)
-    return None if each is None else _Load(number + _surge(workload, number), each)
-
-
-def _surge(workload: Resource, replicas: int) -> int:
-    """How many pods a rollout adds."""
-    if workload.kind != kinds.DEPLOYMENT:
-        return 0
-    stated = workload.at("spec", "strategy", "rollingUpdate", "maxSurge")
-    value = _DEFAULT_SURGE if not stated.present or stated.hidden else stated.value
-    try:
-        return whole(value) if not isinstance(value, str) else ceil(counted(value.removesuffix("%")) * replicas / 100)
-    except UnreadableValueError:
-        return 0
+    return None if each is None else _Load(number + surge(workload, number), each)
 
 
 def _pod(workload: Resource) -> dict[str, int] | None:

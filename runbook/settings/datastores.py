@@ -41,7 +41,8 @@ class PgbouncerSettings(Model):
     """PgBouncer: how many clients it accepts and how many server connections it shares among them."""
 
     replicas: int = Field(default=2, ge=1)
-    pool_size: int = Field(default=100, ge=1, description="server connections of one pod to PostgreSQL")
+    # A rollout has a pod more: three times this, and the jobs that go past it, fit into max_connections.
+    pool_size: int = Field(default=90, ge=1, description="server connections of one pod to PostgreSQL")
     max_client_connections: int = Field(default=2000, ge=1)
     resources: Resources = Resources(cpu_request="100m", memory_request="64Mi", memory_limit="128Mi")
 

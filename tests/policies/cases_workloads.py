@@ -29,6 +29,7 @@ PORT = {"name": "http", "containerPort": 8000}
 BINDINGS = ("ops-binding", "view-binding", "cluster-binding")
 SECRET = {"metadata": {"name": "jwt-secret", "namespace": "crypto"}}
 POOLER, DATABASE = "pgbouncer-config", "postgres-config"
+NO_SURGE = ("pgbouncer", "spec.strategy", {"rollingUpdate": {"maxSurge": 0}})
 
 
 def secret(**more: object) -> Declared:
@@ -43,12 +44,13 @@ PASSES: list[Case] = [
         "connection-budget",
         (DATABASE, "data", {"f": ""}),
         ("pgbouncer", "spec.replicas", 1),
+        NO_SURGE,
         (POOLER, "data", {"f": "max_db_connections=91\nmax_client_conn=2000"}),
     ),
     (
         "connection-budget",
         (POOLER, "data", {"f": "max_client_conn=2000"}),
-        (DATABASE, "data", {"f": "max_connections=49"}),
+        (DATABASE, "data", {"f": "max_connections=69"}),
     ),
     ("connection-budget", (GATEWAY, f"{ENV}.1", None), (POOLER, "data", {"f": "max_client_conn=2102"})),
     (
@@ -93,9 +95,10 @@ PASSES: list[Case] = [
     ("max-connections-range", ("postgres-config", "data", {"postgresql.conf": "max_connections = 200\n"})),
     ("slow-queries-logged", ("postgres-config", "data", {"f": "log_min_duration_statement=500\nlog_statement='ddl'"})),
     # 31 pods of services with (12 + 50) connections each go through PgBouncer: 1,922 of them.
-    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=100\nmax_client_conn=1922"})),
-    # Two pods with 100 connections, six jobs, three reserved.
-    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 209"})),
+    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=90\nmax_client_conn=1922"})),
+    # Two pods and one of a rollout with 90 connections, six jobs, three reserved.
+    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 279"})),
+    ("connection-budget", ("pgbouncer", "spec.replicas", 3), NO_SURGE),
     ("connection-budget", ("pgbouncer-config", "data", {"f": "default_pool_size=20\nmax_client_conn=2000"})),
     ("cronjob-ends", ("backup", f"{JOB}.activeDeadlineSeconds", 1)),
     ("cronjob-tidies-up", ("backup", f"{JOB}.ttlSecondsAfterFinished", 1)),
@@ -108,12 +111,13 @@ FAILS: list[Case] = [
         "connection-budget",
         (DATABASE, "data", {"f": ""}),
         ("pgbouncer", "spec.replicas", 1),
+        NO_SURGE,
         (POOLER, "data", {"f": "max_db_connections=92\nmax_client_conn=2000"}),
     ),
     (
         "connection-budget",
         (POOLER, "data", {"f": "max_client_conn=2000"}),
-        (DATABASE, "data", {"f": "max_connections=48"}),
+        (DATABASE, "data", {"f": "max_connections=68"}),
     ),
     ("connection-budget", (GATEWAY, f"{ENV}.1", None), (POOLER, "data", {"f": "max_client_conn=2101"})),
     (
@@ -196,10 +200,11 @@ FAILS: list[Case] = [
     ("slow-queries-logged", ("postgres-config", "data", None)),
     ("pgbouncer-transaction-mode", ("pgbouncer-config", "data", {"pgbouncer.ini": "pool_mode = session\n"})),
     ("pgbouncer-transaction-mode", ("pgbouncer", f"{POD}.volumes", None)),
-    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=100\nmax_client_conn=1921"})),
-    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 208"})),
+    ("connection-budget", ("pgbouncer-config", "data", {"f": "max_db_connections=90\nmax_client_conn=1921"})),
+    ("connection-budget", ("postgres-config", "data", {"f": "max_connections = 278"})),
     ("connection-budget", ("postgres-config", "data", {"f": ""})),
     ("connection-budget", ("pgbouncer", "spec.replicas", 3)),
+    ("connection-budget", ("pgbouncer", "spec.strategy", {"rollingUpdate": {"maxSurge": 2}})),
     ("connection-budget", ("app-config", "data.DATABASE_HOST", "postgres")),
     ("connection-budget", (HPA, "spec.maxReplicas", 12)),
     ("own-service-account", (GATEWAY, f"{POD}.serviceAccountName", None)),
