@@ -243,8 +243,8 @@ RULES: Final = (
             "PostgreSQL has a connection for everything that can ask for one at the peak.",
             Severity.CRITICAL,
             Section.CONNECTION_POOL,
-            "Let the services go through PgBouncer, lower its poolSize (a rollout has a pod more) or their pools, or raise "
-            "max_connections.",
+            "Let the services go through PgBouncer, lower its poolSize (a rollout has a pod more) or their pools, or "
+            "raise max_connections.",
         ),
         _budget,
     ),
