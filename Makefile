@@ -5,6 +5,9 @@ STACK ?= local
 
 # uv makes the virtual environment from uv.lock and runs the rest in it; where there is no uv, the user's cache gets one.
 export UV_PYTHON_DOWNLOADS = never
+# Where a machine forbids compiled modules to be kept (container images of Python do), each start of the program, of `ops` and
+# of the policies compiles its imports anew: seconds instead of tenths. They lie in .venv and in __pycache__ only.
+unexport PYTHONDONTWRITEBYTECODE
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
