@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scripts import log
-from scripts.backup.pipeline import CHUNK_BYTES
 from scripts.backup.snapshot import LOCK_WAIT_SECONDS, Snapshot
 from scripts.clients import postgres
 from scripts.clients.child import Child
@@ -36,7 +35,7 @@ def stream(program: Program, access: Access, snapshot: Snapshot) -> Iterator[byt
         log.info(
             "dump started", database=database, pg_dump=program.version, pid=child.pid, expected_bytes=snapshot.size
         )
-        yield from iter(lambda: child.pipe.read(CHUNK_BYTES), b"")
+        yield from child.output()
         code, stderr = child.wait()
     if code != 0:
         raise postgres.child_error("pg_dump", code, stderr, database)

@@ -14,8 +14,8 @@ from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.exits import CheckFailedError, UsageError
 
-# 1 knows no encryption. The oldest that says it all is written, so that older releases read what they can.
-FORMAT_VERSION: Final = 2
+# 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object.
+FORMAT_VERSION: Final = 3
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bytes = Annotated[int, Field(ge=0)]
@@ -44,6 +44,17 @@ class Digest(_Model):
 
     bytes: Bytes
     sha256: Sha256
+
+
+class Content(_Model):
+    """Size in bytes of what was saved.
+
+    Its frame ends with zstd's own checksum and the stored object has its SHA-256, so that a SHA-256 of its own, which
+    formats before 3 have, told nothing more and took as long as half of the compression.
+    """
+
+    bytes: Bytes
+    sha256: Sha256 | None = None
 
 
 class DatabaseFacts(_Model):
@@ -75,7 +86,7 @@ class Package(_Model):
     """How a stream lies in the bucket: ``uncompressed`` is the stream itself, ``stored`` the object."""
 
     object_name: str = Field(pattern=r"^[a-z]+(\.[a-z]+)+$")
-    uncompressed: Digest
+    uncompressed: Content
     stored: Digest
     part_bytes: int = Field(ge=1)
     parts: int = Field(ge=1)
@@ -89,7 +100,7 @@ class Manifest(Package):
     folder: ClassVar[str]
     unit: ClassVar[str]
 
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3] = FORMAT_VERSION
     id: Annotated[str, AfterValidator(_valid_id)]
     started_at: AwareDatetime
     snapshot_at: AwareDatetime
@@ -118,11 +129,6 @@ class Manifest(Package):
     def text(self) -> str:
         """The manifest as it stands in the bucket."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
-
-def format_of(package: Package) -> Literal[1, 2]:
-    """The format version of a manifest of ``package``."""
-    return 1 if package.encryption is None else 2
 
 
 class PostgresManifest(Manifest):

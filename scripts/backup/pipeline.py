@@ -21,23 +21,33 @@ _JOB_BYTES: Final = 2 * 2**20
 _INPUT_BYTES: Final = 64 * 2**10
 
 
-class Meter:
-    """Counts and hashes the bytes that pass."""
+class Counter:
+    """Counts the bytes that pass."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
         self.bytes = 0
 
     def update(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
         self.bytes += len(data)
+
+
+class Meter(Counter):
+    """Counts and hashes the bytes that pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hash = hashlib.sha256()
+
+    def update(self, data: bytes | memoryview) -> None:
+        super().update(data)
+        self._hash.update(data)
 
     def digest(self) -> Digest:
         """What has passed so far."""
         return Digest(bytes=self.bytes, sha256=self._hash.hexdigest())
 
 
-def metered(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
+def metered(chunks: Iterable[bytes], meter: Counter) -> Iterator[bytes]:
     """``chunks`` while ``meter`` sees them."""
     for chunk in chunks:
         meter.update(chunk)
@@ -49,7 +59,7 @@ def threads() -> int:
     return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
 
 
-def compress(chunks: Iterable[bytes], meter: Meter) -> Iterator[bytes]:
+def compress(chunks: Iterable[bytes], meter: Counter) -> Iterator[bytes]:
     """``chunks`` as one zstd frame with a checksum; ``meter`` sees what goes in."""
     parameters = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
         _LEVEL, threads=threads(), job_size=_JOB_BYTES, write_checksum=True

@@ -10,7 +10,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import age, dump, keys, lock, parts, snapshot, transfer, upload
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import PostgresManifest, format_of
+from scripts.backup.manifest import PostgresManifest
 from scripts.backup.snapshot import Counting, Snapshot
 from scripts.backup.units import duration, size
 from scripts.clients import pgtools
@@ -85,7 +85,6 @@ def _transfer(
     seconds = round(time.monotonic() - clock, 3)
     return PostgresManifest(
         **dict(package),
-        format_version=format_of(package),
         kind="postgres",
         id=str(backup),
         database=shot.facts,

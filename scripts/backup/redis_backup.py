@@ -10,7 +10,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import age, keys, parts, rdb, stage, transfer, upload
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Keyspace, RedisManifest, format_of
+from scripts.backup.manifest import Keyspace, RedisManifest
 from scripts.backup.pipeline import CHUNK_BYTES
 from scripts.backup.rdb import DamagedError, Tally
 from scripts.backup.stage import Inlet, Outlet
@@ -89,7 +89,6 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetim
     seconds = round(time.monotonic() - clock, 3)
     return RedisManifest(
         **dict[str, Any](package),
-        format_version=format_of(package),
         kind="redis",
         id=str(backup),
         server_version=tally.server_version,

@@ -17,7 +17,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import age, keys, parts, transfer, upload
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import ResourceCount, ResourcesManifest, format_of
+from scripts.backup.manifest import ResourceCount, ResourcesManifest
 from scripts.backup.pipeline import CHUNK_BYTES
 from scripts.backup.units import duration, size
 from scripts.clients import discovery, kubernetes
@@ -98,7 +98,6 @@ def _transfer(
     seconds = round(time.monotonic() - clock, 3)
     return ResourcesManifest(
         **dict[str, Any](package),
-        format_version=format_of(package),
         kind="resources",
         id=str(backup),
         namespace=settings.namespace,

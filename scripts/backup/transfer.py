@@ -11,8 +11,8 @@ from scripts import progress
 from scripts.backup import age, keys, upload
 from scripts.backup.age import PrivateKey
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Encryption, Manifest, Package
-from scripts.backup.pipeline import Meter, compress, decompress, metered
+from scripts.backup.manifest import Content, Encryption, Manifest, Package
+from scripts.backup.pipeline import Counter, Meter, compress, decompress, metered
 from scripts.backup.source import Source
 from scripts.clients.s3 import Bucket, ChangedError
 from scripts.exits import UsageError
@@ -35,14 +35,14 @@ def store(
         OpsError: whatever ``chunks`` raises, or the bucket refuses. Nothing remains.
     """
     name = data_name(target, kind)
-    plain = Meter()
+    plain = Counter()
     blocks = compress(progress.passing(chunks, "saving"), plain)
     if target.public_key:
         blocks = age.encrypt(blocks, target.public_key)
     stored = upload.upload(bucket, keys.key(target.prefix, kind, backup, name), blocks, part_bytes)
     return Package(
         object_name=name,
-        uncompressed=plain.digest(),
+        uncompressed=Content(bytes=plain.bytes),
         stored=stored.digest,
         part_bytes=part_bytes,
         parts=stored.parts,
@@ -89,16 +89,19 @@ class Stored:
         self._source.compare(stored)
 
     def content(self) -> Iterator[bytes]:
-        """The stream that was saved; at its end both SHA-256 have been compared.
+        """The stream that was saved; at its end SHA-256 and size have been compared.
 
         Raises:
             CheckFailedError: it is not what the manifest says.
         """
-        stored, plain = Meter(), Meter()
+        saved = self._manifest.uncompressed
+        stored = Meter()
+        plain = Meter() if saved.sha256 else Counter()
         packed = self._decrypted(metered(self._chunks("restoring"), stored))
         yield from metered(decompress(packed, self.damaged), plain)
         self._source.compare(stored)
-        if plain.digest() != self._manifest.uncompressed:
+        sha256 = plain.digest().sha256 if isinstance(plain, Meter) else None
+        if (plain.bytes, sha256) != (saved.bytes, saved.sha256):
             raise self.damaged("what is in it is not what the manifest says")
 
     def _chunks(self, what: str) -> Iterator[bytes]:

@@ -236,7 +236,7 @@ def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: 
         ("truncated", 1, "the manifest says"),
         ("altered", 1, "its SHA-256 is"),
         ("missing object", 1, "it is missing"),
-        ("newer format", 2, "has format 3 and this release of ops reads up to 2"),
+        ("newer format", 2, "has format 4 and this release of ops reads up to 3"),
         ("newer server", 2, "is of PostgreSQL"),
         ("damaged manifest", 1, "is no manifest in JSON"),
         ("incomplete manifest", 1, "is damaged: stored: Field required"),
@@ -271,7 +271,7 @@ def _spoil(environment: Environment, saved: dict[str, bytes], case: str) -> None
         case "missing object":
             environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst")
         case "newer format":
-            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=3))
+            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=4))
         case "newer server":
             _put(environment, backup, "manifest.json", _changed(saved, serverMajor=99))
         case "damaged manifest":

@@ -248,3 +248,20 @@ def test_a_backup_of_the_first_format_is_listed_verified_and_restored(environmen
     assert restored.code == 0, restored.stderr
     assert _listed(environment) == {backup: True}
     assert environment.rows("SELECT count(*) FROM prices", "from_before") == [(300,)]
+
+
+def test_the_content_of_an_old_backup_must_have_the_sha256_that_its_manifest_says(environment: Environment) -> None:
+    manifest = json.loads((_FORMAT_1 / "manifest.json").read_bytes())
+    manifest["uncompressed"]["sha256"] = "0" * 64
+    environment.s3.put_object(
+        Bucket=BUCKET, Key=_key(manifest["id"], "dump.zst"), Body=(_FORMAT_1 / "dump.zst").read_bytes()
+    )
+    environment.s3.put_object(
+        Bucket=BUCKET, Key=_key(manifest["id"], "manifest.json"), Body=json.dumps(manifest).encode()
+    )
+
+    answer = environment.ops("backups", "verify", "--json")
+
+    assert answer.code == 1, answer.stderr
+    assert "what is in it is not what the manifest says" in answer.stdout + answer.stderr
+    assert _listed(environment) == {manifest["id"]: False}

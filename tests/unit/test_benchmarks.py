@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 import yaml
+from botocore.config import Config
 
 from benchmarks import alerts as alert_benchmark
-from benchmarks import construction, operations, preview, synthetic, trivial
+from benchmarks import construction, nowhere, operations, preview, synthetic, trivial
 from local.recording import run
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 
 @pytest.mark.parametrize("kind", trivial.KINDS)
@@ -91,3 +97,24 @@ def test_the_benchmark_of_alerts_reads_the_series_that_rules_record() -> None:
     rule = 'job:http_requests:rate5m{job="api-gateway"}'
     assert alert_benchmark.touched(rule, alert_benchmark.recorded(known)) == 1
     assert len(alert_benchmark.panels()) > 20
+
+
+def test_the_bucket_on_no_machine_takes_whole_uploads_and_keeps_nothing() -> None:
+    with nowhere.bucket() as server:
+        client = boto3.client(  # pyright: ignore[reportUnknownMemberType]
+            "s3",
+            endpoint_url=f"http://{server.address}",
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+        upload = client.create_multipart_upload(Bucket="b", Key="k")["UploadId"]
+        sent = [
+            client.upload_part(Bucket="b", Key="k", UploadId=upload, PartNumber=number, Body=bytes(3_000_000))["ETag"]
+            for number in (1, 2)
+        ]
+        parts: list[CompletedPartTypeDef] = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(sent, 1)]
+        client.complete_multipart_upload(Bucket="b", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+        client.put_object(Bucket="b", Key="manifest.json", Body=b"{}")
+        assert client.list_objects_v2(Bucket="b")["KeyCount"] == 0
