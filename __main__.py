@@ -6,7 +6,7 @@ import gc
 
 import pulumi
 
-from components import sdk_log, stack_config, system
+from components import sdk_log, sdk_wait, stack_config, system
 from runbook.settings import SettingsError
 
 # The process declares its resources and ends. Everything that it makes lives to its end, so that looking for garbage
@@ -20,5 +20,12 @@ except SettingsError as error:
     # RunError is shown without a traceback: a wrong setting is the user's to mend, not a defect of the program.
     raise pulumi.RunError(f"stack {pulumi.get_stack()}: {error}") from None
 
-for name, value in system.declare(settings).outputs().items():
-    pulumi.export(name, value)
+
+async def main() -> pulumi.Inputs:
+    """Declares the stack; returns its outputs."""
+    declared = await sdk_wait.beside(system.declaring(settings))
+    await sdk_wait.for_declared()
+    return declared.outputs()
+
+
+pulumi.run(main)

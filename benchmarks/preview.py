@@ -1,9 +1,8 @@
 """How long an unchanged preview of the running local stack takes, beside those of as many trivial resources.
 
-`make up` first, then `eval "$(make -s env)"`, then `python -m benchmarks.preview [RUNS]`. Five kinds of run alternate,
-so that whatever else the machine does meets all alike: the local stack without and with the policy pack, and three
-programs that only have as many resources: components, which no provider sees (the engine alone), ConfigMaps, and
-ConfigMaps that are in the cluster as the local stack is. CPU seconds count the engine and all its plugins.
+`make up` first, then `eval "$(make -s env)"`, then `python -m benchmarks.preview [RUNS]`. The kinds of run alternate,
+so that whatever else the machine does meets all alike: the local stack without and with the policy pack, and programs
+that only have as many resources (`benchmarks.trivial`). CPU seconds count the engine and all its plugins.
 """
 
 from __future__ import annotations
@@ -52,7 +51,8 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _cost(run: Run) -> Cost:
+def cost(run: Run) -> Cost:
+    """Runs it once; a command that fails ends the benchmark with what it said."""
     started, before = time.perf_counter(), _cpu()
     environment = {**os.environ, **run.variables}
     done = subprocess.run(run.command, capture_output=True, text=True, check=False, cwd=run.folder, env=environment)
@@ -63,11 +63,11 @@ def _cost(run: Run) -> Cost:
 
 def report(costs: Mapping[str, Sequence[Cost]]) -> str:
     """A line for each kind of run, and the ratios of the medians to those of the trivial programs."""
-    wall = {name: [cost.wall for cost in of] for name, of in costs.items()}
+    wall = {name: [each.wall for each in of] for name, of in costs.items()}
     median = {name: statistics.median(of) for name, of in wall.items()}
-    cpu = {name: statistics.median(cost.cpu for cost in of) for name, of in costs.items()}
+    cpu = {name: statistics.median(each.cpu for each in of) for name, of in costs.items()}
     lines = [
-        f"{name:<27} min {min(of):5.1f} s  median {median[name]:5.1f} s  max {max(of):5.1f} s  CPU {cpu[name]:5.1f} s"
+        f"{name:<29} min {min(of):5.1f} s  median {median[name]:5.1f} s  max {max(of):5.1f} s  CPU {cpu[name]:5.1f} s"
         for name, of in wall.items()
     ]
     lines.append(f"policies cost {median[_JUDGED] / median[_PLAIN]:.2f}x, {cpu[_JUDGED] / cpu[_PLAIN]:.2f}x in CPU")
@@ -85,7 +85,7 @@ def _prepare(folder: Path, count: int) -> dict[str, Run]:
     for kind, what in trivial.KINDS.items():
         project = trivial.write(folder / kind, kind, count)
         for command in (*trivial.PREPARATION, *((trivial.UP,) if what.applied else ())):
-            _cost(Run(command, project.folder, project.variables))
+            cost(Run(command, project.folder, project.variables))
         runs[kind] = Run(trivial.PREVIEW, project.folder, project.variables)
     return runs
 
@@ -102,11 +102,11 @@ def main() -> None:
             costs: dict[str, list[Cost]] = {name: [] for name in runs}
             for _ in range(rounds):
                 for name, run in runs.items():
-                    costs[name].append(_cost(run))
+                    costs[name].append(cost(run))
         finally:
             for kind, run in beside.items():
                 if trivial.KINDS[kind].applied:
-                    _cost(Run(trivial.DESTROY, run.folder, run.variables))
+                    cost(Run(trivial.DESTROY, run.folder, run.variables))
     print(f"previews of {count} resources, {rounds} runs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(report(costs))
 

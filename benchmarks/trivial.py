@@ -3,7 +3,8 @@
 The first two are previewed against an empty state in a throwaway backend and reach no cluster: what remains is the
 engine, the language host and, for ConfigMaps, the Kubernetes provider and its SDK. The third is applied to the running
 cluster first, and its unchanged preview does what any does there: it reads a state, fetches the cluster's schema,
-checks and compares each resource. What a real program costs beside it is the program.
+checks and compares each resource. What a real program costs beside it is the program. The fourth is the third with an
+engine that nobody has configured, which writes a log of every property: so much a preview takes elsewhere.
 """
 
 from __future__ import annotations
@@ -39,23 +40,25 @@ for number in range({count}):
 _CONFIG_MAPS: Final = """from pulumi_kubernetes import core
 
 for number in range({count}):
-    name = f"trivial-{{number}}"
+    name = f"{prefix}-{{number}}"
     core.v1.ConfigMap(name, metadata={{"name": name, "namespace": "default"}}, data={{"key": "value"}})
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A trivial program, and whether its resources are in the cluster before it is previewed."""
+    """A trivial program; whether its resources are in the cluster before it is previewed, by an engine as it comes."""
 
     program: str
     applied: bool = False
+    as_it_comes: bool = False
 
 
 KINDS: Final[Mapping[str, Kind]] = {
     "as many components": Kind(_COMPONENTS),
     "as many ConfigMaps": Kind(_CONFIG_MAPS),
     "as many applied ConfigMaps": Kind(_CONFIG_MAPS, applied=True),
+    "the same, engine as it comes": Kind(_CONFIG_MAPS, applied=True, as_it_comes=True),
 }
 
 
@@ -67,17 +70,36 @@ class Project:
     variables: Mapping[str, str]
 
 
-def write(folder: Path, kind: str, count: int) -> Project:
-    """Writes a program of a kind with so many resources, that runs in this process's virtual environment."""
+def write_program(folder: Path, program: str) -> Project:
+    """Writes a project of a program that runs in this process's virtual environment and reaches no cluster."""
     folder.mkdir(parents=True)
     (folder / "state").mkdir()
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "trivial", "runtime": runtime}))
-    (folder / "__main__.py").write_text(KINDS[kind].program.format(count=count))
+    (folder / "__main__.py").write_text(program)
     variables = {
         "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "trivial",
+        "KUBECONFIG": os.devnull,
     }
-    if not KINDS[kind].applied:
-        variables["KUBECONFIG"] = os.devnull
     return Project(folder, variables)
+
+
+def write(folder: Path, kind: str, count: int) -> Project:
+    """Writes a program of a kind with so many resources."""
+    # Two kinds are in the cluster at once.
+    prefix = "as-it-comes" if KINDS[kind].as_it_comes else "trivial"
+    project = write_program(folder, KINDS[kind].program.format(count=count, prefix=prefix))
+    variables = dict(project.variables)
+    if KINDS[kind].applied:
+        del variables["KUBECONFIG"]
+    if KINDS[kind].as_it_comes:
+        variables["PULUMI_HOME"] = str(_home(folder / "home"))
+    return Project(folder, variables)
+
+
+def _home(folder: Path) -> Path:
+    """A home of the engine with the plugins of the present one, and with the log that it writes by itself."""
+    folder.mkdir()
+    (folder / "plugins").symlink_to(Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).expanduser() / "plugins")
+    return folder

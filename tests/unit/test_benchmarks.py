@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,18 @@ import yaml
 from botocore.config import Config
 
 from benchmarks import alerts as alert_benchmark
-from benchmarks import construction, nowhere, operations, preview, synthetic, trivial
+from benchmarks import (
+    construction,
+    empty_pack,
+    nowhere,
+    operations,
+    policy_preview,
+    preview,
+    synthetic,
+    trivial,
+)
 from local.recording import run
+from policies.protocol.messages import analyzer_pb2
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -24,7 +35,7 @@ def test_a_trivial_program_has_as_many_resources_as_it_says(kind: str, tmp_path:
     project = trivial.write(tmp_path / kind, kind, 7)
     resources = run(lambda: runpy.run_path(str(project.folder / "__main__.py")))
     assert len({item.name for item in resources}) == len(resources) == 7
-    assert {item.custom for item in resources} == {"ConfigMap" in kind}
+    assert {item.custom for item in resources} == {"component" not in kind}
 
 
 @pytest.mark.parametrize("kind", trivial.KINDS)
@@ -35,6 +46,27 @@ def test_a_trivial_program_reaches_a_cluster_only_where_it_is_applied_and_never_
     assert project.variables.get("KUBECONFIG") == (None if trivial.KINDS[kind].applied else "/dev/null")
     assert project.variables["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/project/state"
     assert yaml.safe_load((project.folder / "Pulumi.yaml").read_text())["runtime"]["name"] == "python"
+
+
+def test_kinds_that_are_in_the_cluster_at_once_share_no_name(tmp_path: Path) -> None:
+    applied = [kind for kind, what in trivial.KINDS.items() if what.applied]
+    written = {
+        item.inputs["metadata"]["name"]
+        for kind in applied
+        for item in run(partial(runpy.run_path, str(trivial.write(tmp_path / kind, kind, 3).folder / "__main__.py")))
+    }
+    assert len(written) == 3 * len(applied) == 6
+
+
+def test_an_engine_as_it_comes_has_the_plugins_and_a_home_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "configured"))
+    (tmp_path / "configured" / "plugins" / "one").mkdir(parents=True)
+    kind = next(kind for kind, what in trivial.KINDS.items() if what.as_it_comes)
+    home = Path(trivial.write(tmp_path / "project", kind, 1).variables["PULUMI_HOME"])
+    assert [path.name for path in home.iterdir()] == ["plugins"]
+    assert (home / "plugins" / "one").is_dir()
 
 
 def _costs(*walls: float) -> list[preview.Cost]:
@@ -48,15 +80,17 @@ def test_the_report_compares_with_the_trivial_programs_of_the_same_run() -> None
         "as many components": _costs(1.3, 1.3, 9.0),
         "as many ConfigMaps": _costs(2.0, 2.0, 2.0),
         "as many applied ConfigMaps": _costs(2.6, 2.6, 2.6),
+        "the same, engine as it comes": _costs(5.2, 5.2, 5.2),
     }
     assert set(trivial.KINDS) < set(costs)
     lines = preview.report(costs).splitlines()
-    assert lines[0] == "without policies            min   2.6 s  median   2.6 s  max   9.0 s  CPU   5.2 s"
-    assert lines[5:] == [
+    assert lines[0] == "without policies              min   2.6 s  median   2.6 s  max   9.0 s  CPU   5.2 s"
+    assert lines[6:] == [
         "policies cost 1.50x, 1.50x in CPU",
         "without policies is 2.00x of as many components, 2.00x in CPU; at most 1.3x is the goal",
         "without policies is 1.30x of as many ConfigMaps, 1.30x in CPU; at most 1.3x is the goal",
         "without policies is 1.00x of as many applied ConfigMaps, 1.00x in CPU; at most 1.3x is the goal",
+        "without policies is 0.50x of the same, engine as it comes, 0.50x in CPU; at most 1.3x is the goal",
     ]
 
 
@@ -118,3 +152,27 @@ def test_the_bucket_on_no_machine_takes_whole_uploads_and_keeps_nothing() -> Non
         client.complete_multipart_upload(Bucket="b", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
         client.put_object(Bucket="b", Key="manifest.json", Body=b"{}")
         assert client.list_objects_v2(Bucket="b")["KeyCount"] == 0
+
+
+def test_the_empty_pack_has_a_name_and_says_nothing_of_anything() -> None:
+    told = empty_pack.answer("/pulumirpc.Analyzer/GetAnalyzerInfo")(b"", None)
+    assert analyzer_pb2.AnalyzerInfo.FromString(told).name == "empty"
+    for method in ("Analyze", "AnalyzeStack", "Remediate", "Configure"):
+        assert empty_pack.answer(f"/pulumirpc.Analyzer/{method}")(b"anything", None) == b""
+
+
+def test_the_objects_of_a_policy_preview_have_the_types_that_the_pack_knows_them_by() -> None:
+    objects = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "b"}},
+    ]
+    assert policy_preview.registrations(objects) == [
+        ("kubernetes:core/v1:Service", objects[0]),
+        ("kubernetes:apps/v1:Deployment", objects[1]),
+    ]
+
+
+def test_a_policy_preview_is_compared_with_the_one_without_a_pack() -> None:
+    row = policy_preview.line(100, "the pack", _costs(3.0, 2.2, 2.2), _costs(2.0, 2.0, 9.0))
+    assert "2.2 s   1.10x" in row
+    assert "4.4 CPU s   1.10x" in row

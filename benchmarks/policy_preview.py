@@ -1,0 +1,107 @@
+"""What the policy pack costs a preview: without it, with a pack that has no rule, and with the real one.
+
+    python -m benchmarks.policy_preview [--sizes 100 1000 10000] [--rounds 3]
+
+The programs register copies of the production stack's rendered objects, against an empty state and no cluster. The
+pack without a rule is what the engine takes for any pack written in Python: what a pack does itself comes on top of
+that. The kinds of run alternate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import policy_check, trivial
+from benchmarks.preview import Cost, Run, cost
+from local.pulumi_cli import pack
+from policies.catalogue import ALL
+
+LIMIT: Final = 1.1
+OBJECTS: Final = "objects.json"
+PROGRAM: Final = f"""import json
+from pathlib import Path
+
+import pulumi
+
+for number, (kind, content) in enumerate(json.loads(Path("{OBJECTS}").read_text())):
+    pulumi.CustomResource(kind, f"object-{{number}}", content)
+"""
+_WITHOUT, _EMPTY, _FULL = "without a pack", "a pack without a rule", "the pack"
+
+
+def registrations(content: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Type token and inputs of each manifest."""
+    made: list[tuple[str, Mapping[str, Any]]] = []
+    for each in content:
+        version = each["apiVersion"] if "/" in each["apiVersion"] else f"core/{each['apiVersion']}"
+        made.append((f"kubernetes:{version}:{each['kind']}", each))
+    return made
+
+
+def _project(folder: Path, content: Sequence[dict[str, Any]]) -> trivial.Project:
+    project = trivial.write_program(folder, PROGRAM)
+    (folder / OBJECTS).write_text(json.dumps(registrations(content)))
+    for command in trivial.PREPARATION:
+        cost(Run(command, project.folder, project.variables))
+    return project
+
+
+def _empty_pack(folder: Path) -> Path:
+    program = folder / "empty-pack"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m benchmarks.empty_pack "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def _runs(folder: Path, content: Sequence[dict[str, Any]]) -> dict[str, Run]:
+    project = _project(folder, content)
+    variables = {**project.variables, "PYTHONPATH": str(Path.cwd())}
+    spaces = sorted({each["metadata"].get("namespace", "crypto") for each in content})
+    config = folder / "config.json"
+    # Copies of a stack are no good stack: what is found must not end the run.
+    levels: dict[str, Any] = {rule.meta.name: "advisory" for rule in ALL if rule.meta.waivable}
+    config.write_text(json.dumps({**levels, "namespace": {"allowedNamespaces": spaces}}))
+    packs = {
+        _WITHOUT: (),
+        _EMPTY: ("--policy-pack", str(_empty_pack(folder))),
+        _FULL: ("--policy-pack", pack(), "--policy-pack-config", str(config)),
+    }
+    return {name: Run((*trivial.PREVIEW, *extra), project.folder, variables) for name, extra in packs.items()}
+
+
+def line(count: int, name: str, costs: Sequence[Cost], base: Sequence[Cost]) -> str:
+    """A row: median seconds by the clock and of the processors, and both as ratios to ``base``."""
+    wall, cpu = (statistics.median(each.wall for each in of) for of in (costs, base))
+    mine, theirs = (statistics.median(each.cpu for each in of) for of in (costs, base))
+    return f"{count:>9}  {name:<22} {wall:7.1f} s {wall / cpu:6.2f}x   {mine:7.1f} CPU s {mine / theirs:6.2f}x"
+
+
+def main() -> None:
+    """Prints a line for each size and kind."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=policy_check.SIZES)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    stack = policy_check.objects()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, median of {options.rounds}; the goal is {LIMIT}x")
+    for count in options.sizes:
+        with tempfile.TemporaryDirectory(prefix="bench-policies-") as name:
+            runs = _runs(Path(name) / "project", policy_check.copies(stack, count))
+            costs: dict[str, list[Cost]] = {kind: [] for kind in runs}
+            for _ in range(options.rounds):
+                for kind, run in runs.items():
+                    costs[kind].append(cost(run))
+            for kind, of in costs.items():
+                print(line(count, kind, of, costs[_WITHOUT]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
