@@ -50,7 +50,7 @@ class Content(_Model):
     """Size in bytes of what was saved.
 
     Its frame ends with zstd's own checksum and the stored object has its SHA-256, so that a SHA-256 of its own, which
-    formats before 3 have, told nothing more and took as long as half of the compression.
+    formats before 3 have, told nothing more and took a third of what the compression takes.
     """
 
     bytes: Bytes
