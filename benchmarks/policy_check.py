@@ -173,11 +173,16 @@ def _config(folder: Path, content: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
+def token(manifest: Mapping[str, Any]) -> str:
+    """The type by which Pulumi knows a manifest."""
+    version = manifest["apiVersion"] if "/" in manifest["apiVersion"] else f"core/{manifest['apiVersion']}"
+    return f"kubernetes:{version}:{manifest['kind']}"
+
+
 def _state(path: Path, content: Sequence[Mapping[str, Any]]) -> Path:
     resources: list[dict[str, Any]] = []
     for number, each in enumerate(content):
-        version = each["apiVersion"] if "/" in each["apiVersion"] else f"core/{each['apiVersion']}"
-        kind = f"kubernetes:{version}:{each['kind']}"
+        kind = token(each)
         urn = f"urn:pulumi:prod::crypto::{kind}::{number}"
         resources.append({"urn": urn, "type": kind, "custom": True, "inputs": each, "outputs": each})
     path.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))

@@ -39,11 +39,7 @@ _WITHOUT, _EMPTY, _FULL = "without a pack", "a pack without a rule", "the pack"
 
 def registrations(content: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
     """Type token and inputs of each manifest."""
-    made: list[tuple[str, Mapping[str, Any]]] = []
-    for each in content:
-        version = each["apiVersion"] if "/" in each["apiVersion"] else f"core/{each['apiVersion']}"
-        made.append((f"kubernetes:{version}:{each['kind']}", each))
-    return made
+    return [(policy_check.token(each), each) for each in content]
 
 
 def _project(folder: Path, content: Sequence[dict[str, Any]]) -> trivial.Project:
