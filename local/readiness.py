@@ -16,7 +16,9 @@ def missing(
     pods: list[dict[str, Any]], deployments: list[dict[str, Any]], autoscalers: list[dict[str, Any]]
 ) -> list[str]:
     """What is not there yet, one line each; empty when the system runs."""
-    lines = [f"pod {pod['metadata']['name']} is not ready: {_why(pod)}" for pod in pods if not _settled(pod)]
+    scaled = {item["spec"]["scaleTargetRef"]["name"] for item in autoscalers}
+    awaited = [pod for pod in pods if not _settled(pod) and not _without_room(pod, scaled)]
+    lines = [f"pod {pod['metadata']['name']} is not ready: {_why(pod)}" for pod in awaited]
     available = {item["metadata"]["name"]: item.get("status", {}).get("availableReplicas", 0) for item in deployments}
     for scaler in autoscalers:
         name, least = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
@@ -33,6 +35,14 @@ def _settled(pod: dict[str, Any]) -> bool:
         return True
     conditions = pod["status"].get("conditions", [])
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def _without_room(pod: dict[str, Any], scaled: set[str]) -> bool:
+    """A pod that no node takes and that an autoscaler asked for: those that must run are counted by its least replicas."""
+    conditions = pod["status"].get("conditions", [])
+    unscheduled = any(item["type"] == "PodScheduled" and item["status"] == "False" for item in conditions)
+    owners = {owner["name"].rpartition("-")[0] for owner in pod["metadata"].get("ownerReferences", [])}
+    return unscheduled and bool(owners & scaled)
 
 
 def _why(pod: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ def _pod(name: str, *, ready: bool, owner: str = "ReplicaSet", waiting: str | No
     running: dict[str, str] = {}
     state = {"waiting": {"reason": waiting, "message": "back-off"}} if waiting else {"running": running}
     return {
-        "metadata": {"name": name, "ownerReferences": [{"kind": owner}]},
+        "metadata": {"name": name, "ownerReferences": [{"kind": owner, "name": "web-5bd4c4bc4f"}]},
         "status": {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": str(ready)}],
@@ -65,6 +65,15 @@ def test_a_deployment_below_its_autoscalers_least_is_missing() -> None:
 def test_a_pod_of_a_job_is_not_waited_for() -> None:
     pods = [_pod("a", ready=True), _pod("job", ready=False, owner="Job")]
     assert readiness.missing(pods, [_deployment("web", 3)], [_scaler("web", 3)]) == []
+
+
+def test_a_pod_beyond_the_least_that_no_node_has_room_for_is_not_waited_for() -> None:
+    homeless = _pod("web-2", ready=False)
+    homeless["status"]["conditions"].append({"type": "PodScheduled", "status": "False"})
+    pods = [_pod("web-1", ready=True), homeless]
+    assert readiness.missing(pods, [_deployment("web", 1)], [_scaler("web", 1)]) == []
+    assert readiness.missing(pods, [_deployment("web", 1)], [_scaler("web", 2)]) == ["web has 1 of 2 pods"]
+    assert readiness.missing(pods, [_deployment("web", 1)], []) == ["pod web-2 is not ready: Running"]
 
 
 def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_path: Path) -> None:
