@@ -6,13 +6,14 @@ import gc
 
 import pulumi
 
-from components import sdk_log, sdk_wait, stack_config, system
+from components import sdk_log, sdk_outputs, sdk_wait, stack_config, system
 from runbook.settings import SettingsError
 
 # The process declares its resources and ends. Everything that it makes lives to its end, so that looking for garbage
 # among it finds nothing, and takes the longer the more is declared.
 gc.disable()
 sdk_log.quieten()
+sdk_outputs.lighten()
 
 try:
     settings = stack_config.read(pulumi.Config())

@@ -18,6 +18,8 @@ from typing import Final
 
 import yaml
 
+# Go's own value: the environment sets another.
+_GOS_OWN: Final = "100"
 STACK: Final = "trivial"
 PREPARATION: Final = (("pulumi", "stack", "init", STACK, "--non-interactive"),)
 PREVIEW: Final = ("pulumi", "preview", "--stack", STACK, "--non-interactive")
@@ -94,7 +96,7 @@ def write(folder: Path, kind: str, count: int) -> Project:
     if KINDS[kind].applied:
         del variables["KUBECONFIG"]
     if KINDS[kind].as_it_comes:
-        variables["PULUMI_HOME"] = str(_home(folder / "home"))
+        variables |= {"PULUMI_HOME": str(_home(folder / "home")), "GOGC": _GOS_OWN}
     return Project(folder, variables)
 
 

@@ -41,7 +41,7 @@ def preview(instance: Instance, stack: str) -> int:
         return cli.preview(stack)
     backend = os.environ.get(BACKEND_VARIABLE)
     if backend and backend != cli.variables[BACKEND_VARIABLE]:
-        own = {name: value for name, value in cli.variables.items() if name in ("PATH", "PULUMI_HOME")}
+        own = {name: value for name, value in cli.variables.items() if name in ("PATH", "PULUMI_HOME", "GOGC")}
         return PulumiCli(cli.program, own).preview(stack)
     print(f"offline: no {BACKEND_VARIABLE} is set, so this shows what a first deployment would create", file=sys.stderr)
     with throwaway(cli, stack) as (offline, config):

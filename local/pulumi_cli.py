@@ -15,6 +15,9 @@ from local.errors import LocalError
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 PASSPHRASE = "local"  # noqa: S105 (protects nothing: the state of the local stack holds no secret)
 POLICY_PACK = "policies"
+# By how much Go's heap grows, in percent, before it looks for garbage. A command of the engine lives for seconds: with
+# Go's own 100 a tenth of its and its plugins' CPU time goes into that, and with this 40 MB more memory.
+HEAP_GROWTH = "400"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +140,5 @@ def variables(state: Path) -> dict[str, str]:
         # Every plugin is installed already; asking for more costs each command seconds.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "GOGC": os.environ.get("GOGC", HEAP_GROWTH),
     }

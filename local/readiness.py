@@ -38,7 +38,7 @@ def _settled(pod: dict[str, Any]) -> bool:
 
 
 def _without_room(pod: dict[str, Any], scaled: set[str]) -> bool:
-    """A pod that no node takes and that an autoscaler asked for: those that must run are counted by its least replicas."""
+    """A pod that no node takes and an autoscaler asked for: those that must run are counted by its least replicas."""
     conditions = pod["status"].get("conditions", [])
     unscheduled = any(item["type"] == "PodScheduled" and item["status"] == "False" for item in conditions)
     owners = {owner["name"].rpartition("-")[0] for owner in pod["metadata"].get("ownerReferences", [])}

@@ -64,7 +64,9 @@ def test_an_engine_as_it_comes_has_the_plugins_and_a_home_of_its_own(
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "configured"))
     (tmp_path / "configured" / "plugins" / "one").mkdir(parents=True)
     kind = next(kind for kind, what in trivial.KINDS.items() if what.as_it_comes)
-    home = Path(trivial.write(tmp_path / "project", kind, 1).variables["PULUMI_HOME"])
+    variables = trivial.write(tmp_path / "project", kind, 1).variables
+    home = Path(variables["PULUMI_HOME"])
+    assert variables["GOGC"] == "100"
     assert [path.name for path in home.iterdir()] == ["plugins"]
     assert (home / "plugins" / "one").is_dir()
 

@@ -144,6 +144,15 @@ def test_exports_survive_a_real_shell_and_a_second_evaluation() -> None:
     assert run.stdout.split("\n") == [values["ODD"], "/opt/first:/opt/second dir:/usr/bin:/bin"]
 
 
+def test_the_engine_looks_for_garbage_less_often_unless_the_user_has_said_how_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOGC", raising=False)
+    assert int(pulumi_cli.variables(tmp_path)["GOGC"]) > 100
+    monkeypatch.setenv("GOGC", "50")
+    assert pulumi_cli.variables(tmp_path)["GOGC"] == "50"
+
+
 def test_the_engine_finds_uv_itself_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
     uv, script = tmp_path / "versions" / "uv", tmp_path / "shims" / "uv"
     for program in (uv, script, uv.with_name("python3")):
