@@ -132,19 +132,22 @@ def write(folder: Path, content: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def copies(stack: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """So many objects: the stack again and again, each time in namespaces of its own."""
+    """So many objects: the stack again and again, each time in namespaces of its own, and as good as the first."""
+    shared = {each["metadata"].get("namespace", each["metadata"]["name"]) for each in stack}
     made: list[dict[str, Any]] = []
     while len(made) < count:
-        suffix = f"-{len(made) // len(stack)}"
-        for each in stack[: count - len(made)]:
-            copied = json.loads(json.dumps(each))
-            metadata = copied["metadata"]
-            if "namespace" in metadata:
-                metadata["namespace"] += suffix
-            else:
-                metadata["name"] += suffix
-            made.append(copied)
+        renamed = {name: f"{name}-{len(made) // len(stack)}" for name in shared}
+        made += [_renamed(each, renamed) for each in stack[: count - len(made)]]
     return made
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A copy in which whatever names one of ``names`` has the other name."""
+    if isinstance(value, dict):
+        return {key: _renamed(each, names) for key, each in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in cast("list[Any]", value)]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def crowd(stack: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""What the policy pack costs a preview: without it, with a pack that has no rule, and with the real one.
+"""What the policy pack costs a preview: without it, with packs that have no rule, and with the real one.
 
     python -m benchmarks.policy_preview [--sizes 100 1000 10000] [--rounds 3]
 
 The programs register copies of the production stack's rendered objects, against an empty state and no cluster. The
-pack without a rule is what the engine takes for any pack written in Python: what a pack does itself comes on top of
-that. The kinds of run alternate.
+packs without a rule are what the engine takes for any pack, in Go or in Python: what a pack does itself comes on
+top of that. The kinds of run alternate.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -34,7 +36,10 @@ import pulumi
 for number, (kind, content) in enumerate(json.loads(Path("{OBJECTS}").read_text())):
     pulumi.CustomResource(kind, f"object-{{number}}", content)
 """
-_WITHOUT, _EMPTY, _FULL = "without a pack", "a pack without a rule", "the pack"
+_WITHOUT, _IN_GO, _IN_PYTHON, _FULL = "without a pack", "no rule, in Go", "no rule, in Python", "the pack"
+_SOURCE: Final = Path(__file__).with_name("empty_pack.go")
+# The engine's own modules: the pack is built with the gRPC that the engine speaks.
+_MODULE: Final = Path(__file__).resolve().parents[1] / "local" / "toolchain" / "modules" / "pulumi"
 
 
 def registrations(content: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -50,7 +55,19 @@ def _project(folder: Path, content: Sequence[dict[str, Any]]) -> trivial.Project
     return project
 
 
-def _empty_pack(folder: Path) -> Path:
+def _in_go(folder: Path) -> Path:
+    if shutil.which("go") is None:
+        sys.exit("go is not on PATH: the pack without a rule is built by it; install Go (https://go.dev/dl)")
+    program = folder / "empty-pack-in-go"
+    built = subprocess.run(
+        ["go", "build", "-o", str(program), str(_SOURCE)], cwd=_MODULE, capture_output=True, text=True, check=False
+    )
+    if built.returncode != 0:
+        sys.exit(f"{_SOURCE.name} could not be built: {built.stderr}")
+    return program
+
+
+def _in_python(folder: Path) -> Path:
     program = folder / "empty-pack"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m benchmarks.empty_pack "$@"\n')
     program.chmod(0o755)
@@ -62,12 +79,13 @@ def _runs(folder: Path, content: Sequence[dict[str, Any]]) -> dict[str, Run]:
     variables = {**project.variables, "PYTHONPATH": str(Path.cwd())}
     spaces = sorted({each["metadata"].get("namespace", "crypto") for each in content})
     config = folder / "config.json"
-    # Copies of a stack are no good stack: what is found must not end the run.
+    # The last copy of the stack is cut short and lacks what the others have: what is found must not end the run.
     levels: dict[str, Any] = {rule.meta.name: "advisory" for rule in ALL if rule.meta.waivable}
     config.write_text(json.dumps({**levels, "namespace": {"allowedNamespaces": spaces}}))
     packs = {
         _WITHOUT: (),
-        _EMPTY: ("--policy-pack", str(_empty_pack(folder))),
+        _IN_GO: ("--policy-pack", str(_in_go(folder))),
+        _IN_PYTHON: ("--policy-pack", str(_in_python(folder))),
         _FULL: ("--policy-pack", pack(), "--policy-pack-config", str(config)),
     }
     return {name: Run((*trivial.PREVIEW, *extra), project.folder, variables) for name, extra in packs.items()}

@@ -18,6 +18,7 @@ from benchmarks import (
     empty_pack,
     nowhere,
     operations,
+    policy_check,
     policy_preview,
     preview,
     synthetic,
@@ -172,6 +173,22 @@ def test_the_objects_of_a_policy_preview_have_the_types_that_the_pack_knows_them
         ("kubernetes:core/v1:Service", objects[0]),
         ("kubernetes:apps/v1:Deployment", objects[1]),
     ]
+
+
+def test_copies_of_a_stack_name_their_own_objects_and_are_as_good_as_the_first() -> None:
+    stack = [
+        {"kind": "PriorityClass", "metadata": {"name": "urgent"}},
+        {"kind": "Deployment", "metadata": {"name": "api", "namespace": "crypto"}, "spec": {"of": ["urgent", 3]}},
+        {"kind": "Namespace", "metadata": {"name": "crypto"}},
+    ]
+    copies = policy_check.copies(stack, 5)
+    assert [each["metadata"]["name"] for each in copies] == ["urgent-0", "api", "crypto-0", "urgent-1", "api"]
+    assert copies[4] == {
+        "kind": "Deployment",
+        "metadata": {"name": "api", "namespace": "crypto-1"},
+        "spec": {"of": ["urgent-1", 3]},
+    }
+    assert stack[0]["metadata"] == {"name": "urgent"}
 
 
 def test_a_policy_preview_is_compared_with_the_one_without_a_pack() -> None:
