@@ -64,6 +64,7 @@ SERVER_SIDE_APPLY = (
 API_SERVER = "kube-apiserver"
 KUBELET = "kubelet"
 BASE_OBJECTS = "base-objects"
+FORMER_PODS = "former-pods"
 
 
 def base_environment(bin_dir: Path) -> dict[str, str]:
@@ -91,6 +92,7 @@ def control_plane(instance: Instance, bin_dir: Path) -> tuple[DaemonSpec, ...]:
         _scheduler(bin_dir, env),
         _containerd(bin_dir, env),
         _base_objects(bin_dir, env),
+        _former_pods(bin_dir, env),
         _network_policies(python_environment(bin_dir)),
         _kubelet(instance, bin_dir, env),
         _kube_proxy(instance, bin_dir, env),
@@ -238,6 +240,32 @@ def _base_objects(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
     )
 
 
+def _former_pods(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
+    """Has the Deployments' pods of the last run made anew, as a cluster does whose node was away for minutes.
+
+    Started again in place they would count as long running: their autoscalers would take the start's load for users'.
+    """
+    return DaemonSpec(
+        name=FORMER_PODS,
+        argv=(
+            str(bin_dir / "kubectl"),
+            f"--kubeconfig={_kubeconfig('admin')}",
+            "--cache-dir=/run/kubectl-cache-of-former-pods",
+            "delete",
+            "pods",
+            "--all-namespaces",
+            # A label that each Deployment gives its pods, and nothing else does.
+            "--selector=pod-template-hash",
+            "--grace-period=0",
+            "--force",
+            "--wait=false",
+        ),
+        env=env,
+        after=(API_SERVER,),
+        once=True,
+    )
+
+
 def _network_policies(env: dict[str, str]) -> DaemonSpec:
     return DaemonSpec(
         name="network-policies",
@@ -264,7 +292,7 @@ def _kubelet(instance: Instance, bin_dir: Path, env: dict[str, str]) -> DaemonSp
             f"--root-dir={NODE.kubelet}",
         ),
         env=env,
-        after=("containerd", API_SERVER),
+        after=("containerd", API_SERVER, FORMER_PODS),
         probe=Probe(target="http://127.0.0.1:10248/healthz"),
         stop_seconds=5,
     )

@@ -30,6 +30,18 @@ def result(output: str) -> dict[str, Any]:
     return json.loads(results[0])
 
 
+def no_drift(system: Environment) -> None:
+    """A refresh finds the cluster as declared, once no Deployment is on its way: the provider calls that unhealthy."""
+
+    def settled() -> bool:
+        deployments = system.get("deployments", NAMESPACE)["items"]
+        states = [item["status"].get("availableReplicas", 0) == item["spec"]["replicas"] for item in deployments]
+        return bool(states) and all(states)
+
+    wait_until(settled, 420, "every Deployment has the pods that its autoscaler asks for")
+    system.ok("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
+
+
 def run_job(system: Environment, cron_job: str, name: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
     """Runs a CronJob now, waits for its end, and returns what ``ops`` said; its exit code is one of ``codes``."""
     system.ok("kubectl", "create", "job", NAMESPACE, f"--from=cronjob/{cron_job}", name)

@@ -63,6 +63,23 @@ spec:
     volumeMounts: [{name: data, mountPath: /data}]
   volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
 """
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: stateless, namespace: crypto}
+spec:
+  selector: {matchLabels: {app: stateless}}
+  template:
+    metadata: {labels: {app: stateless}}
+    spec:
+      securityContext: {runAsNonRoot: true, runAsUser: 999, seccompProfile: {type: RuntimeDefault}}
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: stateless
+        image: localhost/crypto/cluster-test:1
+        args: [-c, "trap 'exit 0' TERM; sleep 86400 & wait"]
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+"""
 NAMESPACE = """
 apiVersion: v1
 kind: Namespace
@@ -227,6 +244,28 @@ def test_down_ends_pods_in_good_order_and_up_brings_them_back_with_their_data(cl
     assert (volume / "started").read_text() == "started\nstarted\n"
 
 
+def test_a_deployments_pod_is_made_anew_by_up_so_that_its_start_is_nobodys_load(cluster: Cluster) -> None:
+    def pods() -> dict[str, dict[str, Any]]:
+        found = json.loads(cluster.kubectl("-n", "crypto", "get", "pods", "--selector=app=stateless", "-o", "json"))
+        return {pod["metadata"]["uid"]: pod for pod in found["items"]}
+
+    def available() -> bool:
+        ready = ("-o", "jsonpath={.status.availableReplicas}")
+        return bool(pods()) and cluster.kubectl("-n", "crypto", "get", "deployment", "stateless", *ready) == "1"
+
+    cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
+    await_true(available, 60, "the Deployment has no pod")
+    former = pods()
+    assert lifecycle.down(cluster.instance)
+    lifecycle.up(cluster.spec)
+    await_true(available, 60, "the Deployment has no pod again")
+    assert len(former) == len(pods()) == 1
+    assert not former.keys() & pods().keys()
+    assert [pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods().values()] == [0]
+    cluster.kubectl("delete", "-f", "-", stdin=DEPLOYMENT)
+    cluster.await_pod_ready(restarts=2)
+
+
 def test_up_works_with_its_data_after_everything_was_killed_from_outside(cluster: Cluster) -> None:
     cluster.kubectl("-n", "crypto", "create", "configmap", "written-before-the-kill", "--from-literal=a=b")
     supervisor = cluster.supervisor()
@@ -234,9 +273,9 @@ def test_up_works_with_its_data_after_everything_was_killed_from_outside(cluster
     await_true(lambda: not identity.is_alive(supervisor), 30, "the supervisor lives")
     # At once: the kernel may still be ending the daemons.
     lifecycle.up(cluster.spec)
-    cluster.await_pod_ready(restarts=2)
+    cluster.await_pod_ready(restarts=3)
     assert "written-before-the-kill" in cluster.kubectl("-n", "crypto", "get", "configmap", "-o", "name")
-    assert (cluster.volume() / "started").read_text().count("started\n") == 3
+    assert (cluster.volume() / "started").read_text().count("started\n") == 4
 
 
 def test_another_instance_in_the_same_slot_is_refused_and_disturbs_nothing(cluster: Cluster, tmp_path: Path) -> None:
@@ -257,7 +296,7 @@ def test_a_daemon_that_cannot_run_makes_up_fail_by_its_name_and_the_next_up_work
     assert lifecycle.status(cluster.instance).phase is Phase.STOPPED
     assert not cgroups.exists(cgroup_root(cluster.instance))
     lifecycle.up(cluster.spec)
-    cluster.await_pod_ready(restarts=3)
+    cluster.await_pod_ready(restarts=4)
 
 
 def test_a_deleted_claim_takes_its_folder_along(cluster: Cluster) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from runbook import services
 from tests.cluster.environment import ROOT, Environment, wait_until
-from tests.cluster.observing import NAMESPACE, backup_ids, counts, result, run_job, running_pods
+from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, result, run_job, running_pods
 
 
 def test_every_pod_runs_and_is_ready_without_a_restart(system: Environment) -> None:
@@ -43,8 +43,7 @@ def test_autoscalers_see_real_cpu_figures(system: Environment) -> None:
 
 
 def test_a_refresh_finds_no_drift(system: Environment) -> None:
-    preview = ("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
-    system.ok(*preview)
+    no_drift(system)
 
 
 def test_the_services_fill_the_database(system: Environment) -> None:

@@ -22,7 +22,7 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.simulation import pace
 from tests.cluster.environment import Environment, wait_until
-from tests.cluster.observing import result
+from tests.cluster.observing import no_drift, result
 
 SPEED: Final = 10
 _MONITORING: Final = "monitoring"
@@ -60,8 +60,7 @@ def test_after_a_simulation_everything_is_as_it_was(system: Environment, simulat
     assert {group["interval"] for group in groups} == {"30s"}
     left = system.ok("kubectl", "get", "pods,jobs", "--all-namespaces", "--output=name")
     assert "simulated" not in left
-    preview = ("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
-    system.ok(*preview)
+    no_drift(system)
 
 
 def _is(labels: dict[str, str], alert: Alert, test: str) -> bool:

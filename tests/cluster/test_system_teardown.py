@@ -10,7 +10,7 @@ import yaml
 
 from tests.cluster.environment import ROOT, Environment, wait_until
 from tests.cluster.host_state import HostState, look
-from tests.cluster.observing import NAMESPACE, backup_ids, counts, running_pods
+from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, running_pods
 
 
 def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment) -> None:
@@ -21,7 +21,7 @@ def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment
     assert answer.code == 0, answer.output
     assert counts(system)["users"] >= users
     assert backup_ids(system) == backups != []
-    system.ok("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
+    no_drift(system)
 
 
 def test_up_works_after_everything_was_killed_from_outside(system: Environment) -> None:

@@ -20,12 +20,24 @@ def test_every_service_has_all_that_belongs_to_it(stack: list[Registered]) -> No
         assert service["spec"]["selector"] == {"app": spec.name}
 
 
+def _replicas(stack: list[Registered]) -> dict[str, tuple[int, int]]:
+    scalers = {spec.name: look.named(stack, "HorizontalPodAutoscaler", spec.name)["spec"] for spec in services.ALL}
+    return {name: (scaler["minReplicas"], scaler["maxReplicas"]) for name, scaler in scalers.items()}
+
+
 def test_replicas_belong_to_the_autoscaler_alone(stack: list[Registered]) -> None:
     for spec in services.ALL:
         assert "replicas" not in look.named(stack, "Deployment", spec.name)["spec"]
         scaler = look.named(stack, "HorizontalPodAutoscaler", spec.name)["spec"]
-        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (spec.replicas.normal, spec.replicas.peak)
         assert scaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name}
+
+
+def test_production_has_the_runbooks_replicas_and_local_as_many_as_one_node_takes(
+    local_stack: list[Registered], prod_stack: list[Registered]
+) -> None:
+    runbook = {spec.name: (spec.replicas.normal, spec.replicas.peak) for spec in services.ALL}
+    assert _replicas(prod_stack) == runbook
+    assert _replicas(local_stack) == runbook | {"sentiment": (services.SENTIMENT.replicas.normal, 4)}
 
 
 def test_sentiment_gets_the_memory_that_its_model_needs(stack: list[Registered]) -> None:

@@ -80,7 +80,7 @@ def test_each_daemon_waits_only_for_daemons_before_it(instance: Instance) -> Non
     for spec in control_plane(instance, BIN):
         assert set(spec.after) <= seen, spec.name
         seen.add(spec.name)
-    assert len(seen) == 12
+    assert len(seen) == 13
 
 
 def test_the_machine_is_checked_for_every_program_that_is_run(instance: Instance) -> None:
@@ -122,7 +122,7 @@ def test_the_daemons_of_the_last_up_are_remembered(instance: Instance) -> None:
 
 def test_no_daemon_but_kubectl_gets_the_administrators_kubeconfig(instance: Instance) -> None:
     administrators = [s.name for s in control_plane(instance, BIN) if any("admin" in part for part in s.argv)]
-    assert administrators == ["base-objects"]
+    assert administrators == ["base-objects", "former-pods"]
 
 
 def test_no_role_of_the_daemons_has_a_wildcard_or_reads_secrets(instance: Instance) -> None:

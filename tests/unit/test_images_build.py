@@ -124,7 +124,8 @@ def test_a_failed_export_leaves_no_archive_and_says_why(
 def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, number: signal.Signals) -> None:
     environment = {**os.environ, "STUB_HANG": "1", "XDG_CACHE_HOME": str(tmp_path / "home")}
     build = subprocess.Popen(
-        [sys.executable, "-m", "local.images.build", "redis"],
+        # A suite in the background ignores SIGINT, and what it starts would too: a person's terminal does not.
+        ["env", "--default-signal=INT", sys.executable, "-m", "local.images.build", "redis"],
         env=environment,
         cwd=_CHECKOUT,
         stderr=subprocess.DEVNULL,
