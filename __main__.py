@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from importlib import import_module
+
+# The process declares its resources and ends. Everything that it makes lives to its end, so that looking for garbage
+# among it finds nothing, and takes the longer the more is imported and declared.
+gc.disable()
 
 import pulumi
 
-from components import sdk_log, sdk_outputs, sdk_wait, stack_config, system
+from components import providers, sdk, sdk_wait, stack_config
 from runbook.settings import SettingsError
 
-# The process declares its resources and ends. Everything that it makes lives to its end, so that looking for garbage
-# among it finds nothing, and takes the longer the more is declared.
-gc.disable()
-sdk_log.quieten()
-sdk_outputs.lighten()
+sdk.prepare()
 
 try:
     settings = stack_config.read(pulumi.Config())
@@ -24,8 +26,15 @@ except SettingsError as error:
 
 async def main() -> pulumi.Inputs:
     """Declares the stack; returns its outputs."""
-    declared = await sdk_wait.beside(system.declaring(settings))
+    chosen = providers.declare(settings)
+    # The providers' processes start while all that it takes to declare the rest is imported.
+    await asyncio.to_thread(import_module, "components.system")
+    from components import system
+
+    declared = await sdk_wait.beside(system.declaring(settings, chosen))
     await sdk_wait.for_declared()
+    # Python looks for garbage once more when it ends, whatever it was told; for what is frozen it does not.
+    gc.freeze()
     return declared.outputs()
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from components.storage.bucket import tags
+from components.tags import tags
 from runbook.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The cluster and the AWS account of a stack."""
+
+    cluster: kubernetes.Provider
+    account: aws.Provider
+
+
+def declare(settings: Settings) -> Providers:
+    """The providers that the stack's settings name."""
+    return Providers(kubernetes_provider(settings), aws_provider(settings))
 
 
 def kubernetes_provider(settings: Settings) -> kubernetes.Provider:

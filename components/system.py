@@ -21,6 +21,7 @@ from components.namespace import CryptoNamespace
 from components.network import Network
 from components.ops_config import OpsConfig
 from components.ops_job import OpsCronJob
+from components.providers import Providers
 from components.service import Microservice, MicroserviceArgs
 from components.storage.backups import BackupStorage
 from runbook import exporters, services
@@ -54,7 +55,7 @@ Declaring = Generator[None, None, System]
 
 def declare(settings: Settings) -> System:
     """Declares everything that the stack's settings ask for."""
-    steps = declaring(settings)
+    steps = declaring(settings, providers.declare(settings))
     while True:
         try:
             next(steps)
@@ -62,9 +63,9 @@ def declare(settings: Settings) -> System:
             return end.value
 
 
-def declaring(settings: Settings) -> Declaring:
-    """Declares everything that the stack's settings ask for, part by part."""
-    cluster = providers.options(providers.kubernetes_provider(settings))
+def declaring(settings: Settings, chosen: Providers) -> Declaring:
+    """Declares everything that the stack's settings ask for, part by part, with these providers."""
+    cluster = providers.options(chosen.cluster)
     context = Context(settings, settings.namespace)
     namespace = CryptoNamespace("crypto", context, cluster)
     yield
@@ -73,7 +74,7 @@ def declaring(settings: Settings) -> Declaring:
     yield
     Access("access", context, cluster)
     yield
-    storage = BackupStorage("backups", context, providers.options(providers.aws_provider(settings)))
+    storage = BackupStorage("backups", context, providers.options(chosen.account))
     yield
     app_config = AppConfig("app", context, cluster)
     stores = datastores.declare(context, cluster)

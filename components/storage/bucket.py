@@ -10,7 +10,7 @@ import pulumi
 from pulumi_aws import s3
 
 from components.context import child
-from components.labels import PART_OF
+from components.tags import tags
 from runbook.sections import Section
 from runbook.settings import Settings
 
@@ -19,16 +19,6 @@ SECTION: Final = Section.DATABASE_BACKUP
 ABORT_UPLOADS_AFTER_DAYS: Final = 7
 
 LifecycleRule = s3.BucketLifecycleConfigurationRuleArgs
-
-
-def tags(settings: Settings) -> dict[str, str]:
-    """Tags of AWS resources: the same facts as the labels in Kubernetes."""
-    return {
-        "Owner": settings.owner,
-        "Environment": settings.environment_name,
-        "Project": PART_OF,
-        "Runbook": SECTION.link,
-    }
 
 
 def expire(rule_id: str, prefix: str, days: int, tagged: Mapping[str, str] | None = None) -> LifecycleRule:

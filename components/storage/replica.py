@@ -8,7 +8,8 @@ from pulumi_aws import iam, kms, s3
 from components.context import child
 from components.storage import documents
 from components.storage.backups_lifecycle import lifecycle_rules
-from components.storage.bucket import BucketArgs, PrivateBucket, tags
+from components.storage.bucket import BucketArgs, PrivateBucket
+from components.tags import tags
 from runbook.settings import Settings
 
 

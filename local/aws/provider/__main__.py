@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -44,6 +45,8 @@ async def _serve(engine_address: str) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(AwsProvider(), engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    # The engine waits for the end of this process, and Python would look for garbage among all that it has imported.
+    gc.freeze()
     # The engine reads the port from the first line of the standard output.
     print(port, flush=True)
     await server.wait_for_termination()
