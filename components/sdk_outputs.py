@@ -30,7 +30,9 @@ class Unread:
         self._what = f"{name} of {type(resource).__name__}"
 
     def __getattr__(self, name: str) -> Never:
-        raise AttributeError(f"{self._what} is not read from the engine: components/sdk_outputs.py drops it")
+        raise AttributeError(
+            f"{self._what} is not read from the engine: use what was declared, or keep it in components/sdk_outputs.py"
+        )
 
 
 def lighten() -> None:
