@@ -27,10 +27,8 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def program(stack: str) -> dict[str, float]:
-    """Seconds by phase, and the number of resources; with the SDK and the collector as the program has them."""
-    gc.disable()
+    """Seconds by phase, and the number of resources."""
     measured = {name: _seconds(lambda name=name: importlib.import_module(name)) for name in IMPORTS}
-    importlib.import_module("components.sdk").prepare()
     stack_files = importlib.import_module("local.stack_files")
     before = len(sys.modules)
     measured["first"] = _seconds(lambda: stack_files.record(stack))

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from components import sdk_log, sdk_outputs, sdk_stack, sdk_types
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Final
+
+from pulumi import log
+from pulumi.runtime import resource, rpc
+
+from components import sdk_log, sdk_outputs, sdk_stack
+
+_REPLACED: Final[tuple[tuple[ModuleType, str], ...]] = (
+    (log, "debug"),
+    (rpc, "transfer_properties"),
+    (rpc, "resolve_outputs"),
+    (resource, "_get_stack_trace"),
+)
 
 
 def prepare() -> None:
@@ -10,4 +25,14 @@ def prepare() -> None:
     sdk_log.quieten()
     sdk_outputs.lighten()
     sdk_stack.shorten()
-    sdk_types.remember()
+
+
+@contextmanager
+def put_back() -> Generator[None]:
+    """The SDK is afterwards as it was: for a process that runs the program and goes on."""
+    before = [(module, name, getattr(module, name)) for module, name in _REPLACED]
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)

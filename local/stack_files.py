@@ -15,6 +15,7 @@ from typing import Any, cast
 import pulumi
 import yaml
 
+from components import sdk
 from components.stack_config import ENVIRONMENT_VARIABLE, SERVICE_IMAGE
 from local.errors import LocalError
 from local.pulumi_cli import PROJECT_ROOT, check_stack
@@ -69,13 +70,14 @@ def record(stack: str) -> list[Registered]:
         runpy.run_path(str(PROJECT_ROOT / "__main__.py"))
 
     try:
-        with _example_environment():
+        with sdk.put_back(), _example_environment():
             return run(program, project=PROJECT, stack_name=stack)
     except pulumi.RunError as error:
         raise LocalError(str(error)) from None
     finally:
-        # The program turns it off for its own process; this one goes on.
+        # The program turns it off for its own process, and frees nothing in its end; this one goes on.
         gc.enable()
+        gc.unfreeze()
 
 
 def _document(path: Path) -> dict[str, Any]:
