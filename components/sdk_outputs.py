@@ -2,7 +2,7 @@
 
 The answer to each registration is the whole resource, for an object of Kubernetes with the provider's own records
 (``__inputs``, ``metadata.managedFields``). The SDK translates all of it into typed objects. Of an object of Kubernetes
-this program reads nothing but the metadata, and what is in a Secret stays out of its memory.
+this program reads nothing but the metadata.
 """
 
 from __future__ import annotations

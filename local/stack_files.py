@@ -75,7 +75,7 @@ def record(stack: str) -> list[Registered]:
     except pulumi.RunError as error:
         raise LocalError(str(error)) from None
     finally:
-        # The program turns it off for its own process, and frees nothing in its end; this one goes on.
+        # The program turns it off for its own process, and keeps its end from collecting; this one goes on.
         gc.enable()
         gc.unfreeze()
 

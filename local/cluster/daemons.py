@@ -223,14 +223,21 @@ def _containerd(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
     )
 
 
+def _kubectl(bin_dir: Path, task: str) -> tuple[str, ...]:
+    """kubectl as the administrator, with a cache of the task's own: two of them run at once."""
+    return (
+        str(bin_dir / "kubectl"),
+        f"--kubeconfig={_kubeconfig('admin')}",
+        f"--cache-dir=/run/kubectl-cache/{task}",
+    )
+
+
 def _base_objects(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
     """Gives the identities below their rights, before they ask for anything and back off because they have none."""
     return DaemonSpec(
         name=BASE_OBJECTS,
         argv=(
-            str(bin_dir / "kubectl"),
-            f"--kubeconfig={_kubeconfig('admin')}",
-            "--cache-dir=/run/kubectl-cache",
+            *_kubectl(bin_dir, BASE_OBJECTS),
             *SERVER_SIDE_APPLY,
             f"--filename={NODE.config / 'base-objects.json'}",
         ),
@@ -248,9 +255,7 @@ def _former_pods(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
     return DaemonSpec(
         name=FORMER_PODS,
         argv=(
-            str(bin_dir / "kubectl"),
-            f"--kubeconfig={_kubeconfig('admin')}",
-            "--cache-dir=/run/kubectl-cache-of-former-pods",
+            *_kubectl(bin_dir, FORMER_PODS),
             "delete",
             "pods",
             "--all-namespaces",
