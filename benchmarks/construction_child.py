@@ -44,6 +44,7 @@ def services(count: int) -> dict[str, float]:
     The collector walks everything that lives, which under mocks is every resource: only without it, a cost that grows
     would be the program's own.
     """
+    importlib.import_module("components.sdk").prepare()
     synthetic = importlib.import_module("benchmarks.synthetic")
     synthetic.construct(_WARM_UP)
     collected = _seconds(lambda: synthetic.construct(count))

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
 
-from pulumi import log
+from pulumi import _types, log  # pyright: ignore[reportPrivateUsage]
 from pulumi.runtime import resource, rpc
 
-from components import sdk_log, sdk_outputs, sdk_stack
+from components import sdk_inputs, sdk_log, sdk_outputs, sdk_stack
 
 _REPLACED: Final[tuple[tuple[ModuleType, str], ...]] = (
     (log, "debug"),
+    (_types, "unwrap_type"),
+    (rpc, "serialize_property"),
     (rpc, "transfer_properties"),
     (rpc, "resolve_outputs"),
     (resource, "_get_stack_trace"),
@@ -23,6 +25,7 @@ _REPLACED: Final[tuple[tuple[ModuleType, str], ...]] = (
 def prepare() -> None:
     """Set the SDK of this process up; before anything is declared."""
     sdk_log.quieten()
+    sdk_inputs.pass_plain()
     sdk_outputs.lighten()
     sdk_stack.shorten()
 

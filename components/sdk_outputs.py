@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Never
 
+from google.protobuf.struct_pb2 import Struct
 from pulumi import ProviderResource
 from pulumi.runtime import rpc
 
 if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Struct
     from pulumi import Resource
 
 _RESOLVE: Final = rpc.resolve_outputs
@@ -52,7 +52,11 @@ def _transfer(resource: Resource, properties: dict[str, Any], custom: bool) -> d
 
 
 def _resolve(resource: Resource, sent: Struct, answer: Struct, *rest: Any, **named: Any) -> None:
-    _drop(answer, kubernetes=_is_kubernetes(resource))
+    kubernetes = _is_kubernetes(resource)
+    _drop(answer, kubernetes=kubernetes)
+    if kubernetes:
+        # What was sent stands in for what is not answered, and nothing of that is read.
+        sent = Struct(fields={_METADATA: sent.fields[_METADATA]} if _METADATA in sent.fields else {})
     _RESOLVE(resource, sent, answer, *rest, **named)
 
 

@@ -81,7 +81,7 @@ def record(stack: str) -> list[Registered]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    return cast("dict[str, Any]", yaml.safe_load(path.read_text()))
+    return cast("dict[str, Any]", yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
 
 
 def _prefixed(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from local import recording
 
 METADATA = {"name": "app-config", "labels": {"app": "api"}}
 ANSWER = {"data": {"key": "value"}, "kind": "ConfigMap", "nothing": None, "many": [1.0, {"__inputs": "inner"}]}
+SENT = {"metadata": {"name": "wanted"}, "data": {"key": "value"}}
 RECORDS = {"__inputs": {"data": {"key": "value"}}, "__fieldManager": "pulumi", "__initialApiVersion": "v1"}
 
 
@@ -53,7 +54,8 @@ def _struct(value: dict[str, Any]) -> struct_pb2.Struct:
 
 
 def _resolve(resource: pulumi.Resource, answer: dict[str, Any]) -> None:
-    rpc.resolve_outputs(resource, "sent", _struct(answer), "dependencies", "resolvers", True, keep_unknowns=True)  # pyright: ignore[reportArgumentType]
+    sent = _struct(SENT)
+    rpc.resolve_outputs(resource, sent, _struct(answer), "dependencies", "resolvers", True, keep_unknowns=True)  # pyright: ignore[reportArgumentType]
 
 
 def test_of_an_object_of_kubernetes_the_metadata_is_passed_without_who_manages_it(
@@ -61,14 +63,14 @@ def test_of_an_object_of_kubernetes_the_metadata_is_passed_without_who_manages_i
 ) -> None:
     managed = {**METADATA, "managedFields": [{"manager": "pulumi"}]}
     _resolve(_config_map(), {**ANSWER, **RECORDS, "metadata": managed})
-    expected = _struct({"metadata": METADATA})
-    assert passed == [("sent", expected, "dependencies", "resolvers", True, {"keep_unknowns": True})]
+    expected = (_struct({"metadata": SENT["metadata"]}), _struct({"metadata": METADATA}))
+    assert passed == [(*expected, "dependencies", "resolvers", True, {"keep_unknowns": True})]
 
 
 def test_of_anything_else_all_but_the_providers_records_is_passed(passed: list[tuple[Any, ...]]) -> None:
     for answer in (ANSWER, {}, {"metadata": METADATA}, {"metadata": "a string"}, {"__provider": "a dynamic one"}):
         _resolve(_Component(), {**answer, **RECORDS})
-        assert passed.pop()[1] == _struct(answer)
+        assert passed.pop()[:2] == (_struct(SENT), _struct(answer))
 
 
 def test_whoever_reads_what_is_not_answered_is_told_so_and_metadata_can_be_read() -> None:
