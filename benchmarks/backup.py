@@ -6,6 +6,9 @@ Starts PostgreSQL and MinIO, fills a database of that size, and prints tables wi
 dump and ratios. PostgreSQL, MinIO and the program share the processors of one machine. What it is compared with writes
 into nothing or into files, and has no S3 beside it; one line therefore has an endpoint that throws everything away, as
 if the bucket were on another machine.
+
+CPU seconds are those of the whole machine, so that nothing else may run on it. Divided by the processors they are the
+least that a command can take on them; "least" is the ratio of that to the seconds of the first line.
 """
 
 from __future__ import annotations
@@ -36,10 +39,11 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measured command: wall-clock seconds, and the peak resident memory of its first process in MB."""
+    """A measured command: wall-clock seconds, the machine's CPU seconds, and its first process's peak memory in MB."""
 
     name: str
     seconds: float
+    cpu: float
     peak: float
 
 
@@ -182,18 +186,24 @@ def _high_water(pid: int) -> float:
 def _fastest(name: str, run: Callable[[], float], rounds: int) -> Row:
     rows: list[Row] = []
     for _ in range(rounds):
-        start = time.monotonic()
+        start, before = time.monotonic(), _busy()
         peak = run()
-        rows.append(Row(name, time.monotonic() - start, peak))
+        rows.append(Row(name, time.monotonic() - start, _busy() - before, peak))
     return min(rows, key=lambda row: row.seconds)
 
 
+def _busy() -> float:
+    user, nice, system, _idle, _waiting, interrupts, soft, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
 def _table(rows: Sequence[Row], size: int) -> None:
-    print(f"| {'command':34} | seconds |  MB/s | ratio | peak MB |\n|---|---|---|---|---|")
+    print(f"| {'command':34} | seconds |  MB/s | ratio |  CPU s | least | peak MB |\n|---|---|---|---|---|---|---|")
     for row in rows:
-        ratio = row.seconds / rows[0].seconds
+        ratio, least = row.seconds / rows[0].seconds, row.cpu / (os.cpu_count() or 1) / rows[0].seconds
         print(
-            f"| {row.name:34} | {row.seconds:7.2f} | {size / 1e6 / row.seconds:5.0f} | {ratio:5.2f} | {row.peak:7.0f} |"
+            f"| {row.name:34} | {row.seconds:7.2f} | {size / 1e6 / row.seconds:5.0f} | {ratio:5.2f} "
+            f"| {row.cpu:6.2f} | {least:5.2f} | {row.peak:7.0f} |"
         )
     print()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Final, cast
 
@@ -36,6 +37,10 @@ _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in 
 # What wrong usage raises: typer ships its own copy of click in newer releases, so that the class has no public name.
 _UsageError: Final = cast("type[Exception]", typer.BadParameter.__base__)
 
+# How many new objects Python lets come together before it looks for garbage. Nearly all that a start makes stays, and
+# to look through it after each 700 is an eighth of a start; so many hold a few MB at most.
+_YOUNG_OBJECTS: Final = 50_000
+
 app = typer.Typer(
     name="ops",
     no_args_is_help=True,
@@ -68,6 +73,7 @@ app.command("upgrade")(upgrade.upgrade)
 
 def main() -> None:
     """Run the command line; the process ends with a code of ``exits.Exit``."""
+    gc.set_threshold(_YOUNG_OBJECTS)
     try:
         code = app(standalone_mode=False)
     except _UsageError as error:
@@ -77,6 +83,8 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         output.report_error("", Exit.USAGE, "not confirmed; nothing was changed", as_json="--json" in sys.argv)
         code = int(Exit.USAGE)
+    # Python looks once more when it ends, for nothing.
+    gc.freeze()
     sys.exit(code or 0)
 
 

@@ -60,8 +60,10 @@ class Bucket:
 
         With ``seconds`` each request may take so long and is not repeated; without, it is patient.
         """
-        import boto3
+        # boto3 has botocore make its clients, and loads a manager of transfers besides: a tenth of a second of every
+        # start, for what a stream cannot use.
         from botocore.config import Config
+        from botocore.session import Session
 
         self.name = target.bucket
         config = Config(
@@ -75,7 +77,7 @@ class Bucket:
             user_agent_extra="crypto-operations",
         )
         with self.errors(""):
-            session = boto3.session.Session()
+            session = Session()
             credentials = session.get_credentials()
             if credentials is None:
                 raise UsageError(
@@ -84,7 +86,7 @@ class Bucket:
             frozen = credentials.get_frozen_credentials()
             redact.hide(frozen.secret_key)
             redact.hide(frozen.token)
-            self.client: S3Client = session.client("s3", endpoint_url=target.endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
+            self.client = cast("S3Client", session.create_client("s3", endpoint_url=target.endpoint, config=config))
 
     @contextmanager
     def errors(self, key: str) -> Generator[None]:

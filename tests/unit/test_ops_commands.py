@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -122,8 +123,14 @@ def _run(
         del given[at : at + 2]
     monkeypatch.delenv("OPS_FIRST_WEEK_ONLY", raising=False)
     monkeypatch.setattr(sys, "argv", ["ops", *given, "--json", "--config", str(settings), *more])
-    with pytest.raises(SystemExit):
-        cli.main()
+    threshold = gc.get_threshold()
+    try:
+        with pytest.raises(SystemExit):
+            cli.main()
+    finally:
+        # The command is a process of its own; this one goes on.
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 1, lines
     return json.loads(lines[0])

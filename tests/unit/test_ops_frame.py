@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -83,6 +84,21 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
 
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_client_of_the_bucket_loads_no_manager_of_transfers() -> None:
+    code = (
+        "import sys; from runbook.ops_settings import BackupTarget; from scripts.clients.s3 import Bucket; "
+        "made = Bucket(BackupTarget(bucket='backups', region='eu-central-1', prefix='p', retention_days=1)); "
+        "print(type(made.client).__name__, [name for name in ('boto3', 's3transfer') if name in sys.modules])"
+    )
+    login = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True, env=os.environ | login
+    )
+
+    assert answer.stdout.strip() == "S3 []"
 
 
 @pytest.mark.parametrize("command", _COMMANDS, ids=" ".join)
