@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
 
-from pulumi import _types, log  # pyright: ignore[reportPrivateUsage]
+from pulumi import _types, log  # pyright: ignore[reportPrivateUsage] (what is replaced in it)
 from pulumi.runtime import resource, rpc
 
 from components import sdk_inputs, sdk_log, sdk_outputs, sdk_stack

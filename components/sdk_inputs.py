@@ -26,7 +26,7 @@ def pass_plain() -> None:
 
 
 def _serialize(value: Any, *rest: Any, **named: Any) -> Awaitable[Any]:
-    # An eighth of the rest, or its name, asks for another form of the value.
+    # The SDK's last argument, the eighth after the value, asks for another form of it.
     if type(value) in _PLAIN and len(rest) < 8 and "return_protobuf_value" not in named:
         return _plain(value)
     return _SERIALIZE(value, *rest, **named)

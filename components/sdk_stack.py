@@ -23,13 +23,12 @@ _CONSTRUCTORS: Final = 3
 
 def shorten() -> None:
     """Send the program's own frames alone, the place of the declaration first."""
-    # The SDK has no setting for it.
-    resource._get_stack_trace = _trace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    resource._get_stack_trace = _trace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (the SDK has no setting)
 
 
 def _trace() -> source_pb2.StackTrace:
     # The traceback module would read the source files of all frames.
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (documented)
     constructors, frames = 0, list[source_pb2.StackFrame]()
     while frame is not None:
         uri = _uri(frame.f_code.co_filename) if constructors >= _CONSTRUCTORS else None
