@@ -205,10 +205,11 @@ class Microservice(pulumi.ComponentResource):
             f"{name}-deployment", deployment_args(args, context), child(self, depends_on=[account, *depends_on])
         )
         scaled = spec in services.SCALED_AT_PEAK
+        # Beside the Deployment and not after it: the engine would wait for a first pod, and only then begin the others.
         self.autoscaler = autoscaling.v2.HorizontalPodAutoscaler(
             f"{name}-autoscaler",
             autoscaler_args(args, context),
-            child(self, depends_on=[self.deployment], ignore_changes=_SCALED_BY_JOBS if scaled else None),
+            child(self, depends_on=list(depends_on), ignore_changes=_SCALED_BY_JOBS if scaled else None),
         )
         self.disruption_budget = policy.v1.PodDisruptionBudget(
             f"{name}-disruption-budget", disruption_budget_args(args, context), child(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from local.images.packages import HOST_PACKAGES
 from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform import install as platform
+from local.platform.names import IMAGES as PLATFORM_IMAGES
 from local.platform.names import addresses
 from local.pulumi_cli import PulumiCli, without_automatic_log
 from local.report import Report, ToolchainLines
@@ -110,15 +111,16 @@ def _embedded(instance: Instance, building: toolchain.Handle, report: Report) ->
         spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
         cluster_up(spec, _line(report, "cluster"))
         built = images.result() | made_of_tools.result()
-    _import(spec, built, report)
     environment = EnvironmentFile(
         images={name: image.ref for name, image in built.items()},
         kube_context=instance.name,
         aws_endpoint=instance.aws_url,
     )
     target = Target(instance.api_url, instance.kubeconfig, environment)
-    # Its pods start while the engine and the provider still compile.
+    _import(spec, [built[name] for name in PLATFORM_IMAGES], "for the platform", report)
+    # Its pods start while the other images come, and the engine and the provider still compile.
     platform.apply(_kubectl(target, building.wait_for("kubectl")), instance, environment.images)
+    _import(spec, [image for name, image in built.items() if name not in PLATFORM_IMAGES], "for the system", report)
     return target
 
 
@@ -138,9 +140,9 @@ def _kubectl(target: Target, tools: dict[str, Path]) -> Kubectl:
     return Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
 
 
-def _import(spec: ClusterSpec, images: dict[str, Image], report: Report) -> None:
-    imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images.values()])
-    report.say("images", f"{len(imported)} imported, {len(images) - len(imported)} were there")
+def _import(spec: ClusterSpec, images: Sequence[Image], what_for: str, report: Report) -> None:
+    imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images])
+    report.say("images", f"{what_for}: {len(imported)} imported, {len(images) - len(imported)} were there")
 
 
 def aws_daemon(instance: Instance) -> DaemonSpec:

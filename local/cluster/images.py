@@ -1,4 +1,4 @@
-"""Container images: small ones made in Python, and the import of OCI archives into the cluster's containerd."""
+"""Container images as OCI archives: small ones made in Python, and what an archive holds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from local.cluster.errors import ClusterError
 
-NAMESPACE = "k8s.io"
+INDEX = "index.json"
+LAYOUT = "oci-layout"
+BLOBS = "blobs/sha256/"
 PAUSE_SOURCE = Path(__file__).parent / "pause.c"
 _OCI = "application/vnd.oci.image"
 
@@ -49,39 +51,24 @@ def write_archive(path: Path, reference: str, files: Mapping[str, Path], entrypo
             "layers": [{"mediaType": f"{_OCI}.layer.v1.tar", "digest": _digest(layer), "size": len(layer)}],
         }
     )
-    annotations = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference}
-    index = _json(
-        {
-            "schemaVersion": 2,
-            "manifests": [
-                {
-                    "mediaType": f"{_OCI}.manifest.v1+json",
-                    "digest": _digest(manifest),
-                    "size": len(manifest),
-                    "annotations": annotations,
-                }
-            ],
-        }
-    )
-    members = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": index}
-    members |= {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (layer, config, manifest)}
+    described = {
+        "mediaType": f"{_OCI}.manifest.v1+json",
+        "digest": _digest(manifest),
+        "size": len(manifest),
+        "annotations": {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference},
+    }
     temporary = path.with_name(path.name + ".new")
     with tarfile.open(temporary, "w") as archive:
-        for name, content in members.items():
-            _add(archive, name, content, 0o644)
+        add_index(archive, [described])
+        for blob in (layer, config, manifest):
+            _add(archive, f"{BLOBS}{_digest(blob)[7:]}", blob, 0o644)
     temporary.replace(path)
 
 
 def archive_images(archive: Path) -> list[ImageName]:
     """The images in an OCI archive. Raises ClusterError where the file is none."""
-    try:
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile("index.json")
-            index = cast("dict[str, Any]", json.load(member)) if member else {}
-    except (OSError, KeyError, tarfile.TarError, ValueError) as error:
-        raise ClusterError(f"{archive} is not an OCI image archive ({error}): build it again") from error
     found: list[ImageName] = []
-    for manifest in cast("list[dict[str, Any]]", index.get("manifests", [])):
+    for manifest in archive_manifests(archive):
         annotations = cast("dict[str, str]", manifest.get("annotations") or {})
         name = annotations.get("io.containerd.image.name") or annotations.get("org.opencontainers.image.ref.name")
         if name:
@@ -91,17 +78,21 @@ def archive_images(archive: Path) -> list[ImageName]:
     return found
 
 
-def import_archives(ctr: Path, socket: Path, archives: Iterable[Path]) -> list[str]:
-    """Import the archives whose images containerd does not hold yet; return the references that were imported."""
-    present = _present(ctr, socket)
-    imported: list[str] = []
-    for archive in archives:
-        names = archive_images(archive)
-        if all(present.get(name.reference) == name.digest for name in names):
-            continue
-        _ctr(ctr, socket, "images", "import", str(archive))
-        imported += [name.reference for name in names]
-    return imported
+def archive_manifests(archive: Path) -> list[dict[str, Any]]:
+    """What the index of an OCI archive says of its images. Raises ClusterError where the file is none."""
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile(INDEX)
+            index = cast("dict[str, Any]", json.load(member)) if member else {}
+    except (OSError, KeyError, tarfile.TarError, ValueError) as error:
+        raise ClusterError(f"{archive} is not an OCI image archive ({error}): build it again") from error
+    return cast("list[dict[str, Any]]", index.get("manifests", []))
+
+
+def add_index(archive: tarfile.TarFile, manifests: list[dict[str, Any]]) -> None:
+    """Write what makes the blobs of an archive images."""
+    _add(archive, LAYOUT, b'{"imageLayoutVersion":"1.0.0"}', 0o644)
+    _add(archive, INDEX, _json({"schemaVersion": 2, "manifests": manifests}), 0o644)
 
 
 def build_pause(folder: Path) -> tuple[str, Path]:
@@ -127,21 +118,6 @@ def compile_static(source: Path, binary: Path) -> None:
     except subprocess.CalledProcessError as error:
         detail = cast("str", error.stderr).strip().splitlines()[-1:]
         raise ClusterError(f"gcc could not compile {source.name}: {' '.join(detail)}") from None
-
-
-def _present(ctr: Path, socket: Path) -> dict[str, str]:
-    rows = _ctr(ctr, socket, "images", "list").splitlines()[1:]
-    columns = [row.split() for row in rows]
-    return {row[0]: row[2] for row in columns if len(row) > 2}
-
-
-def _ctr(ctr: Path, socket: Path, *arguments: str) -> str:
-    command = [str(ctr), "--address", str(socket), "--namespace", NAMESPACE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        detail = " ".join(done.stderr.strip().splitlines()[-1:])
-        raise ClusterError(f"containerd refused `ctr {' '.join(arguments)}`: {detail}")
-    return done.stdout
 
 
 def _layer(files: Mapping[str, Path]) -> bytes:

@@ -21,6 +21,7 @@ from local.cluster import (
     cgroups,
     config,
     identity,
+    image_import,
     images,
     leftovers,
     linux,
@@ -130,11 +131,16 @@ def status(instance: Instance) -> ClusterStatus:
 
 def import_images(instance: Instance, bin_dir: Path, archives: Iterable[Path]) -> list[str]:
     """Import OCI archives into the running cluster; return the references that it did not hold before."""
+    return image_import.import_archives(bin_dir / "ctr", containerd_socket(instance), archives)
+
+
+def containerd_socket(instance: Instance) -> Path:
+    """The running cluster's containerd, as the host sees it. Raises ClusterError where the cluster does not run."""
     layout = Layout.of(instance)
     supervisor = identity.find_supervisor(layout.process, layout.supervisor_config)
     if supervisor is None:
         raise ClusterError(f"the cluster {instance.name} does not run: start it first")
-    return images.import_archives(bin_dir / "ctr", _containerd_socket(supervisor), archives)
+    return _containerd_socket(supervisor)
 
 
 def recorded_extra_daemons(instance: Instance) -> tuple[DaemonSpec, ...]:
@@ -279,7 +285,7 @@ def _complete(
 
     def bring_images() -> None:
         readiness.await_status(layout, supervisor, ready("containerd"), deadline)
-        imported = images.import_archives(spec.bin_dir / "ctr", _containerd_socket(supervisor), archives)
+        imported = image_import.import_archives(spec.bin_dir / "ctr", _containerd_socket(supervisor), archives)
         if imported:
             progress(f"imported {', '.join(imported)}")
 

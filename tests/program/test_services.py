@@ -94,6 +94,18 @@ def test_deployments_wait_for_what_they_need(stack: list[Registered]) -> None:
     assert {"app-config-map", "pgbouncer-deployment", "redis-stateful-set", "kafka-stateful-set"} <= waited
 
 
+def test_an_autoscaler_is_made_beside_its_deployment_so_that_all_pods_start_together(stack: list[Registered]) -> None:
+    by_name = {item.name: item for item in stack}
+    for spec in services.ALL:
+        waited = {
+            kind: {urn.rsplit("::", 1)[-1] for urn in by_name[f"{spec.name}-{kind}"].depends_on}
+            for kind in ("deployment", "autoscaler")
+        }
+        assert f"{spec.name}-deployment" not in waited["autoscaler"]
+        # Not before either: it would tell again and again that there is nothing to scale.
+        assert waited["autoscaler"] == waited["deployment"] - {f"{spec.name}-service-account"} != set()
+
+
 def test_a_change_of_the_shared_configuration_rolls_the_services(stack: list[Registered]) -> None:
     template = look.named(stack, "Deployment", "api-gateway")["spec"]["template"]
     stamp = template["metadata"]["annotations"]["crypto.analytics/config-checksum"]
