@@ -1,9 +1,9 @@
 """How long `make up` takes from cold, from nothing but tools and images, and when everything is there.
 
-`python -m benchmarks.up` as root, in an instance and with caches of its own. Cold means: empty caches of this project, of
-Go's modules and of Go's builds; Debian packages and the virtual environment are there. It takes about a quarter of an
-hour and some 12 GiB of disk, in a folder that is removed afterwards. With `--warm` the user's own caches are used, and
-the cold start is left out.
+`python -m benchmarks.up` as root, in an instance and with caches of its own. Cold means: empty caches of this project,
+of Go's modules and of Go's builds; Debian packages and the virtual environment are there. It takes about a quarter of
+an hour and some 12 GiB of disk, in a folder that is removed afterwards. With `--warm` the user's own caches are used,
+and the cold start is left out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def _measure(environment: dict[str, str], *, warm: bool) -> dict[str, float]:
     taken["while it runs"] = _local("up", environment)
     _local("down", environment)
     taken["after down"] = _local("up", environment)
-    _local("clean", environment)
     return taken
 
 
@@ -59,9 +58,11 @@ def main() -> None:
     parser.add_argument("--warm", action="store_true", help="use the user's own caches; no cold start")
     warm: bool = parser.parse_args().warm
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("TMPDIR")))
+    environment = _environment(folder, warm=warm)
     try:
-        taken = _measure(_environment(folder, warm=warm), warm=warm)
+        taken = _measure(environment, warm=warm)
     finally:
+        _local("clean", environment)
         # Go writes its module cache read-only.
         subprocess.run(["chmod", "-R", "u+w", str(folder)], check=False)
         shutil.rmtree(folder, ignore_errors=True)
