@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -93,6 +94,8 @@ def _prepare(folder: Path, count: int) -> dict[str, Run]:
 def main() -> None:
     """Prints the least, median and greatest time of each kind, and their ratios."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    if shutil.which("pulumi") is None:
+        sys.exit('pulumi is not on PATH: run `make up`, then eval "$(make -s env)"')
     count = len(record("local"))
     here = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="bench-preview-") as folder:
