@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from local.cluster.errors import ClusterError
-from local.cluster.images import BLOBS, add_index, archive_images, archive_manifests
+from local.cluster.images import archive_images, archive_manifests
+from local.oci import BLOBS, add_index
 
 NAMESPACE = "k8s.io"
 _PIECE = 1 << 20
-# Without `--local` each piece goes to containerd and back before it is stored.
+# Without `--local` it goes through containerd's transfer service, which was slower when it was tried.
 _IMPORT = ("images", "import", "--local", "-")
 
 

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from local.cluster.errors import ClusterError
+from local.oci import BLOBS, INDEX, MANIFEST_TYPE, add_file, add_index, describe
 
-INDEX = "index.json"
-LAYOUT = "oci-layout"
-BLOBS = "blobs/sha256/"
 PAUSE_SOURCE = Path(__file__).parent / "pause.c"
 _OCI = "application/vnd.oci.image"
 
@@ -46,22 +44,16 @@ def write_archive(path: Path, reference: str, files: Mapping[str, Path], entrypo
     manifest = _json(
         {
             "schemaVersion": 2,
-            "mediaType": f"{_OCI}.manifest.v1+json",
+            "mediaType": MANIFEST_TYPE,
             "config": {"mediaType": f"{_OCI}.config.v1+json", "digest": _digest(config), "size": len(config)},
             "layers": [{"mediaType": f"{_OCI}.layer.v1.tar", "digest": _digest(layer), "size": len(layer)}],
         }
     )
-    described = {
-        "mediaType": f"{_OCI}.manifest.v1+json",
-        "digest": _digest(manifest),
-        "size": len(manifest),
-        "annotations": {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference},
-    }
     temporary = path.with_name(path.name + ".new")
     with tarfile.open(temporary, "w") as archive:
-        add_index(archive, [described])
+        add_index(archive, [describe(reference, _digest(manifest), len(manifest))])
         for blob in (layer, config, manifest):
-            _add(archive, f"{BLOBS}{_digest(blob)[7:]}", blob, 0o644)
+            add_file(archive, f"{BLOBS}{_digest(blob)[7:]}", blob)
     temporary.replace(path)
 
 
@@ -87,12 +79,6 @@ def archive_manifests(archive: Path) -> list[dict[str, Any]]:
     except (OSError, KeyError, tarfile.TarError, ValueError) as error:
         raise ClusterError(f"{archive} is not an OCI image archive ({error}): build it again") from error
     return cast("list[dict[str, Any]]", index.get("manifests", []))
-
-
-def add_index(archive: tarfile.TarFile, manifests: list[dict[str, Any]]) -> None:
-    """Write what makes the blobs of an archive images."""
-    _add(archive, LAYOUT, b'{"imageLayoutVersion":"1.0.0"}', 0o644)
-    _add(archive, INDEX, _json({"schemaVersion": 2, "manifests": manifests}), 0o644)
 
 
 def build_pause(folder: Path) -> tuple[str, Path]:
@@ -128,14 +114,8 @@ def _layer(files: Mapping[str, Path]) -> bytes:
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             layer.addfile(info)
         for name, source in sorted(files.items()):
-            _add(layer, name, source.read_bytes(), 0o755)
+            add_file(layer, name, source.read_bytes(), 0o755)
     return buffer.getvalue()
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(content), mode
-    archive.addfile(info, io.BytesIO(content))
 
 
 def _json(document: object) -> bytes:

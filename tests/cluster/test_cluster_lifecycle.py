@@ -255,24 +255,29 @@ def test_down_ends_pods_in_good_order_and_up_brings_them_back_with_their_data(cl
     assert lifecycle.status(cluster.instance).phase is Phase.STOPPED
     lifecycle.up(cluster.spec)
     cluster.await_pod_ready(restarts=1)
-    assert cluster.starts() == 2
+    assert (volume / "started").read_text() == "started\nstarted\n"
 
 
 def test_a_deployments_pod_is_made_anew_by_up_so_that_its_start_is_nobodys_load(cluster: Cluster) -> None:
-    def ready_pods() -> list[dict[str, Any]]:
+    def pods() -> list[dict[str, Any]]:
+        return json.loads(cluster.kubectl("-n", "crypto", "get", "pods", "--selector=app=stateless", "-o", "json"))[
+            "items"
+        ]
+
+    def only_one_ready() -> bool:
         """The pods themselves are asked: right after `up` the Deployment's status still speaks of its former one."""
-        found = json.loads(cluster.kubectl("-n", "crypto", "get", "pods", "--selector=app=stateless", "-o", "json"))
-        return [pod for pod in found["items"] if is_ready(pod)]
+        found = pods()
+        return len(found) == 1 and is_ready(found[0])
 
     cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    await_true(lambda: len(ready_pods()) == 1, 60, "the Deployment has no pod")
-    former = {pod["metadata"]["uid"] for pod in ready_pods()}
+    await_true(only_one_ready, 60, "the Deployment has no pod")
+    former = {pod["metadata"]["uid"] for pod in pods()}
     restarts = cluster.restarts()
     try:
         assert lifecycle.down(cluster.instance)
         lifecycle.up(cluster.spec)
-        await_true(lambda: len(ready_pods()) == 1, 60, "the Deployment has no pod again")
-        (pod,) = ready_pods()
+        await_true(only_one_ready, 60, "the Deployment has no pod again")
+        (pod,) = pods()
         assert pod["metadata"]["uid"] not in former
         assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
     finally:

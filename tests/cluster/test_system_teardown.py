@@ -9,7 +9,7 @@ import signal
 import yaml
 
 from tests.cluster.environment import ROOT, Environment, wait_until
-from tests.cluster.host_state import HostState, await_same
+from tests.cluster.host_state import HostState, look
 from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, running_pods
 
 
@@ -154,4 +154,4 @@ def test_an_unknown_stack_is_named_with_those_that_there_are(system: Environment
 def test_clean_leaves_the_machine_as_it_was(system: Environment, machine_before: HostState) -> None:
     assert system.local("clean").code == 0
     assert not system.instance.state_dir.exists()
-    assert await_same(machine_before, system.instance, seconds=15) == []
+    assert look(system.instance).differences(machine_before) == []

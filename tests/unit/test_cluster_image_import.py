@@ -11,7 +11,8 @@ import pytest
 
 from local.cluster.errors import ClusterError
 from local.cluster.image_import import import_archives, merge
-from local.cluster.images import BLOBS, ImageName, archive_images, write_archive
+from local.cluster.images import ImageName, archive_images, write_archive
+from local.oci import BLOBS
 
 SOCKET = Path("/run/containerd.sock")
 
