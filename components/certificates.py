@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes import apiextensions, meta
 
 from components.context import Context, child
-from components.labels import labels, section_annotations
+from components.labels import WAIT_FOR, labels, section_annotations
 from runbook.sections import Section
 from runbook.settings import CertificateSettings, Settings
 
@@ -17,7 +17,7 @@ API_VERSION: Final = "cert-manager.io/v1"
 TLS_SECRET: Final = "tls-secret"  # noqa: S105 (the name of a Secret)
 GRAFANA_SECRET: Final = "grafana-tls"  # noqa: S105 (the name of a Secret)
 _SECTION: Final = Section.TLS
-_WAIT_READY: Final = {"pulumi.com/waitFor": "condition=Ready"}
+_WAIT_READY: Final = {WAIT_FOR: "condition=Ready"}
 _CA_YEARS: Final = 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,8 @@ from pulumi_kubernetes import meta, networking
 from components import maintenance
 from components.certificates import GRAFANA_SECRET, TLS_SECRET, grafana_host
 from components.context import Context, child
-from components.labels import labels, section_annotations
+from components.labels import WAIT_FOR, labels, section_annotations
+from components.pods import checksum
 from runbook import maintenance as maintenance_names
 from runbook import services
 from runbook.sections import Section
@@ -20,6 +22,9 @@ from runbook.settings import Settings
 
 # The runbook's own name for it.
 NAME: Final = maintenance_names.INGRESS
+# A fingerprint of labels and annotations.
+_STAMP: Final = "crypto.analytics/metadata-checksum"
+_HAS_ADDRESS: Final = "jsonpath={.status.loadBalancer.ingress[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def ingress_args(context: Context) -> networking.v1.IngressInitArgs:
     settings = context.settings
     section = Section.MAINTENANCE_MODE if settings.maintenance else Section.TLS
     return networking.v1.IngressInitArgs(
-        metadata=context.metadata(NAME, "ingress", section, dict(settings.ingress.annotations)),
+        metadata=_metadata(NAME, context.namespace, section, settings),
         spec=spec(settings.domain, TLS_SECRET, backend(settings), settings.ingress.class_name),
     )
 
@@ -67,14 +72,28 @@ def grafana_ingress_args(settings: Settings, service: str) -> networking.v1.Ingr
     grafana = settings.monitoring.grafana
     name = f"{settings.namespace}-grafana"
     return networking.v1.IngressInitArgs(
-        metadata=meta.v1.ObjectMetaArgs(
-            name=name,
-            namespace=grafana.namespace,
-            labels=labels(name, settings.owner, "ingress"),
-            annotations=section_annotations(Section.DASHBOARD_CHECK, **settings.ingress.annotations),
-        ),
+        metadata=_metadata(name, grafana.namespace, Section.DASHBOARD_CHECK, settings),
         spec=spec(grafana_host(settings), GRAFANA_SECRET, Backend(service, grafana.port), settings.ingress.class_name),
     )
+
+
+def _metadata(name: str, namespace: pulumi.Input[str], section: Section, settings: Settings) -> meta.v1.ObjectMetaArgs:
+    known = labels(name, settings.owner, "ingress")
+    notes = section_annotations(section, **settings.ingress.annotations)
+    stamped = _awaited(checksum({**known, **notes}))
+    return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels=known, annotations={**stamped, **notes})
+
+
+def _awaited(stamp: str) -> dict[str, str]:
+    """Wait for the address at which the controller serves the Ingress as it is declared now.
+
+    The provider waits for an address by itself too, and then records the Ingress as the API server's lists showed it:
+    that can be the one from before this change. The next deployment compares with what is recorded, and one that ends
+    maintenance would find nothing to change and leave users on the page. With conditions the provider passes over what
+    has an older spec, but not over older metadata; hence the stamp.
+    """
+    is_this = f"jsonpath={{.metadata.annotations['{_STAMP}']}}={stamp}"
+    return {_STAMP: stamp, WAIT_FOR: json.dumps([_HAS_ADDRESS, is_this])}
 
 
 class Edge(pulumi.ComponentResource):

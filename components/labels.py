@@ -13,6 +13,8 @@ CHECKSUM_ANNOTATION: Final = "crypto.analytics/config-checksum"
 # The IAM role that the pods of a ServiceAccount become.
 ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
 SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
+# A condition, or a list of them, in place of the provider's own idea of what is ready.
+WAIT_FOR: Final = "pulumi.com/waitFor"
 # A field that stands under another manager's name is ours to set.
 PATCH_FORCE: Final = {"pulumi.com/patchForce": "true"}
 

@@ -75,7 +75,8 @@ def hide(cluster: Cluster, namespace: str, door: Door, *, declared: bool, dry_ru
     if door.before is None:
         if door.shows_page and not declared:
             raise CheckFailedError(
-                f"the Ingress {names.INGRESS} leads to the page, and nothing says where it led before: run `pulumi up`"
+                f"the Ingress {names.INGRESS} leads to the page, and nothing says where it led before: run"
+                " `pulumi up --refresh`, which compares with the cluster and not with what was recorded"
             )
         return False
     if declared or not door.shows_page:

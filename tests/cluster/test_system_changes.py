@@ -12,21 +12,20 @@ from typing import Any
 import yaml
 
 from runbook import services
+from tests.cluster.deploying import PREVIEW, UP, stack_file, with_settings
 from tests.cluster.environment import ROOT, Environment
 from tests.cluster.observing import NAMESPACE, no_drift
 
 _RELEASES = Path(__file__).parent / "states"
-_PREVIEW = ("pulumi", "preview", "--stack=local", "--non-interactive")
-_UP = ("pulumi", "up", "--stack=local", "--yes", "--skip-preview", "--non-interactive")
 
 
 def test_a_change_by_hand_is_seen_and_healed(system: Environment) -> None:
     patch = '{"spec":{"maxReplicas":99}}'
     system.ok("kubectl", "patch", "hpa", "user-service", NAMESPACE, "--type=merge", f"--patch={patch}")
-    seen = system.run(*_PREVIEW, "--refresh", "--expect-no-changes", "--diff")
+    seen = system.run(*PREVIEW, "--refresh", "--expect-no-changes", "--diff")
     assert seen.code != 0
     assert "maxReplicas" in seen.output
-    system.ok(*_UP, "--refresh")
+    system.ok(*UP, "--refresh")
     healed = system.get("hpa", "user-service", NAMESPACE)["spec"]["maxReplicas"]
     assert healed == services.USER_SERVICE.replicas.peak
     no_drift(system)
@@ -41,19 +40,17 @@ def test_a_deployment_in_the_morning_does_not_end_the_peak(system: Environment, 
     for name, number in peak.items():
         patch = f'{{"spec":{{"minReplicas":{number}}}}}'
         system.ok("kubectl", "patch", "hpa", name, NAMESPACE, "--type=merge", f"--patch={patch}")
-    document = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+    document = yaml.safe_load(stack_file())
     document["config"]["crypto:services"]["analytics"]["replicasPeak"] = services.ANALYTICS.replicas.peak + 1
-    config = tmp_path / "Pulumi.local.yaml"
-    config.write_text(yaml.safe_dump(document))
     try:
-        system.ok(*_UP, f"--config-file={config}")
+        system.ok(*UP, with_settings(tmp_path, yaml.safe_dump(document)))
         assert system.get("hpa", "analytics", NAMESPACE)["spec"]["maxReplicas"] == services.ANALYTICS.replicas.peak + 1
         assert least() == peak
     finally:
         for spec in services.SCALED_AT_PEAK:
             patch = f'{{"spec":{{"minReplicas":{spec.replicas.normal}}}}}'
             system.ok("kubectl", "patch", "hpa", spec.name, NAMESPACE, "--type=merge", f"--patch={patch}")
-        system.ok(*_UP)
+        system.ok(*UP)
 
 
 def _field_managers(state: Mapping[str, Any]) -> dict[str, str]:
@@ -98,7 +95,7 @@ def test_an_upgrade_from_every_release_replaces_nothing_and_deletes_nothing_that
             (folder / name).write_text((ROOT / name).read_text())
         beside.ok("pulumi", "stack", "init", "local", "--non-interactive", f"--cwd={folder}")
         beside.ok("pulumi", "stack", "import", "--stack=local", "--force", f"--file={state}", "--non-interactive")
-        shown = json.loads(_only_json(beside.ok(*_PREVIEW, "--json", "--suppress-progress")))
+        shown = json.loads(_only_json(beside.ok(*PREVIEW, "--json", "--suppress-progress")))
         operations = {step["urn"]: step["op"] for step in shown["steps"]}
         assert "create" in operations.values(), "a new release declares something new"
         deployed = [resource["urn"] for resource in before["deployment"]["resources"]]

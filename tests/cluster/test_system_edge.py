@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster.environment import ROOT, Environment, wait_until
+from tests.cluster.deploying import UP, stack_file, with_annotated_ingress, with_settings
+from tests.cluster.environment import Environment, wait_until
+from tests.cluster.lagging_api import lagging
 from tests.cluster.observing import NAMESPACE
 from tests.cluster.reaching import fetch, write_authority
 
@@ -15,6 +18,18 @@ from tests.cluster.reaching import fetch, write_authority
 def authority(system: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of the cluster's authority, as a user would install it."""
     return write_authority(system, tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def maintenance(tmp_path: Path) -> str:
+    """The option of a deployment that begins maintenance."""
+    return with_settings(tmp_path, stack_file() + "  crypto:maintenance: true\n")
+
+
+@pytest.fixture
+def annotated(tmp_path: Path) -> str:
+    """The option of a deployment that changes the Ingress' metadata and not its spec."""
+    return with_annotated_ingress(tmp_path)
 
 
 def test_users_reach_the_gateway_by_a_certificate_of_the_authority(system: Environment, authority: Path) -> None:
@@ -31,13 +46,10 @@ def test_every_certificate_is_ready(system: Environment) -> None:
 
 
 def test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began(
-    system: Environment, authority: Path
+    system: Environment, authority: Path, maintenance: str
 ) -> None:
-    config = system.instance.state_dir / "Pulumi.local.yaml"
-    config.write_text((ROOT / "Pulumi.local.yaml").read_text() + "  crypto:maintenance: true\n")
-    up = ("pulumi", "up", "--stack=local", "--yes", "--skip-preview", "--non-interactive")
     tls = system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"]
-    system.ok(*up, f"--config-file={config}")
+    system.ok(*UP, maintenance)
     try:
         wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, 60, "the page is shown")
         assert fetch(system, authority, "/prices").status == 503
@@ -45,8 +57,29 @@ def test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began(
         suspended = {item["spec"]["suspend"] for item in system.get("cronjobs", NAMESPACE)["items"]}
         assert suspended == {True}
     finally:
-        system.ok(*up)
+        system.ok(*UP)
     wait_until(lambda: fetch(system, authority, "/api/health").status == 200, 60, "the gateway answers again")
     jobs = system.get("cronjobs", NAMESPACE)["items"]
     assert jobs
     assert {item["spec"]["suspend"] for item in jobs} == {False}
+
+
+def _entry(system: Environment) -> tuple[Any, Any]:
+    found = system.get("ingress", "api-gateway", NAMESPACE)
+    return found["spec"], found["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("change", ["maintenance", "annotated"])
+def test_each_deployment_reaches_the_ingress_where_lists_of_the_api_server_lag_behind(
+    system: Environment, change: str, request: pytest.FixtureRequest
+) -> None:
+    ingresses = "/apis/networking.k8s.io/v1/namespaces/crypto/ingresses"
+    before = _entry(system)
+    try:
+        with lagging(system.instance.kubeconfig, ingresses, 5) as answered_late:
+            system.ok(*UP, request.getfixturevalue(change))
+        assert answered_late, "the provider asked for no list"
+        assert _entry(system) != before
+    finally:
+        system.ok(*UP)
+    assert _entry(system) == before

@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.environment import ROOT, Environment, wait_until
+from tests.cluster.deploying import PREVIEW, UP, stack_file, with_annotated_ingress, with_settings
+from tests.cluster.environment import Environment, wait_until
 from tests.cluster.observing import NAMESPACE, prometheus, result
 from tests.cluster.reaching import fetch, write_authority
-
-_UP = ("pulumi", "up", "--stack=local", "--yes", "--skip-preview", "--non-interactive")
-_PREVIEW = ("pulumi", "preview", "--stack=local", "--non-interactive")
 
 
 @pytest.fixture(scope="module")
@@ -39,24 +37,21 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
     system: Environment, authority: Path, tmp_path: Path
 ) -> None:
     before = _rules(system)
-    stack = (ROOT / "Pulumi.local.yaml").read_text()
-    zone, annotated = tmp_path / "zone.yaml", tmp_path / "annotated.yaml"
-    zone.write_text(f"{stack}  crypto:timeZone: Europe/Berlin\n")
-    annotated.write_text(stack.replace("{className: skipper,", "{className: skipper, annotations: {example.com/x: y},"))
-    assert annotated.read_text() != stack
+    zone = with_settings(tmp_path, f"{stack_file()}  crypto:timeZone: Europe/Berlin\n")
+    annotated = with_annotated_ingress(tmp_path)
     on = result(system.ok("ops", "maintenance", "on", "--reason", "test", "--silent", "--json"))
     try:
         assert (on["mode"], on["jobs"] > 10) == ("on", True)
         wait_until(lambda: fetch(system, authority, "/prices").status == 503, 60, "the page is shown")
         assert _rules(system)["tls"] == before["tls"]
         # A deployment that changes every job leaves them suspended.
-        system.ok(*_UP, f"--config-file={zone}")
+        system.ok(*UP, zone)
         zones = {item["spec"]["timeZone"] for item in system.get("cronjobs", NAMESPACE)["items"]}
         assert "Europe/Berlin" in zones
         assert _suspended(system) == {True}
         assert fetch(system, authority, "/prices").status == 503
         # One that would change the Ingress is refused, and says because of whom.
-        refused = system.run(*_PREVIEW, f"--config-file={annotated}")
+        refused = system.run(*PREVIEW, annotated)
         assert refused.code != 0
         assert "ops-maintenance" in refused.output
         assert result(system.ok("ops", "maintenance", "status", "--json"))["mode"] == "on"
@@ -77,9 +72,9 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
     assert started & set(off["missed"]) == set()
     assert not [name for name in started if name.rpartition("-")[0] in off["missed"]]
     # And now the Ingress can be changed, without a conflict.
-    system.ok(*_UP, f"--config-file={annotated}")
-    system.ok(*_UP)
-    system.ok(*_PREVIEW, "--expect-no-changes")
+    system.ok(*UP, annotated)
+    system.ok(*UP)
+    system.ok(*PREVIEW, "--expect-no-changes")
 
 
 @contextmanager

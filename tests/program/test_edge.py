@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from components import system
+from components import ingress, system
 from components.certificates import grafana_host
+from components.context import Context
 from runbook import practices, settings
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -56,6 +58,27 @@ def test_users_come_in_by_tls_to_the_gateway(stack: list[Registered]) -> None:
     rule = spec["rules"][0]
     assert spec["tls"] == [{"hosts": [rule["host"]], "secretName": "tls-secret"}]
     assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "api-gateway", "port": {"number": 8000}}
+
+
+def test_an_ingress_is_recorded_as_it_was_applied_and_not_as_a_list_showed_it(stack: list[Registered]) -> None:
+    for item in look.of(stack, "Ingress"):
+        notes = item.inputs["metadata"]["annotations"]
+        address, stamp = json.loads(notes["pulumi.com/waitFor"])
+        assert address == "jsonpath={.status.loadBalancer.ingress[0]}"
+        name, _, value = stamp.removeprefix("jsonpath={.metadata.annotations['").partition("']}=")
+        assert notes[name] == value
+
+
+def test_the_stamp_of_an_ingress_changes_with_its_metadata() -> None:
+    def stamp(**changed: Any) -> str:
+        chosen = settings.load({**stack_values("prod"), **changed})
+        metadata: Any = ingress.ingress_args(Context(chosen, "crypto")).metadata
+        return metadata.annotations["crypto.analytics/metadata-checksum"]
+
+    annotated = {"className": "nginx", "annotations": {"example.com/x": "y"}}
+    stamps = [stamp(), stamp(owner="edge"), stamp(maintenance=True), stamp(ingress=annotated)]
+    assert len(set(stamps)) == len(stamps)
+    assert stamp() == stamps[0]
 
 
 def test_maintenance_changes_the_backend_and_keeps_host_and_certificate(

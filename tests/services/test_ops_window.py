@@ -221,6 +221,15 @@ def test_a_page_that_the_stack_declares_is_not_taken_away(system: System) -> Non
     assert "set crypto:maintenance to false" in told.stdout
 
 
+def test_a_page_that_nobody_holds_is_left_to_a_deployment_that_looks_at_the_cluster(system: System) -> None:
+    system.ingress["spec"]["rules"] = _rules(_PAGE)
+    status, off = system.ops("status"), system.ops("off")
+
+    assert (status.code, off.code) == (1, 1)
+    assert "run `pulumi up --refresh`" in off.error
+    assert system.ingress["spec"]["rules"] == _rules(_PAGE)
+
+
 def test_after_off_the_next_deployment_meets_no_conflict(system: System) -> None:
     system.ops("on")
     during = kube_api.owned(system.ingress, maintenance.MANAGER)
