@@ -24,6 +24,7 @@ from local.images.errors import ImageError
 from local.images.kafka_jars import fetch_jars, jars_key
 from local.images.layout import Layout
 from local.images.process import Children
+from local.images.superseded import KEPT, superseded, use
 
 NO_TOOLS: Final[Tools] = {}
 
@@ -63,10 +64,12 @@ def build_all(
     layout = Layout.of(cache)
     say = progress or _silent
     images = planned(cache, names, tools)
-    missing = [recipe for recipe in _chosen(names) if not images[recipe.name].archive.exists()]
+    missing = [recipe for recipe in _chosen(names) if not use(images[recipe.name].archive)]
     if missing:
         with _exclusive(layout) as lock:
-            _build_missing(Buildah(layout, Children((lock,))), missing, images, tools, say)
+            buildah = Buildah(layout, Children((lock,)))
+            _build_missing(buildah, missing, images, tools, say)
+            _forget_superseded(buildah, [recipe.name for recipe in missing], say)
     return images
 
 
@@ -129,7 +132,7 @@ def _build_lane(
 ) -> None:
     for recipe in lane:
         # Another process may have built it while this one waited for the lock.
-        if not images[recipe.name].archive.exists():
+        if not use(images[recipe.name].archive):
             needed = jars.result() if jars and recipe.jars else None
             _build_one(buildah, recipe, images[recipe.name], needed, tools, say)
 
@@ -156,6 +159,19 @@ def _build_one(buildah: Buildah, recipe: Recipe, image: Image, jars: Path | None
     size = image.archive.stat().st_size / 1_000_000
     ended = time.monotonic()
     say(f"images: {recipe.name} ready after {ended - began:.0f} s ({size:.0f} MB, written in {ended - built:.0f} s)")
+
+
+def _forget_superseded(buildah: Buildah, names: list[str], say: Progress) -> None:
+    for name in names:
+        for archive in superseded(buildah.layout.archives, name):
+            try:
+                buildah.remove(f"localhost/crypto/{name}:{archive.stem.removeprefix(f'{name}-')}")
+            except ImageError as error:
+                # What was to be built is there; the next build tries again.
+                say(f"images: {archive.name} stays: {error}")
+                continue
+            archive.unlink()
+            say(f"images: removed {archive.name}: {KEPT} others of {name} were used since")
 
 
 def main(arguments: Sequence[str]) -> int:

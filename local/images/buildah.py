@@ -73,6 +73,11 @@ class Buildah:
             pack(pushed, tag, partial)
             partial.replace(archive)
 
+    def remove(self, tag: str) -> None:
+        """Remove an image and those of its layers that no other image is made of."""
+        if self.has(tag):
+            self._run("cleaning", "rmi", tag)
+
     def remove_leftovers(self) -> None:
         """Remove the working containers of a build that was killed."""
         if self._query("containers", "--json") not in ("", "null", "[]"):

@@ -44,9 +44,14 @@ class Layout:
         """The root file system of the base image as a tar file."""
         return self.root / "base" / f"{key}.tar"
 
+    @property
+    def archives(self) -> Path:
+        """The finished OCI archives."""
+        return self.root / "archives"
+
     def archive(self, name: str, digest: str) -> Path:
         """The finished OCI archive of an image."""
-        return self.root / "archives" / f"{name}-{digest}.tar"
+        return self.archives / f"{name}-{digest}.tar"
 
     def jars(self, key: str) -> Path:
         """Kafka's verified jars."""

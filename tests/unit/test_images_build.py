@@ -17,6 +17,7 @@ from local.images.catalog import recipes, tools_needed
 from local.images.errors import ImageError
 from local.images.kafka_jars import checksums_of, expected_jars, verify
 from local.images.process import Children
+from local.images.superseded import use
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 # Logs its arguments; `push` writes the folder that it was asked for, with one blob.
@@ -24,7 +25,8 @@ _BUILDAH = """#!/bin/sh
 echo "$*" >>"$STUB_LOG"
 case "$*" in
     *" containers --json") echo null ;;
-    *" images --json") echo '[]' ;;
+    *" images --json") echo "${STUB_IMAGES:-[]}" ;;
+    *" rmi "*) [ -z "$STUB_KEEPS" ] || { echo "image is in use by a container"; exit 2; } ;;
     *" push "*)
         for last; do :; done
         folder=${last#dir:}; mkdir "$folder"
@@ -50,8 +52,8 @@ def stub_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log.touch()
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("STUB_LOG", str(log))
-    monkeypatch.delenv("STUB_FAIL", raising=False)
-    monkeypatch.delenv("STUB_HANG", raising=False)
+    for name in ("STUB_FAIL", "STUB_HANG", "STUB_IMAGES", "STUB_KEEPS"):
+        monkeypatch.delenv(name, raising=False)
     return log
 
 
@@ -105,6 +107,49 @@ def test_an_image_is_built_again_when_one_of_its_programs_was(tmp_path: Path) ->
 def test_a_program_that_was_not_built_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"image postgres-exporter is made of the program postgres-exporter"):
         planned(tmp_path, ["postgres-exporter"])
+
+
+def _old_archives(cache: Path, name: str) -> list[Path]:
+    """Four of an image's archives, the longest unused first."""
+    folder = cache / "images" / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    archives = [folder / f"{name}-{index:012x}.tar" for index in (4, 3, 2, 1)]
+    for age, archive in zip((40, 30, 20, 10), archives, strict=True):
+        archive.touch()
+        os.utime(archive, (time.time() - age, time.time() - age))
+    return archives
+
+
+def test_of_each_image_that_is_built_the_three_last_used_are_kept(
+    tmp_path: Path, stub_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, said = tmp_path / "cache", list[str]()
+    redis, exporter = _old_archives(cache, "redis"), _old_archives(cache, "redis-exporter")
+    monkeypatch.setenv("STUB_IMAGES", '[{"names": ["localhost/crypto/redis:000000000003"]}, {"names": null}]')
+    assert use(redis[0])
+    built = build_all(cache, ["redis"], said.append)["redis"]
+
+    assert {path for path in (*redis, built.archive) if path.exists()} == {redis[0], redis[3], built.archive}
+    assert all(path.exists() for path in exporter), "another image's"
+    assert [line for line in said if "removed" in line] == [
+        f"images: removed {path.name}: 3 others of redis were used since" for path in (redis[1], redis[2])
+    ]
+    removed = [line for line in stub_log.read_text().splitlines() if " rmi " in line]
+    assert [line.partition(" rmi ")[2] for line in removed] == ["localhost/crypto/redis:000000000003"]
+
+
+def test_an_image_that_cannot_be_removed_stays_and_the_build_is_well(
+    tmp_path: Path, stub_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, said = tmp_path / "cache", list[str]()
+    old = _old_archives(cache, "redis")[0]
+    monkeypatch.setenv("STUB_IMAGES", f'[{{"names": ["localhost/crypto/redis:{old.stem[-12:]}"]}}]')
+    monkeypatch.setenv("STUB_KEEPS", "1")
+
+    assert build_all(cache, ["redis"], said.append)["redis"].archive.exists()
+    assert old.exists()
+    assert [line for line in said if "stays" in line and "in use by a container" in line]
+    assert "rmi" in stub_log.read_text()
 
 
 def test_a_failed_export_leaves_no_archive_and_says_why(
