@@ -10,7 +10,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import notify
 from scripts.exits import Exit
 from scripts.first_week import local_time
-from scripts.maintenance import mode
+from scripts.maintenance import mode, page
 from scripts.maintenance.mode import Done, Mode, Request, Situation
 from scripts.output import Outcome
 
@@ -88,7 +88,8 @@ def _lines(settings: OpsSettings, found: Situation) -> list[str]:
     if held.declared:
         lines.append("the stack asks for it: set crypto:maintenance to false and run `pulumi up` to end it")
     if found.mode is Mode.PARTLY:
-        lines.append("an earlier run was ended on its way: run `ops maintenance on` or `off` again")
+        again = "an earlier run was ended on its way: run `ops maintenance on` or `off` again"
+        lines.append(again if found.claimed else f"nobody asks for the page: {page.LOOK_AGAIN}")
     return lines
 
 

@@ -59,10 +59,14 @@ class Situation:
     running: list[str]
 
     @property
+    def claimed(self) -> bool:
+        """Whether ``ops`` has any part of it."""
+        return self.lock.holder is not None or self.door.before is not None or any(job.claimed for job in self.jobs)
+
+    @property
     def mode(self) -> Mode:
         held = self.lock.holder is not None
-        claimed = held or self.door.before is not None or any(job.claimed for job in self.jobs)
-        if not claimed and (self.lock.declared or not self.door.shows_page):
+        if not self.claimed and (self.lock.declared or not self.door.shows_page):
             return Mode.ON if self.lock.declared else Mode.OFF
         whole = held and self.door.shows_page and all(job.claimed and job.suspended for job in self.jobs)
         return Mode.ON if whole else Mode.PARTLY

@@ -18,6 +18,8 @@ from scripts.exits import CheckFailedError, UsageError
 
 # The name under which the stack's provider wrote before it had server-side apply; it takes over what that name owns.
 _HANDED_BACK: Final = "pulumi-kubernetes"
+# For a page that nobody asks for.
+LOOK_AGAIN: Final = "run `pulumi up --refresh`, which compares with the cluster and not with what was recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ def hide(cluster: Cluster, namespace: str, door: Door, *, declared: bool, dry_ru
     if door.before is None:
         if door.shows_page and not declared:
             raise CheckFailedError(
-                f"the Ingress {names.INGRESS} leads to the page, and nothing says where it led before: run"
-                " `pulumi up --refresh`, which compares with the cluster and not with what was recorded"
+                f"the Ingress {names.INGRESS} leads to the page, and nothing says where it led before: {LOOK_AGAIN}"
             )
         return False
     if declared or not door.shows_page:

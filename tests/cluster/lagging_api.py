@@ -37,6 +37,7 @@ class _Upstream:
         keys = ("client-certificate-data", "client-key-data")
         pair.write_bytes(b"\n".join(base64.b64decode(user[key]) for key in keys))
         context.load_cert_chain(pair)
+        pair.unlink()
         server: str = cluster["server"]
         return cls(urlsplit(server).netloc, context)
 

@@ -227,6 +227,7 @@ def test_a_page_that_nobody_holds_is_left_to_a_deployment_that_looks_at_the_clus
 
     assert (status.code, off.code) == (1, 1)
     assert "run `pulumi up --refresh`" in off.error
+    assert "nobody asks for the page: run `pulumi up --refresh`" in status.stdout
     assert system.ingress["spec"]["rules"] == _rules(_PAGE)
 
 
