@@ -54,7 +54,7 @@ test: ## Everything in tests/, with its own servers and its own cluster
 	@$(LOCAL) test
 
 test-fast: ## The tests that need no server
-	@$(RUN) pytest -q tests/unit tests/program tests/policies
+	@$(RUN) pytest -q tests/unit tests/program tests/policies tests/environment/parts
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) ruff check .

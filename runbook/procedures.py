@@ -23,6 +23,7 @@ class Procedure:
 
 _ALERTS: Final = "tests/alerts"
 _CLUSTER: Final = "tests/cluster"
+_ENVIRONMENT: Final = "tests/environment/cluster"
 _PROGRAM: Final = "tests/program"
 _SERVICES: Final = "tests/services"
 _UNIT: Final = "tests/unit"
@@ -339,7 +340,7 @@ ALL: Final[tuple[Procedure, ...]] = (
         (
             f"{_PROGRAM}/test_namespace.py::test_the_quota_fits_the_sum_at_peak",
             f"{_PROGRAM}/test_network.py::test_what_is_open_between_pods_is_the_table_and_nothing_else",
-            f"{_CLUSTER}/test_network_policies.py::"
+            f"{_ENVIRONMENT}/test_network_policies.py::"
             "test_default_deny_closes_both_directions_and_no_other_namespace_and_its_removal_opens_them",
         ),
     ),

@@ -1,4 +1,4 @@
-"""What tests of every folder share: the toolchain."""
+"""What tests of every folder share: the toolchain, and the running system."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from local import toolchain
+from tests.cluster.system import environment_variables, machine_before, system
+
+__all__ = ["environment_variables", "machine_before", "system"]
 
 
 @pytest.fixture(scope="session")

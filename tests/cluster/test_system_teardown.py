@@ -9,8 +9,8 @@ import signal
 import yaml
 
 from tests.cluster.environment import ROOT, Environment, wait_until
-from tests.cluster.host_state import HostState, look
 from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, running_pods
+from tests.environment.cluster.host_state import HostState, look
 
 
 def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment) -> None:

@@ -13,7 +13,7 @@ from local.errors import LocalError
 from local.manifests import kube_score, kubeconform
 from local.manifests.findings import Finding, Verdict
 from local.manifests.kube_score import Ignored, Remark
-from tests.unit.toolchain_fakes import write_script
+from tests.environment.parts.toolchain_fakes import write_script
 
 _MESSAGE = (
     "problem validating schema. Check JSON formatting: jsonschema validation failed with 'file:///cache/deployment.json#'"

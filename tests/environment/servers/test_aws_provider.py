@@ -16,9 +16,8 @@ from local.aws.provider.errors import ProviderError
 from local.aws.provider.provider import AwsProvider
 from local.aws.provider.registry import resource_types
 from local.aws.provider.values import UNKNOWN, Values, plain_values, property_values
-
-from .aws_lives import BUCKET, CHANGEABLE, LIVES, SEED, TRUST, Life, grant
-from .conftest import AwsEndpoint, free_port
+from tests.environment.servers.aws_lives import BUCKET, CHANGEABLE, LIVES, SEED, TRUST, Life, grant
+from tests.environment.servers.conftest import AwsEndpoint, free_port
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -24,9 +24,9 @@ from local.cluster.lock import exclusive
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.status import DaemonState, Phase
 from local.paths import Instance
-from tests.cluster import host_state
-from tests.cluster.host_state import HostState
-from tests.cluster.small_cluster import SmallCluster, await_true, write_image
+from tests.environment.cluster import host_state
+from tests.environment.cluster.host_state import HostState
+from tests.environment.cluster.small_cluster import SmallCluster, await_true, write_image
 
 SLOT = 7
 

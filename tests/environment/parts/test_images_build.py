@@ -19,7 +19,7 @@ from local.images.kafka_jars import checksums_of, expected_jars, verify
 from local.images.process import Children
 from local.images.superseded import use
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[3]
 # Logs its arguments; `push` writes the folder that it was asked for, with one blob.
 _BUILDAH = """#!/bin/sh
 echo "$*" >>"$STUB_LOG"

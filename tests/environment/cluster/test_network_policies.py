@@ -22,7 +22,7 @@ from local.cluster.lifecycle import ClusterSpec
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.status import DaemonState
 from local.paths import Instance
-from tests.cluster.small_cluster import IMAGE, SmallCluster, await_true, write_image
+from tests.environment.cluster.small_cluster import IMAGE, SmallCluster, await_true, write_image
 
 SLOT = 8
 ENFORCER = "network-policies"

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from .conftest import AwsEndpoint
+    from tests.environment.servers.conftest import AwsEndpoint
 
 pytestmark = pytest.mark.timeout(120)
 

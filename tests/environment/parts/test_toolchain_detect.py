@@ -10,7 +10,7 @@ from local.toolchain import detect
 from local.toolchain.plugins import install_plugins
 from local.toolchain.stages import bin_dir, ensure
 from local.toolchain.versions import load
-from tests.unit.toolchain_fakes import Recorder, World, make_world, write_script
+from tests.environment.parts.toolchain_fakes import Recorder, World, make_world, write_script
 
 
 @pytest.fixture

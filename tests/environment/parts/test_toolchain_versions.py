@@ -10,7 +10,7 @@ import pytest
 
 from local.toolchain.versions import MODULES_DIR, STAGES, UP_STAGES, load
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _REQUIRE = re.compile(
     r"^(?:require )?\s*(?P<module>[\w.~/-]+) (?P<version>v\S+)(?P<indirect> // indirect)?$", re.MULTILINE
 )

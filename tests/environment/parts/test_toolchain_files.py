@@ -9,7 +9,7 @@ import pytest
 from local.toolchain.errors import ToolchainError
 from local.toolchain.files import module_file
 from local.toolchain.versions import Toolchain, load
-from tests.unit.toolchain_fakes import World, make_world, write_script
+from tests.environment.parts.toolchain_fakes import World, make_world, write_script
 
 
 @pytest.fixture

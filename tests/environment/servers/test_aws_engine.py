@@ -16,7 +16,7 @@ import pytest
 from local.aws.plugin import install_plugin
 
 if TYPE_CHECKING:
-    from .conftest import AwsEndpoint
+    from tests.environment.servers.conftest import AwsEndpoint
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -19,7 +19,7 @@ from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[3]
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
 

@@ -10,7 +10,7 @@ import pytest
 
 from local.paths import Instance
 from tests.cluster.environment import Environment, variables
-from tests.cluster.host_state import HostState, look
+from tests.environment.cluster.host_state import HostState, look
 
 
 @pytest.fixture(scope="session")

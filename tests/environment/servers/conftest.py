@@ -1,4 +1,4 @@
-"""What tests against real server processes share."""
+"""The AWS endpoint of the embedded environment as a process of its own."""
 
 from __future__ import annotations
 

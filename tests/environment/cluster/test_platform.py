@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from local.platform.names import alertmanager_address, notifications_address, prometheus_address
-from tests.cluster import platform_objects
 from tests.cluster.environment import Environment, wait_until
-from tests.cluster.platform_objects import HOST, SPACE, ingress
+from tests.environment.cluster import platform_objects
+from tests.environment.cluster.platform_objects import HOST, SPACE, ingress
 
 
 @pytest.fixture(scope="module")

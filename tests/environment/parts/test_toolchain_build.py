@@ -13,7 +13,7 @@ import pytest
 from local.toolchain.build import GIB
 from local.toolchain.errors import ToolchainError
 from local.toolchain.stages import Handle, bin_dir, ensure, start
-from tests.unit.toolchain_fakes import Recorder, World, eventually, make_world, write_script
+from tests.environment.parts.toolchain_fakes import Recorder, World, eventually, make_world, write_script
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_failed_build_leaves_nothing_visible_and_the_next_one_succeeds(world: 
 def test_a_killed_run_leaves_nothing_visible_and_the_next_one_resumes(world: World) -> None:
     world.hold()
     program = (
-        "from tests.unit.toolchain_fakes import *\n"
+        "from tests.environment.parts.toolchain_fakes import *\n"
         "from local.toolchain.stages import ensure\n"
         "from local.toolchain import versions\n"
         "from pathlib import Path\n"
@@ -107,7 +107,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_resumes(world: Wor
         "ensure(['alpha'], Recorder(), cache=Path(sys.argv[1]), toolchain=chain, space=lambda _: 1 << 60)\n"
     )
     arguments = [str(world.cache), str(world.folder / "modules"), world.toolchain.model_dump_json()]
-    run = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=Path(__file__).parents[2])
+    run = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=Path(__file__).parents[3])
     eventually(lambda: len(world.builds) == 1)
     run.send_signal(signal.SIGKILL)
     run.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.services.sample_stack import SampleStack, wait_until
+from tests.environment.servers.sample_stack import SampleStack, wait_until
 
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
 

@@ -9,7 +9,7 @@ import pytest
 from local.toolchain.crds import crds
 from local.toolchain.errors import ToolchainError
 from local.toolchain.versions import Toolchain
-from tests.unit.toolchain_fakes import World, make_world
+from tests.environment.parts.toolchain_fakes import World, make_world
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from local.images.catalog import Recipe, allowed_by, recipes
 from local.images.context import content_hash, files_of, stage
 from local.images.errors import ImageError
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[3]
 _ALL = sorted(recipes())
 
 
