@@ -16,7 +16,8 @@ if [ ! -x "$home/bin/uv" ]; then
     if ! python3 -m venv --help >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
             echo "installing Debian's python3-venv" >&2
-            apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+            apt-get update -qq >/dev/null &&
+                apt-get install -y -qq --no-install-recommends --no-remove python3-venv >/dev/null
         else
             echo "make: python3 has no venv; run: sudo apt-get install python3-venv" >&2
             exit 1

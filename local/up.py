@@ -82,7 +82,7 @@ def _check(existing: ExistingCluster | None, report: Report) -> None:
         raise LocalError(
             "the embedded cluster needs root; run `sudo make up`, or name an existing cluster by CRYPTO_KUBECONFIG"
         )
-    debian.ensure([*(package.name for package in CLUSTER_PACKAGES), *HOST_PACKAGES], _line(report, "packages"))
+    debian.ensure([*CLUSTER_PACKAGES, *HOST_PACKAGES], _line(report, "packages"))
     reason = why_containers_cannot_run()
     if reason:
         raise LocalError(f"this machine cannot run containers: {reason}")

@@ -100,7 +100,7 @@ def compile_static(source: Path, binary: Path) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        raise ClusterError("gcc is not installed: apt-get install gcc libc6-dev") from None
+        raise ClusterError("gcc is not installed: apt-get install --no-remove gcc libc6-dev") from None
     except subprocess.CalledProcessError as error:
         detail = cast("str", error.stderr).strip().splitlines()[-1:]
         raise ClusterError(f"gcc could not compile {source.name}: {' '.join(detail)}") from None

@@ -49,7 +49,7 @@ def check_machine(bin_dir: Path) -> None:
         raise ClusterError(f"the cluster cannot run here: {reason}")
     packages = missing_packages()
     if packages:
-        raise ClusterError(f"Debian packages are missing: apt-get install -y {' '.join(packages)}")
+        raise ClusterError(f"Debian packages are missing: apt-get install --no-remove -y {' '.join(packages)}")
     check_tools(bin_dir)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,18 +14,24 @@ CNI_BIN_DIR = Path("/usr/lib/cni")
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, with the programs (names on PATH) and files (absolute paths) that prove its presence."""
+    """A Debian package, with the programs (names on PATH) and files (absolute paths) that stand for it.
+
+    Any package may bring them: Docker's own containerd.io has runc, and Debian's package runc would remove it.
+    Daemons are started with SYSTEM_PATH; a program that commands of the user start may also lie on the `users` PATH.
+    """
 
     name: str
     programs: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    users: bool = False
 
     def missing(self) -> str | None:
         """The first program or file that is not there, or None."""
         return next(self._missing(), None)
 
     def _missing(self) -> Iterator[str]:
-        yield from (name for name in self.programs if shutil.which(name, path=SYSTEM_PATH) is None)
+        search = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}" if self.users else SYSTEM_PATH
+        yield from (name for name in self.programs if shutil.which(name, path=search) is None)
         yield from (str(path) for path in self.files if not path.exists())
 
 

@@ -1,14 +1,15 @@
 """Debian packages of the host that building the images needs."""
 
+from pathlib import Path
 from typing import Final
 
-HOST_PACKAGES: Final[tuple[str, ...]] = (
-    "buildah",  # builds the Dockerfiles
-    "ca-certificates",
-    "debian-archive-keyring",  # lets mmdebstrap check Debian's signatures
-    "maven",  # fetches Kafka's jars
-    "mmdebstrap",  # builds the base image
-)
+from local.cluster.packages import Package
 
-HOST_COMMANDS: Final[dict[str, str]] = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "mvn": "maven"}
-"""Command -> the package that brings it."""
+HOST_PACKAGES: Final[tuple[Package, ...]] = (
+    Package("buildah", programs=("buildah",), users=True),  # builds the Dockerfiles
+    Package("ca-certificates", files=(Path("/etc/ssl/certs/ca-certificates.crt"),)),
+    # Lets mmdebstrap check Debian's signatures.
+    Package("debian-archive-keyring", files=(Path("/usr/share/keyrings/debian-archive-keyring.gpg"),)),
+    Package("maven", programs=("mvn",), users=True),  # fetches Kafka's jars
+    Package("mmdebstrap", programs=("mmdebstrap",), users=True),  # builds the base image
+)
