@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook import alerts, practices, severities
+from runbook import practices
 from runbook.alerting import routing
 from runbook.alerting.routing import Channel, Route
 from runbook.severities import P1, P2, P3, P4, Severity
@@ -15,14 +15,6 @@ _ESCALATIONS = [route for route in routing.ROUTES if route.receiver.role is not 
 
 def _position(route: Route) -> int:
     return routing.ROUTES.index(route)
-
-
-@pytest.mark.parametrize("severity", severities.ALL, ids=lambda severity: severity.name)
-def test_every_severity_has_a_receiver_and_only_urgent_ones_page(severity: Severity) -> None:
-    route = _FIRST[severity]
-    assert route.matchers == (("severity", severity.name),)
-    assert Channel.CHAT in route.receiver.channels
-    assert (Channel.PAGER in route.receiver.channels) is severity.pages
 
 
 @pytest.mark.parametrize("severity", [P1, P2, P3], ids=lambda severity: severity.name)
@@ -58,28 +50,6 @@ def test_an_escalation_keeps_the_alert_from_nobody(route: Route) -> None:
     assert _position(route) < _position(_FIRST[severity])
     assert route.receiver.channels == (Channel.CHAT,), "PagerDuty escalates by its own policy"
     assert not route.receiver.hears_of_the_end
-
-
-def test_an_escalation_waits_for_a_group_that_is_one_alert() -> None:
-    assert routing.GROUP_BY == ("alertname", "namespace")
-
-
-def test_only_escalations_let_an_alert_pass() -> None:
-    assert [route for route in routing.ROUTES if route.proceed] == _ESCALATIONS
-
-
-def test_the_sign_of_life_reaches_its_receiver_alone() -> None:
-    assert routing.ROUTES[0] == routing.SIGN_OF_LIFE
-    assert routing.SIGN_OF_LIFE.matchers == (("alertname", "Watchdog"),)
-    assert not routing.SIGN_OF_LIFE.muted
-    assert not routing.SIGN_OF_LIFE.proceed
-    assert "Watchdog" in alerts.BY_NAME
-
-
-def test_maintenance_mutes_everything_but_a_p1() -> None:
-    muted = {route.receiver.severity for route in routing.ROUTES if route.muted}
-    assert muted == {P2, P3, P4}
-    assert not [route for route in routing.ROUTES if route.muted and route.receiver.severity is P1]
 
 
 def test_maintenance_windows_are_those_of_the_runbook() -> None:

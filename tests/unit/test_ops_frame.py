@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from runbook.ops_settings import Login
 from scripts import config, guard, options, output, redact
-from scripts.exits import MEANINGS, CheckFailedError, Exit, OpsError, Stop, TemporaryError, UsageError
+from scripts.exits import MEANINGS, Exit, Stop, UsageError
 
 _HEAVY = (
     "boto3",
@@ -136,12 +137,6 @@ def test_wrong_usage_is_json_where_json_was_asked_for() -> None:
     assert json.loads(answer.stdout)["exit"] == answer.returncode == 2
 
 
-def test_each_error_has_the_code_of_the_table() -> None:
-    assert (CheckFailedError.code, UsageError.code, TemporaryError.code, Stop.code) == (1, 2, 75, 75)
-    assert not issubclass(Stop, Exception)
-    assert issubclass(TemporaryError, OpsError)
-
-
 @given(
     st.dictionaries(st.text(max_size=20), st.text(max_size=9000) | st.lists(st.integers(), max_size=2000), max_size=6)
 )
@@ -242,7 +237,9 @@ def test_the_deadline_stops_a_wait_and_a_second_signal_does_not_disturb_the_clea
     def work() -> None:
         nonlocal cleaned
         try:
-            time.sleep(20)
+            # As a library does that catches everything and tries again.
+            with contextlib.suppress(Exception):
+                time.sleep(20)
         finally:
             signal.raise_signal(signal.SIGTERM)
             cleaned = True
