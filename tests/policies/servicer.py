@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,11 +19,11 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 from policies.adapter import Adapter
 from policies.catalogue import ALL
-from policies.model import Rule
+from policies.model import Rule, StackRule
 from policies.plain import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN
 from policies.protocol.pack import Pack
 from policies.protocol.servicer import Servicer
-from tests.policies.stack import Declared, Stack
+from tests.policies.stack import Declared, Stack, good_stack
 
 
 def secret(value: object) -> dict[str, object]:
@@ -64,7 +65,7 @@ class Engine:
     def remediate(self, declared: Declared) -> list[Any]:
         """The remediations of one resource's inputs."""
         request = proto.AnalyzeRequest(
-            type=declared.type, urn=declared.urn, name=declared.name, properties=_struct(declared.properties)
+            type=declared.type, urn=declared.urn, name=declared.name, properties=_sent(declared)
         )
         return list(self.servicer.Remediate(request, None).remediations)
 
@@ -74,7 +75,7 @@ class Engine:
             type=declared.type,
             urn=declared.urn,
             name=declared.name,
-            properties=_struct(declared.properties),
+            properties=_sent(declared),
             options=proto.AnalyzerResourceOptions(protect=declared.protect),
         )
         assert list(self.servicer.Remediate(request, None).remediations) == []
@@ -87,7 +88,7 @@ class Engine:
                 type=declared.type,
                 urn=declared.urn,
                 name=declared.name,
-                properties=_struct((outputs or {}).get(declared.name, declared.properties)),
+                properties=_struct(outputs[declared.name]) if outputs and declared.name in outputs else _sent(declared),
                 options=proto.AnalyzerResourceOptions(protect=declared.protect),
                 propertyDependencies={
                     key: proto.AnalyzerPropertyDependencies(urns=[stack[name].urn for name in names])
@@ -98,9 +99,10 @@ class Engine:
         ]
         return list(self.servicer.AnalyzeStack(proto.AnalyzeStackRequest(resources=resources), None).diagnostics)
 
-    def judge(self, stack: Stack, resource: str) -> list[Any]:
-        """Diagnostics of one resource and of the stack that it is in."""
-        return [*self.analyze(stack[resource]), *self.analyze_stack(stack)]
+    def judge(self, stack: Stack, *resources: str) -> list[Any]:
+        """Diagnostics of some resources and of the stack that they are in."""
+        found = [diagnostic for name in resources for diagnostic in self.analyze(stack[name])]
+        return [*found, *self.analyze_stack(stack)]
 
     def preview(self, stack: Stack, outputs: Mapping[str, dict[str, Any]] | None = None) -> list[Any]:
         """Diagnostics of a whole preview."""
@@ -108,9 +110,24 @@ class Engine:
         return [*found, *self.analyze_stack(stack, outputs)]
 
 
+def ask(rule: Rule, stack: Stack, servicer: str) -> list[Any]:
+    """What the engine hears of one rule where a stack differs from the good one."""
+    engine, good = Engine((rule,), servicer), good_stack()
+    changed = [name for name, declared in stack.items() if good.get(name) is not declared]
+    if isinstance(rule, StackRule):
+        return engine.judge(stack, *changed)
+    return [diagnostic for name in changed for diagnostic in engine.analyze(stack[name])]
+
+
 def names(diagnostics: Iterable[Any], level: int = proto.MANDATORY) -> set[str]:
     """Names of the policies that spoke at a level."""
     return {diagnostic.policyName for diagnostic in diagnostics if diagnostic.enforcementLevel == level}
+
+
+@lru_cache(maxsize=512)
+def _sent(declared: Declared) -> struct_pb2.Struct:
+    """A resource's properties on the wire, the same message each time."""
+    return _struct(declared.properties)
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:

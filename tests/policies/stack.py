@@ -8,19 +8,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 from policies.model import Resource
-from policies.plain import to_plain
+from policies.plain import Plain, to_plain
 
 PROJECT = "urn:pulumi:test::crypto::"
 NAMESPACE = "crypto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Declared:
-    """A resource as the engine shows it: ``links`` name other resources by their names."""
+    """A resource as the engine shows it: ``links`` name other resources by their names.
+
+    Stacks share their resources: a change makes a new one.
+    """
 
     type: str
     name: str
@@ -35,9 +38,13 @@ class Declared:
     def plain(self, stack: Stack) -> Resource:
         """As the rules see it."""
         links = {key: tuple(stack[name].urn for name in names) for key, names in self.links.items()}
+        return Resource(self.type, self.name, self.urn, self._plain, self.protect, links)
+
+    @cached_property
+    def _plain(self) -> dict[str, Plain]:
         properties = to_plain(self.properties)
         assert isinstance(properties, dict)
-        return Resource(self.type, self.name, self.urn, properties, self.protect, links)
+        return properties
 
 
 # Keys and list positions: joined by dots, or one by one where a key has a dot itself.
@@ -65,12 +72,9 @@ class Stack(dict[str, Declared]):
         return [declared.plain(self) for declared in self.values()]
 
     def with_value(self, name: str, path: Path, value: object) -> Stack:
-        """A copy with ``value`` at ``path`` of one resource; maps on the way are made, and ``value`` may be a copy."""
-        properties = copy.deepcopy(self[name].properties)
-        place: Any = properties
+        """A copy with ``value`` at ``path`` of one resource; maps on the way are made."""
         *way, last = steps(path)
-        for key in way:
-            place = place[key] if isinstance(key, int) else place.setdefault(key, {})
+        properties, place = _opened(self[name].properties, way, make=True)
         place[last] = value
         return Stack({**self, name: replace(self[name], properties=properties)})
 
@@ -78,11 +82,8 @@ class Stack(dict[str, Declared]):
         """A copy without one resource, or without the value at ``path`` of it."""
         if not path:
             return Stack({key: declared for key, declared in self.items() if key != name})
-        properties = copy.deepcopy(self[name].properties)
-        place: Any = properties
         *way, last = steps(path)
-        for key in way:
-            place = place[key]
+        properties, place = _opened(self[name].properties, way, make=False)
         if isinstance(last, int) or last in place:
             del place[last]
         return Stack({**self, name: replace(self[name], properties=properties)})
@@ -111,13 +112,19 @@ class Stack(dict[str, Declared]):
         return Stack({**self, name: replace(self[name], protect=False)})
 
 
-def good_stack() -> Stack:
-    """The good stack, anew."""
-    return Stack({resource.name: resource for resource in copy.deepcopy(_good())})
+def _opened(properties: dict[str, Any], way: list[str | int], *, make: bool) -> tuple[dict[str, Any], Any]:
+    """Properties whose maps and lists on a way are copies, the rest shared; and the innermost of these."""
+    opened: Any = {**properties}
+    place = opened
+    for key in way:
+        place[key] = copy.copy(place.get(key, {}) if make and isinstance(key, str) else place[key])
+        place = place[key]
+    return opened, place
 
 
 @cache
-def _good() -> tuple[Declared, ...]:
+def good_stack() -> Stack:
+    """The good stack."""
     from tests.policies import stack_parts
 
-    return tuple(stack_parts.everything())
+    return Stack({resource.name: resource for resource in stack_parts.everything()})

@@ -17,7 +17,7 @@ from runbook.sections import Section
 from tests.policies.all_cases import FIRST_FAILURES, FIRST_WAITS
 from tests.policies.cases import Case, Waiting, label, stack_of
 from tests.policies.cases_first import LIMIT, MEMORY, SENTIMENT
-from tests.policies.servicer import SERVICERS, Engine, names, secret
+from tests.policies.servicer import SERVICERS, Engine, ask, names, secret
 from tests.policies.stack import Declared, Stack, good_stack
 
 SECRET_VALUE = "hunter2-and-more"
@@ -36,7 +36,7 @@ def test_the_good_stack_is_clean(servicer: str) -> None:
 @pytest.mark.parametrize("case", list(FIRST_FAILURES.values()), ids=label)
 def test_every_violation_reaches_the_engine_as_mandatory(case: Case, servicer: str) -> None:
     rule = case[0]
-    found = Engine((BY_NAME[rule],), servicer).preview(stack_of(case))
+    found = ask(BY_NAME[rule], stack_of(case), servicer)
     assert names(found) == {rule}
     assert all(rule in diagnostic.message for diagnostic in found)
     assert all("docs/runbook.md#section-" in diagnostic.message for diagnostic in found)
@@ -59,7 +59,7 @@ def test_the_message_names_rule_value_range_and_section(servicer: str) -> None:
 @pytest.mark.parametrize("case", list(FIRST_WAITS.values()), ids=lambda case: case[0])
 def test_an_unknown_value_is_told_as_advice(case: Waiting, servicer: str) -> None:
     rule, resource, path = case
-    found = Engine((BY_NAME[rule],), servicer).preview(good_stack().with_value(resource, path, UNKNOWN))
+    found = ask(BY_NAME[rule], good_stack().with_value(resource, path, UNKNOWN), servicer)
     assert names(found) == set()
     assert names(found, proto.ADVISORY) == {rule}
     assert all("not yet known" in diagnostic.message for diagnostic in found)
@@ -84,7 +84,7 @@ def test_what_was_unknown_in_the_preview_is_judged_in_the_update(servicer: str) 
 @pytest.mark.parametrize("case", list(FIRST_WAITS.values()), ids=lambda case: case[0])
 def test_no_message_holds_a_secret(case: Waiting, servicer: str) -> None:
     rule, resource, path = case
-    found = Engine((BY_NAME[rule],), servicer).preview(good_stack().with_value(resource, path, secret(SECRET_VALUE)))
+    found = ask(BY_NAME[rule], good_stack().with_value(resource, path, secret(SECRET_VALUE)), servicer)
     assert SECRET_VALUE not in str(found)
 
 

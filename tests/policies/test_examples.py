@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import pytest
@@ -135,9 +136,12 @@ LEFT_OUT: Final = {
 _NO_SECRET: Final = "no-secret-declared"
 
 
+_guide: Final = cache(page.guide)
+
+
 def _stacks(name: str) -> tuple[Stack, Stack]:
     """The good stack with the good example of a rule in it, and with the bad one."""
-    good, bad = page.guide()[name]["good"], page.guide()[name]["bad"]
+    good, bad = _guide()[name]["good"], _guide()[name]["bad"]
     if name == _NO_SECRET:
         return good_stack(), put(good_stack(), ("kubernetes:core/v1:Secret", "", "added"), bad)
     if name == "bucket-tls-only":

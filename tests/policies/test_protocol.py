@@ -23,7 +23,7 @@ from runbook.sections import Section
 from tests.policies.all_cases import FIRST_FAILURES
 from tests.policies.cases import Case, label, stack_of
 from tests.policies.cases_first import GATEWAY, POD
-from tests.policies.servicer import OWN, SDK, Engine, names, secret
+from tests.policies.servicer import OWN, SDK, Engine, ask, names, secret
 from tests.policies.stack import Stack, good_stack
 from tests.policies.test_plain import JSON
 from tests.policies.waivers import entry, write
@@ -55,10 +55,10 @@ def test_secrets_unknowns_and_assets_are_marks() -> None:
 
 @pytest.mark.parametrize("case", list(FIRST_FAILURES.values()), ids=label)
 def test_both_servicers_say_the_same(case: Case) -> None:
-    stack, rules = stack_of(case), (BY_NAME[case[0]],)
+    stack, rule = stack_of(case), BY_NAME[case[0]]
     said = [
         [(told.policyName, told.message, told.enforcementLevel, told.severity) for told in found]
-        for found in (Engine(rules, servicer=each).preview(stack) for each in (SDK, OWN))
+        for found in (ask(rule, stack, each) for each in (SDK, OWN))
     ]
     assert said[0]
     assert sorted(said[0]) == sorted(said[1])

@@ -10,7 +10,6 @@ import pytest
 
 from components import system
 from policies.catalogue import ALL
-from policies.index import StackIndex
 from policies.model import Resource
 from policies.plain import to_plain
 from tests.policies.running import judge
@@ -50,8 +49,7 @@ def _config(stack: str) -> dict[str, Any]:
 def test_the_stack_passes_every_rule_and_every_rule_looked_at_something(stack: str) -> None:
     resources, config = _resources(stack), _config(stack)
     assert len(resources) > 150
-    index = StackIndex(resources)
-    verdicts = {rule.meta.name: judge(rule, resources, index, config) for rule in ALL}
+    verdicts = {rule.meta.name: judge(rule, resources, config) for rule in ALL}
     assert [finding.message for verdict in verdicts.values() for finding in verdict.findings] == []
     idle = {name for name, verdict in verdicts.items() if verdict.matched == 0}
     # Protection is asked for in production alone.
@@ -63,4 +61,4 @@ def test_a_stack_that_breaks_a_promise_is_noticed() -> None:
     broken = [resource for resource in resources if resource.name != "network-default-deny"]
     assert len(broken) == len(resources) - 1
     rule = next(rule for rule in ALL if rule.meta.name == "network-default-deny")
-    assert judge(rule, broken, StackIndex(broken), {}).findings
+    assert judge(rule, broken, {}).findings
