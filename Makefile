@@ -50,11 +50,11 @@ render: ## A stack's Kubernetes objects as YAML in build/manifests, without a cl
 rules: ## What Prometheus and Alertmanager get, as files in build/alerts: make rules STACK=prod
 	@$(LOCAL) rules --stack $(STACK)
 
-test: ## Everything in tests/, with its own servers and its own cluster
-	@$(LOCAL) test
+test: ## Everything in tests/, with its own servers and its own cluster; a part of it: make test SUITE=services
+	@$(LOCAL) test $(SUITE)
 
 test-fast: ## The tests that need no server
-	@$(RUN) pytest -q tests/unit tests/program tests/policies tests/environment/parts
+	@$(LOCAL) test --fast
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) ruff check .

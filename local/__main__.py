@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("docs", help="write the generated pages of docs/ anew")
     commands.add_parser("metric-names", help="record the metrics of the running environment for the tests")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
-    test = commands.add_parser("test", help="everything in tests/")
-    test.add_argument("arguments", nargs="*", help="passed on to pytest")
+    test = commands.add_parser("test", help="everything in tests/, or some suites of it")
+    test.add_argument("suites", nargs="*", metavar="SUITE", help="a folder of tests/, such as unit")
+    test.add_argument("--fast", action="store_true", help="the suites that need neither server nor tool")
+    test.add_argument("--pytest", default="", metavar="OPTIONS", help="options for pytest, in one argument")
     return parser
 
 
@@ -49,16 +52,24 @@ def _up(instance: Instance, _: argparse.Namespace) -> int:
 
 def _down(instance: Instance, _: argparse.Namespace) -> int:
     from local.cluster.lifecycle import down
+    from local.turn import turn
 
-    ran = down(instance, lambda line: print(line, file=sys.stderr))
+    ran = False
+    # Where there is no folder nothing was ever started, and none is made for the lock.
+    if instance.state_dir.exists():
+        with turn(instance, "down"):
+            ran = down(instance, lambda line: print(line, file=sys.stderr))
     print("stopped; its data stays" if ran else f"the environment {instance.name} did not run")
     return 0
 
 
 def _clean(instance: Instance, _: argparse.Namespace) -> int:
     from local.clean import clean
+    from local.turn import turn
 
-    clean(instance)
+    if instance.state_dir.exists():
+        with turn(instance, "clean"):
+            clean(instance)
     print(f"nothing is left of the environment {instance.name}")
     return 0
 
@@ -159,9 +170,9 @@ def _config_schema(_: Instance, __: argparse.Namespace) -> int:
 
 
 def _test(_: Instance, arguments: argparse.Namespace) -> int:
-    from local.run_tests import run_tests
+    from local.run_tests import FAST, run_tests
 
-    return run_tests(arguments.arguments)
+    return run_tests(FAST if arguments.fast else arguments.suites, shlex.split(arguments.pytest))
 
 
 _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
@@ -185,22 +196,20 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
 }
 
 
-def _known_errors() -> tuple[type[Exception], ...]:
-    from local.cluster.errors import ClusterError
-    from local.images.errors import ImageError
-    from local.toolchain.errors import ToolchainError
-
-    return (LocalError, InstanceError, ClusterError, ImageError, ToolchainError)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; what a user can mend is one line and exit code 1."""
     arguments = _parser().parse_args(argv)
     try:
         return _COMMANDS[arguments.command](Instance.from_environment(), arguments)
-    except _known_errors() as error:
+    except LocalError as error:
+        print(f"{arguments.command}: {error.shown()}", file=sys.stderr)
+        return 1
+    except InstanceError as error:
         print(f"{arguments.command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         # A full disk and a folder without permission are the user's to mend; the rest of an OSError names the file.
         print(f"{arguments.command}: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
@@ -208,9 +217,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{arguments.command}: interrupted; run it again to go on", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 if __name__ == "__main__":

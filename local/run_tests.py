@@ -1,4 +1,4 @@
-"""`make test`: prepares what the tests start (tools, Debian packages), then runs all that this machine can run."""
+"""`make test`: the tests on every core, while the tools that some of them start are still being made."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from local import debian, shell, toolchain
 from local.cluster.machine import why_containers_cannot_run
-from local.cluster.packages import CLUSTER_PACKAGES
+from local.cluster.packages import CLUSTER_PACKAGES, Package
 from local.errors import LocalError
 from local.images.packages import HOST_PACKAGES
 from local.pulumi_cli import PROJECT_ROOT
 from local.report import Report, ToolchainLines
 
-# Servers that tests/services starts as plain processes, each on free ports and in its own folder; busybox is what runs
-# in the pods of the cluster's own tests; promtool and amtool, by which tests/alerts judges rules and routes, come with
-# their servers.
+# What tests start as plain processes, each on ports and in folders of its own; busybox is what runs in the pods of the
+# cluster's own tests; promtool and amtool, by which tests/alerts judges rules and routes, come with their servers.
 TEST_PACKAGES = (
     "busybox-static",
     "postgresql-15",
@@ -27,33 +27,55 @@ TEST_PACKAGES = (
     "redis-server",
     "util-linux",
 )
-CLUSTER_TESTS = "tests/cluster"
+FAST = ("unit", "program", "policies", "environment/parts")
+"""The suites that need neither server nor tool."""
+_CLUSTER_TESTS = ("tests/cluster", "tests/environment/cluster")
+_FOLDER = PROJECT_ROOT / "tests"
 
 
-def run_tests(arguments: Sequence[str]) -> int:
-    """Runs pytest and returns its exit code; with CI=true, leaving anything out is a failure.
+def suites() -> list[str]:
+    """What `make test SUITE=...` takes: the folders below tests/ that have tests."""
+    folders = {path.parent.relative_to(_FOLDER) for path in _FOLDER.rglob("test_*.py")}
+    return sorted({str(name) for folder in folders for name in (folder, *folder.parents) if name.parts})
+
+
+def workers() -> int:
+    """How many processes run tests: one more than cores, because the long tests wait for clusters and servers."""
+    return max(2, len(os.sched_getaffinity(0))) + 1
+
+
+def run_tests(chosen: Sequence[str], arguments: Sequence[str]) -> int:
+    """Runs pytest over these suites (default: all) and returns its exit code.
+
+    With CI=true, leaving anything out is a failure.
 
     Raises:
-        ToolchainError: a tool cannot be built.
+        LocalError: an unknown suite.
     """
-    report = Report()
-    left_out = _left_out(report)
-    skip = [f"--ignore={CLUSTER_TESTS}"] if left_out else []
-    with toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report)) as building:
-        building.wait()
-    command = [sys.executable, "-m", "pytest", *skip, *(arguments or ["tests"])]
+    known = suites()
+    for name in chosen:
+        if name not in known:
+            raise LocalError(f"there is no suite {name!r}: choose from {', '.join(known)}")
+    report, plain = Report(), bool(chosen) and set(chosen) <= set(FAST)
+    left_out = None if plain else _left_out(report)
+    skip = [f"--ignore={folder}" for folder in _CLUSTER_TESTS] if left_out else []
+    spread = [f"--numprocesses={workers()}", "--dist=loadgroup", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *spread, *skip, *arguments, *(f"tests/{name}" for name in chosen)]
     folders = [*map(str, shell.search_path(toolchain.bin_dir())), os.environ.get("PATH", "")]
     environment = {**os.environ, "PATH": os.pathsep.join(folders)}
-    code = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
+    # Tests that need a tool wait for it; the others go on meanwhile.
+    building = nullcontext() if plain else toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report))
+    with building:
+        code = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
     if left_out:
-        print(f"\nleft out: {CLUSTER_TESTS}, because {left_out}")
+        print(f"\nleft out: {', '.join(_CLUSTER_TESTS)}, because {left_out}")
         return code or (1 if os.environ.get("CI") == "true" else 0)
     return code
 
 
 def _left_out(report: Report) -> str | None:
     """Why the tests on the cluster cannot run here, or None where they can."""
-    packages = [*(package.name for package in CLUSTER_PACKAGES), *HOST_PACKAGES, *TEST_PACKAGES]
+    packages: list[Package | str] = [*CLUSTER_PACKAGES, *HOST_PACKAGES, *TEST_PACKAGES]
     try:
         debian.ensure(packages, lambda line: report.say("packages", line))
     except LocalError as error:

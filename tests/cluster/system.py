@@ -11,6 +11,7 @@ import pytest
 from local.paths import Instance
 from tests.cluster.environment import Environment, variables
 from tests.environment.cluster.host_state import HostState, look
+from tests.running.slots import cluster_slot
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def machine_before(environment_variables: dict[str, str]) -> HostState:
 @pytest.fixture(scope="session")
 def environment_variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     # The path goes into unix sockets, whose names have at most 108 characters.
-    return variables(tmp_path_factory.mktemp("s"), f"test-{os.getpid()}", 11)
+    return variables(tmp_path_factory.mktemp("s"), f"test-{os.getpid()}", cluster_slot(0))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from tests.services.servers import free_port
+from tests.running.slots import free_port
 
 FAULTS: Final = ("gone", "silent", "hanging-up", "refusing")
 

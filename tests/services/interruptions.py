@@ -8,15 +8,17 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from tests.services.ops_process import OpsProcess
 
-def interrupted(process: subprocess.Popen[str], number: signal.Signals, seconds: float) -> tuple[int, bool]:
+
+def interrupted(process: OpsProcess, number: signal.Signals, seconds: float) -> tuple[int, bool]:
     """Send the signal after so long, unless it has ended before; its exit code, and whether it reported success."""
     try:
         told, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(number)
         told, _ = process.communicate(timeout=60)
-    return process.returncode, '"exit": 0' in told
+    return process.wait(), '"exit": 0' in told
 
 
 def moments(count: int) -> list[float]:

@@ -20,6 +20,7 @@ from psycopg import sql
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from tests.services import servers
 from tests.services.faulty_s3 import FaultyS3, faulty_s3
+from tests.services.ops_process import OpsProcess
 from tests.services.servers import SUPERUSER, Gate, Server
 
 BUCKET: Final = "backups"
@@ -56,7 +57,9 @@ class Environment:
     database: Server
     store: Server
     settings: dict[str, Any]
-    running: list[subprocess.Popen[str]] = field(default_factory=list[subprocess.Popen[str]])
+    running: list[OpsProcess | subprocess.Popen[str]] = field(
+        default_factory=list["OpsProcess | subprocess.Popen[str]"]
+    )
 
     @property
     def config(self) -> Path:
@@ -79,15 +82,21 @@ class Environment:
             "COLUMNS": "200",
         }
 
-    def start(self, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, extra: Mapping[str, str] | None = None) -> OpsProcess:
         """Start ``ops`` and do not wait."""
+        process = OpsProcess(arguments, self.environment() | dict(extra or {}))
+        self.running.append(process)
+        return process
+
+    def start_anew(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start ``ops`` as a shell does, every import included."""
         process = subprocess.Popen(
             [sys.executable, "-m", "scripts.cli", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
-            env=self.environment() | dict(extra or {}),
+            env=self.environment(),
         )
         self.running.append(process)
         return process
@@ -164,6 +173,13 @@ class Environment:
             finally:
                 self.configure(backup=direct)
 
+    def end(self) -> None:
+        """End every run of ``ops`` that goes on."""
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
     def reset(self) -> None:
         """Empty the bucket and drop every database but the one of the services."""
         for upload in self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
@@ -199,9 +215,8 @@ class Environment:
         return json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
 
-def await_log(process: subprocess.Popen[str], message: str) -> dict[str, Any]:
+def await_log(process: OpsProcess, message: str) -> dict[str, Any]:
     """Read the log until a line with ``message``."""
-    assert process.stderr is not None
     seen: list[str] = []
     for line in process.stderr:
         seen.append(line)
@@ -210,10 +225,10 @@ def await_log(process: subprocess.Popen[str], message: str) -> dict[str, Any]:
     raise AssertionError(f"no {message!r} in the log: {''.join(seen)}")
 
 
-def finish(process: subprocess.Popen[str]) -> Answer:
+def finish(process: OpsProcess) -> Answer:
     """Wait for a run of ``ops``."""
     stdout, stderr = process.communicate(timeout=120)
-    return Answer(process.returncode, stdout, stderr)
+    return Answer(process.wait(), stdout, stderr)
 
 
 def without_servers(folder: Path, **sections: Any) -> Environment:
@@ -225,33 +240,59 @@ def without_servers(folder: Path, **sections: Any) -> Environment:
     return environment
 
 
+def postgres() -> AbstractContextManager[Server]:
+    """PostgreSQL as ``prepared`` needs it."""
+    settings = {"max_prepared_transactions": "2", "shared_preload_libraries": "pg_stat_statements"}
+    return servers.postgres(PASSWORDS["superuser"], settings)
+
+
+def empty_postgres(server: Server) -> None:
+    """Drop every database and every role but those that PostgreSQL begins with."""
+    with psycopg.connect(
+        host=server.host,
+        port=server.port,
+        user=SUPERUSER,
+        password=PASSWORDS["superuser"],
+        dbname="postgres",
+        autocommit=True,
+    ) as connection:
+        databases = connection.execute("SELECT datname FROM pg_database WHERE datname <> 'postgres' AND datallowconn")
+        for (name,) in databases.fetchall():
+            if name != "template1":
+                connection.execute(sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        roles = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname <> %s AND rolname NOT LIKE 'pg\\_%%'", [SUPERUSER]
+        )
+        for (name,) in roles.fetchall():
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+        connection.execute("ALTER SYSTEM RESET ALL")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 @contextmanager
 def running(folder: Path, bucket: Callable[[], AbstractContextManager[Server]] = servers.s3) -> Generator[Environment]:
-    """PostgreSQL with the roles of the stack, an empty bucket of the server ``bucket``, and the settings file."""
-    with (
-        servers.postgres(
-            PASSWORDS["superuser"],
-            {"max_prepared_transactions": "2", "shared_preload_libraries": "pg_stat_statements"},
-        ) as database,
-        bucket() as store,
-    ):
-        environment = Environment(folder, database, store, _settings(folder, database, store))
-        environment.configure()
-        (folder / "termination-log").touch()
-        (folder / "credentials").write_text(
-            f"[default]\naws_access_key_id = test\naws_secret_access_key = {AWS_SECRET}\n"
-        )
-        for name, password in PASSWORDS.items():
-            (folder / name).write_text(f"{password}\n")
-        _roles(environment)
-        environment.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        try:
-            yield environment
-        finally:
-            for process in environment.running:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+    """``prepared`` with servers that end with the block."""
+    with postgres() as database, bucket() as store, prepared(folder, database, store) as environment:
+        yield environment
+
+
+@contextmanager
+def prepared(folder: Path, database: Server, store: Server) -> Generator[Environment]:
+    """The roles of the stack in an empty PostgreSQL, an empty bucket of ``store``, and the settings file."""
+    environment = Environment(folder, database, store, _settings(folder, database, store))
+    environment.configure()
+    (folder / "termination-log").touch()
+    (folder / "credentials").write_text(f"[default]\naws_access_key_id = test\naws_secret_access_key = {AWS_SECRET}\n")
+    for name, password in PASSWORDS.items():
+        (folder / name).write_text(f"{password}\n")
+    _roles(environment)
+    environment.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    try:
+        yield environment
+    finally:
+        environment.end()
 
 
 def _settings(folder: Path, database: Server, store: Server) -> dict[str, Any]:

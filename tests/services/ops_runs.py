@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from scripts import cli
 from scripts.workloads import rollout, serving
 from tests.services.kube_api import NAMESPACE, KubeApi
 from tests.services.ops_environment import Answer
+from tests.services.ops_process import OpsProcess
 from tests.services.quiet_http import QuietServer
 
 
@@ -47,16 +46,9 @@ class Runs:
         assert "Traceback" not in result.stderr
         return Answer(result.exit_code, result.stdout, result.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> OpsProcess:
         """Start a command in a process of its own, which can be killed."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "scripts.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(os.environ),
-        )
+        return OpsProcess(arguments, os.environ)
 
     def hurry(self) -> None:
         """Ask often and give up soon."""

@@ -10,7 +10,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.servers import accepts, free_port, wait_until
+from tests.running.slots import free_port
+from tests.services.servers import accepts, wait_until
 
 PROGRAM = shutil.which("prometheus")
 

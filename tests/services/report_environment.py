@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.services import fake_http, servers
+from tests.services import fake_http
 from tests.services.fake_http import Asked, Fake, Page
 from tests.services.ops_environment import AWS_SECRET, BUCKET, PREFIX, Environment
 from tests.services.servers import Server
@@ -46,9 +46,9 @@ class Desk:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Desk]:
-    """An empty bucket, a chat webhook, and settings in which datastores are addresses that nobody listens on."""
-    with servers.s3() as store, fake_http.serve() as chat:
+def running(folder: Path, store: Server) -> Generator[Desk]:
+    """An empty bucket of ``store``, a chat webhook, and settings whose datastores are addresses without a server."""
+    with fake_http.serve() as chat:
         (folder / "webhook").write_text(chat.url + HOOK)
         (folder / "termination-log").touch()
         (folder / "credentials").write_text(
@@ -80,10 +80,7 @@ def running(folder: Path) -> Generator[Desk]:
         try:
             yield desk
         finally:
-            for process in environment.running:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+            environment.end()
 
 
 @contextmanager

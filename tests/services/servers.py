@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from local import toolchain
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
+from tests.running.slots import free_port
 
 SUPERUSER = "superuser"
 
@@ -44,13 +46,6 @@ class Server:
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
-
-
-def free_port() -> int:
-    """A port on which nobody listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
@@ -265,6 +260,13 @@ def s3() -> Generator[Server]:
         port = free_port()
         with _process([str(program), "-H", "127.0.0.1", "-p", str(port)], port, folder, signal.SIGTERM) as server:
             yield server
+
+
+def empty_s3(server: Server) -> None:
+    """Forget every bucket of an S3 endpoint in memory."""
+    request = urllib.request.Request(f"http://{server.address}/moto-api/reset", method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        assert answer.status == 200
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,18 @@ def offline(linters: dict[str, Path], schema_folder: Path, monkeypatch: pytest.M
     monkeypatch.delenv("NO_PROXY", raising=False)
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with production's manifests."""
+    folder = tmp_path_factory.mktemp("rendered")
+    render.write("prod", folder)
+    return folder / "prod"
+
+
 @pytest.fixture
-def production(tmp_path: Path) -> Path:
+def production(rendered: Path, tmp_path: Path) -> Path:
     """Production's manifests, for a test to spoil."""
-    render.write("prod", tmp_path)
-    return tmp_path / "prod"
+    return Path(shutil.copytree(rendered, tmp_path / "prod"))
 
 
 def _spoil(folder: Path, name: str, change: _Change) -> None:

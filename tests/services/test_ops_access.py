@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.services import kube_api, ops_runs, servers, sinks
+from tests.services import kube_api, ops_runs, sinks
 from tests.services.kube_api import KubeApi
 from tests.services.ops_runs import Runs
 from tests.services.servers import Server
@@ -22,20 +22,14 @@ _BELOW = f"{_RBAC}/namespaces/crypto"
 _OWN = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Server]:
-    with servers.s3() as server:
-        yield server
-
-
 @pytest.fixture
-def s3(store: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(s3: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     credentials = tmp_path / "credentials"
     credentials.write_text("[default]\naws_access_key_id = test\naws_secret_access_key = aws-Geheim-1\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
     client: Any = boto3.client(  # pyright: ignore[reportUnknownMemberType]
         "s3",
-        endpoint_url=f"http://{store.address}",
+        endpoint_url=f"http://{s3.address}",
         region_name="eu-central-1",
         config=Config(proxies={}),
         aws_access_key_id="test",
@@ -50,11 +44,11 @@ def s3(store: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def runs(store: Server, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    assert s3
+def runs(s3: Server, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    assert client
     with kube_api.serving() as api:
         prepared = ops_runs.prepared(api, tmp_path, monkeypatch)
-        prepared.configure(backup={**prepared.settings["backup"], "endpoint": f"http://{store.address}"})
+        prepared.configure(backup={**prepared.settings["backup"], "endpoint": f"http://{s3.address}"})
         for name in ("default", "health-check"):
             api.add(f"/api/v1/namespaces/crypto/serviceaccounts/{name}", {})
         role(api, "health-check", ["get", "list"], ["pods"])
@@ -83,11 +77,11 @@ def binding(
     api.add(path, {"metadata": {"labels": labels or {}}, "roleRef": {"kind": kind, "name": target}, "subjects": listed})
 
 
-def _reviews(s3: Any) -> list[str]:
-    return [item["Key"] for item in s3.list_objects_v2(Bucket="backups").get("Contents", [])]
+def _reviews(client: Any) -> list[str]:
+    return [item["Key"] for item in client.list_objects_v2(Bucket="backups").get("Contents", [])]
 
 
-def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, s3: Any) -> None:
+def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, client: Any) -> None:
     first = runs.ops("access", "review", "--json")
     role(runs.api, "snoop", ["get"], ["secrets"])
     binding(runs.api, "snoop", "Role snoop", "User mallory")
@@ -110,7 +104,7 @@ def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, 
     assert "2 accounts without any right: default, health-check" in second.stdout
     # Known now: it stays in the report and is no news.
     assert (third.code, third.json["new"], third.json["findings"]) == (0, [], 1)
-    kept = _reviews(s3)
+    kept = _reviews(client)
     assert len(kept) == 3
     assert all(key.startswith("crypto-analytics/access/20") for key in kept)
     assert first.json["kept"] in kept
@@ -215,12 +209,12 @@ def test_what_kubernetes_grants_itself_is_left_out_until_somebody_else_is_let_in
     assert {line.partition(":")[0] for line in loud.json["new"]} == {"User mallory", "Group system"}
 
 
-def test_a_dry_run_keeps_nothing_and_tells_nobody(runs: Runs, s3: Any) -> None:
+def test_a_dry_run_keeps_nothing_and_tells_nobody(runs: Runs, client: Any) -> None:
     with sinks.mail_server() as server:
         mail = {"host": "127.0.0.1", "port": server.port, "sender": "o@example.com", "recipients": ["a@example.com"]}
         runs.configure(mail={**mail, "tls": False})
         dry = runs.ops("access", "review", "--dry-run")
-        kept = _reviews(s3)
+        kept = _reviews(client)
         told = runs.ops("access", "review", "--json")
 
     assert (dry.code, kept) == (0, [])
@@ -229,14 +223,14 @@ def test_a_dry_run_keeps_nothing_and_tells_nobody(runs: Runs, s3: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 2}', json.dumps({"version": 1}).encode()])
-def test_a_damaged_review_is_named_and_never_taken_for_none(runs: Runs, s3: Any, content: bytes) -> None:
+def test_a_damaged_review_is_named_and_never_taken_for_none(runs: Runs, client: Any, content: bytes) -> None:
     key = "crypto-analytics/access/20260301T090000Z-00000001.json"
-    s3.put_object(Bucket="backups", Key=key, Body=content)
+    client.put_object(Bucket="backups", Key=key, Body=content)
     answer = runs.ops("access", "review")
 
     assert answer.code == 1
     assert key in answer.error
-    assert _reviews(s3) == [key]
+    assert _reviews(client) == [key]
 
 
 def test_without_a_right_it_says_which(runs: Runs) -> None:

@@ -26,7 +26,8 @@ from tests.services.ops_environment import (
     finish,
     populate,
 )
-from tests.services.servers import Gate, wait_until
+from tests.services.ops_process import OpsProcess
+from tests.services.servers import Gate, Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -40,8 +41,8 @@ _HELD_AFTER = 3 * 2**20
 
 
 @pytest.fixture(scope="module")
-def servers_and_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers_and_data(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=2000, prices=_PRICES)
         yield environment
 
@@ -52,7 +53,7 @@ def environment(servers_and_data: Environment) -> Environment:
     return servers_and_data
 
 
-def _begin_held(environment: Environment, gate: Gate) -> tuple[subprocess.Popen[str], int]:
+def _begin_held(environment: Environment, gate: Gate) -> tuple[OpsProcess, int]:
     """A backup that stands still in the middle of its upload, and the pid of its pg_dump."""
     gate.hold_after(_HELD_AFTER)
     process = environment.start("backup", "postgres", "--json")
@@ -353,7 +354,7 @@ def _peak_memory(environment: Environment, only: str | None) -> tuple[float, int
     good = environment.settings["postgres"]
     environment.configure(postgres={**good, "database": DATABASE if only is None else "small"})
     try:
-        process = environment.start("backup", "postgres", "--json")
+        process = environment.start_anew("backup", "postgres", "--json")
         peak = _watch_memory(process)
         output = process.communicate()[0]
     finally:

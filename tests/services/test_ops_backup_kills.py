@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any
 import pytest
 import redis
 
-from tests.services import kubernetes_api, ops_environment, servers
+from tests.services import kubernetes_api, ops_environment
 from tests.services.interruptions import interrupted, moments, timed
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment
+from tests.services.ops_process import OpsProcess
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -33,7 +34,7 @@ class System:
 
     environment: Environment
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> OpsProcess:
         return self.environment.start(*arguments, "--json", extra=self._kubeconfig())
 
     def ops(self, *arguments: str) -> Answer:
@@ -53,14 +54,15 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server, redis_server: Server
+) -> Iterator[System]:
     with (
-        ops_environment.running(tmp_path_factory.mktemp("ops")) as environment,
-        servers.redis("--repl-diskless-sync-delay", "0") as server,
+        ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment,
         kubernetes_api.running(environment.folder) as (api, _),
     ):
-        environment.configure(redis={"host": server.host, "port": server.port})
-        client: Any = redis.Redis(server.host, server.port)
+        environment.configure(redis={"host": redis_server.host, "port": redis_server.port})
+        client: Any = redis.Redis(redis_server.host, redis_server.port)
         client.mset({f"large:{number}": os.urandom(2**15) for number in range(200)})
         for number in range(1500):
             api.add("configmaps", f"config-{number}", data={"key": "value" * 50})

@@ -14,6 +14,7 @@ import pytest
 
 from tests.services import ops_environment
 from tests.services.ops_environment import Environment, await_log, finish, populate
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -22,8 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=10, prices=10)
         yield environment
 

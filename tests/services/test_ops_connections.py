@@ -14,7 +14,7 @@ import pytest
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from tests.services import ops_environment
 from tests.services.ops_environment import PASSWORDS, Environment
-from tests.services.servers import SUPERUSER, wait_until
+from tests.services.servers import SUPERUSER, Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -34,8 +34,8 @@ Session = Callable[..., psycopg.Connection]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as started:
+def environment(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as started:
         with started.connect() as connection:
             connection.execute("CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'replicator'")
             connection.execute("CREATE ROLE colleague LOGIN PASSWORD 'colleague'")

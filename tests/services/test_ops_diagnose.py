@@ -16,7 +16,7 @@ from tests.services import fake_http, report_environment
 from tests.services.fake_http import Fake, Page, as_json
 from tests.services.ops_environment import PREFIX, Answer, finish
 from tests.services.report_environment import Desk, by_query, prometheus_answer
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -24,8 +24,8 @@ _NAMESPACE = "/api/v1/namespaces/crypto"
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with report_environment.running(tmp_path_factory.mktemp("diagnose")) as desk:
+def started(tmp_path_factory: pytest.TempPathFactory, s3: Server) -> Iterator[Desk]:
+    with report_environment.running(tmp_path_factory.mktemp("diagnose"), s3) as desk:
         yield desk
 
 

@@ -14,6 +14,7 @@ import zstandard
 
 from tests.services import ops_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, populate
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -40,9 +41,11 @@ def _keys(path: Path) -> Keys:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, Keys, Keys]]:
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server
+) -> Iterator[tuple[Environment, Keys, Keys]]:
     folder = tmp_path_factory.mktemp("ops")
-    with ops_environment.running(folder) as environment:
+    with ops_environment.prepared(folder, postgres, s3) as environment:
         populate(environment, users=50, prices=_PRICES)
         yield environment, _keys(folder / "identity"), _keys(folder / "other")
 

@@ -21,7 +21,7 @@ from tests.services import ops_environment
 from tests.services.faulty_s3 import Altered, Call, Choice, Cut, Fault, Refused, Reset, Slow, at
 from tests.services.interruptions import interrupted, moments, timed
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, await_log, finish, populate
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -36,8 +36,8 @@ _EVER = range(1, 10_000)
 
 
 @pytest.fixture(scope="module")
-def servers_and_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers_and_data(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=_USERS, prices=_PRICES)
         yield environment
 

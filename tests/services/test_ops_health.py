@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.running import slots
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
 from tests.services.quiet_http import QuietServer
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -24,8 +26,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def started(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=10, prices=10)
         yield environment
 
@@ -70,7 +72,7 @@ def _check(answer: Answer, name: str) -> dict[str, Any]:
 
 def test_each_service_is_judged_by_its_own_page(environment: Environment) -> None:
     with _service(200) as good, _service(503) as bad:
-        gone = f"http://127.0.0.1:{servers.free_port()}/health"
+        gone = f"http://127.0.0.1:{slots.free_port()}/health"
         targets = [{"name": name, "healthUrl": url} for name, url in (("good", good), ("bad", bad), ("gone", gone))]
         environment.configure(services=targets)
         try:
@@ -140,7 +142,7 @@ def test_redis_is_judged_by_its_memory_and_a_missing_limit_is_a_warning(environm
 
 def test_datastores_that_are_gone_fail_by_name(environment: Environment) -> None:
     good = environment.settings["postgres"]
-    environment.configure(postgres={**good, "port": servers.free_port()})
+    environment.configure(postgres={**good, "port": slots.free_port()})
     try:
         answer = environment.ops("health", "--json", "--timeout", "5")
     finally:

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.services import fake_http, prometheus_server, report_environment, servers
+from tests.running import slots
+from tests.services import fake_http, prometheus_server, report_environment
 from tests.services.fake_http import Fake, as_json
 from tests.services.ops_environment import Answer
 from tests.services.report_environment import Desk
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -30,8 +31,8 @@ _LATEST = "health/latest.json"
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with report_environment.running(tmp_path_factory.mktemp("health")) as desk:
+def started(tmp_path_factory: pytest.TempPathFactory, s3: Server) -> Iterator[Desk]:
+    with report_environment.running(tmp_path_factory.mktemp("health"), s3) as desk:
         yield desk
 
 
@@ -99,7 +100,7 @@ def test_what_may_not_be_read_or_is_not_installed_is_unknown(desk: Desk, api: Fa
 def test_targets_that_a_real_prometheus_cannot_reach_are_named(desk: Desk) -> None:
     with fake_http.serve() as exporter:
         exporter.pages["/metrics"] = fake_http.Page("x 1\n", kind="text/plain")
-        gone = f"127.0.0.1:{servers.free_port()}"
+        gone = f"127.0.0.1:{slots.free_port()}"
         targets = {
             "api-gateway": (exporter.url.removeprefix("http://"), {"namespace": "crypto"}),
             "redis": (gone, {"namespace": "crypto"}),
@@ -158,7 +159,7 @@ def test_what_nobody_heard_is_news_the_next_time_and_a_sink_that_fails_is_named(
 def test_one_sink_that_fails_silences_no_other(desk: Desk) -> None:
     mail = {
         "host": "127.0.0.1",
-        "port": servers.free_port(),
+        "port": slots.free_port(),
         "sender": "ops@example.com",
         "recipients": ["a@example.com"],
     }
@@ -176,7 +177,7 @@ def test_one_sink_that_fails_silences_no_other(desk: Desk) -> None:
 @pytest.mark.usefixtures("api")
 def test_a_bucket_that_is_gone_costs_the_comparison_and_not_the_report(desk: Desk) -> None:
     backup = desk.environment.settings["backup"]
-    desk.environment.configure(backup={**backup, "endpoint": f"http://127.0.0.1:{servers.free_port()}"})
+    desk.environment.configure(backup={**backup, "endpoint": f"http://127.0.0.1:{slots.free_port()}"})
     try:
         answer = _health(desk)
     finally:

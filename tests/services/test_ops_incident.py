@@ -14,14 +14,14 @@ import yaml
 from tests.services import report_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, finish
 from tests.services.report_environment import Desk
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with report_environment.running(tmp_path_factory.mktemp("incident")) as desk:
+def started(tmp_path_factory: pytest.TempPathFactory, s3: Server) -> Iterator[Desk]:
+    with report_environment.running(tmp_path_factory.mktemp("incident"), s3) as desk:
         yield desk
 
 

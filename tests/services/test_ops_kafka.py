@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.running import slots
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import Environment
 from tests.services.servers import Kafka
@@ -151,7 +152,7 @@ def test_partitions_of_an_unknown_topic_are_refused_and_it_is_not_created(
 
 
 def test_brokers_that_are_gone_are_temporary_and_told_in_one_line(tmp_path: Path) -> None:
-    gone = ops_environment.without_servers(tmp_path, kafka=_target(f"127.0.0.1:{servers.free_port()}"))
+    gone = ops_environment.without_servers(tmp_path, kafka=_target(f"127.0.0.1:{slots.free_port()}"))
 
     for arguments in (("lag",), ("topics",), ("partitions", "price_updates", "24")):
         answer = gone.ops("kafka", *arguments, "--json")

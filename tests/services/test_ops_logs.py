@@ -15,7 +15,7 @@ from tests.services import report_environment
 from tests.services.fake_http import Asked, Fake, Page, as_json
 from tests.services.ops_environment import BUCKET, PREFIX, finish
 from tests.services.report_environment import Desk
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,8 +25,8 @@ _BEFORE = '{"at": "2026-11-01T00:00:00Z"}'
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with report_environment.running(tmp_path_factory.mktemp("logs")) as desk:
+def started(tmp_path_factory: pytest.TempPathFactory, s3: Server) -> Iterator[Desk]:
+    with report_environment.running(tmp_path_factory.mktemp("logs"), s3) as desk:
         yield desk
 
 

@@ -14,7 +14,7 @@ from psycopg import errors
 
 from tests.services import ops_environment
 from tests.services.ops_environment import Answer, Environment, finish
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -30,8 +30,8 @@ WHERE indexrelid = to_regclass('idx_prices_coin_timestamp')
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def started(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         yield environment
 
 

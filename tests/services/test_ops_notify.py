@@ -13,7 +13,8 @@ from runbook.ops_settings import ChatTarget, MailTarget, OpsSettings
 from scripts import notify, redact
 from scripts.notify import chat
 from scripts.notify.delivery import Message
-from tests.services import servers, sinks
+from tests.running import slots
+from tests.services import sinks
 from tests.services.sinks import MailServer, Webhook
 
 pytestmark = pytest.mark.timeout(120)
@@ -126,7 +127,7 @@ def test_a_mail_server_that_hangs_does_not_silence_the_chat_and_costs_its_own_de
 
 
 def test_a_chat_that_is_gone_does_not_silence_the_mail(tmp_path: Path) -> None:
-    file = _webhook_file(tmp_path, f"http://127.0.0.1:{servers.free_port()}/services/T0/B0/s3cretWebhookPart")
+    file = _webhook_file(tmp_path, f"http://127.0.0.1:{slots.free_port()}/services/T0/B0/s3cretWebhookPart")
     with sinks.mail_server() as server:
         results = notify.send(_settings(_mail(server), file), _MESSAGE)
 

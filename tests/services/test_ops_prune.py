@@ -23,6 +23,7 @@ from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
 from tests.services import ops_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Environment
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -35,8 +36,8 @@ _MANIFEST: dict[str, Any] = json.loads((_FORMAT_1 / "manifest.json").read_bytes(
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         yield environment
 
 

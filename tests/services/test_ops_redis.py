@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.running import slots
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import Environment, finish
 from tests.services.servers import Server
@@ -22,15 +23,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with servers.redis() as started:
-        yield started
-
-
 @pytest.fixture
-def client(server: Server) -> Iterator[Any]:
-    connection: Any = redis.Redis(server.host, server.port)
+def client(redis_server: Server) -> Iterator[Any]:
+    connection: Any = redis.Redis(redis_server.host, redis_server.port)
     connection.flushall()
     connection.config_resetstat()
     yield connection
@@ -38,8 +33,8 @@ def client(server: Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def environment(server: Server, tmp_path: Path) -> Environment:
-    return ops_environment.without_servers(tmp_path, redis={"host": server.host, "port": server.port})
+def environment(redis_server: Server, tmp_path: Path) -> Environment:
+    return ops_environment.without_servers(tmp_path, redis={"host": redis_server.host, "port": redis_server.port})
 
 
 def _fill(client: Any, count: int) -> None:
@@ -100,14 +95,14 @@ def test_everything_is_removed_where_that_is_said(environment: Environment, clie
     assert client.dbsize() == 0
 
 
-def test_purging_100000_keys_holds_up_nobody(environment: Environment, client: Any, server: Server) -> None:
+def test_purging_100000_keys_holds_up_nobody(environment: Environment, client: Any, redis_server: Server) -> None:
     _fill(client, 100_000)
     client.config_resetstat()
     client.config_set("slowlog-log-slower-than", 20_000)
     client.slowlog_reset()
     waits: list[float] = []
     running = environment.start("redis", "purge", "price:*:old", "--json")
-    other: Any = redis.Redis(server.host, server.port)
+    other: Any = redis.Redis(redis_server.host, redis_server.port)
 
     def ping() -> None:
         while running.poll() is None:
@@ -166,7 +161,7 @@ def test_looking_for_large_keys_changes_nothing(environment: Environment, client
 
 
 def test_a_server_that_is_gone_or_full_of_distrust_is_told_in_one_line(tmp_path: Path) -> None:
-    gone = ops_environment.without_servers(tmp_path, redis={"host": "127.0.0.1", "port": servers.free_port()})
+    gone = ops_environment.without_servers(tmp_path, redis={"host": "127.0.0.1", "port": slots.free_port()})
     refused = gone.ops("redis", "purge", "a*", "--json")
     with servers.redis("--requirepass", "a secret") as closed:
         gone.configure(redis={"host": closed.host, "port": closed.port})
@@ -178,9 +173,9 @@ def test_a_server_that_is_gone_or_full_of_distrust_is_told_in_one_line(tmp_path:
 
 
 def test_a_replica_is_refused_as_a_mistake_in_the_settings(
-    environment: Environment, server: Server, client: Any
+    environment: Environment, redis_server: Server, client: Any
 ) -> None:
-    with servers.redis("--replicaof", server.host, str(server.port)) as replica:
+    with servers.redis("--replicaof", redis_server.host, str(redis_server.port)) as replica:
         follower: Any = redis.Redis(replica.host, replica.port)
         client.set("price:1:old", "1")
         servers.wait_until(lambda: follower.dbsize() == 1, "the replica follows")

@@ -39,8 +39,13 @@ _OPTIONS = ("--repl-diskless-sync-delay", "0", "--appendonly", "yes")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, Server]]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment, servers.redis(*_OPTIONS) as server:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server
+) -> Iterator[tuple[Environment, Server]]:
+    with (
+        ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment,
+        servers.redis(*_OPTIONS) as server,
+    ):
         environment.configure(redis={"host": server.host, "port": server.port})
         yield environment, server
 

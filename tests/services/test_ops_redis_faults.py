@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from scripts.backup.redis_staging import MARKER
-from tests.services import ops_environment, servers
+from tests.services import ops_environment
 from tests.services.faulty_s3 import Refused, Reset, at
 from tests.services.interruptions import interrupted, moments, timed
 from tests.services.ops_environment import Environment, finish
@@ -28,17 +28,15 @@ pytestmark = [
 _KEYS = 3000
 _KILLS = 8
 # Redis 7 changes its folder only where it was allowed to at its start.
-_OPTIONS = ("--repl-diskless-sync-delay", "0", "--enable-protected-configs", "yes")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, Server]]:
-    with (
-        ops_environment.running(tmp_path_factory.mktemp("ops")) as environment,
-        servers.redis(*_OPTIONS) as server,
-    ):
-        environment.configure(redis={"host": server.host, "port": server.port})
-        yield environment, server
+def running(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server, redis_server: Server
+) -> Iterator[tuple[Environment, Server]]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
+        environment.configure(redis={"host": redis_server.host, "port": redis_server.port})
+        yield environment, redis_server
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import zstandard
 from tests.services import kubernetes_api, ops_environment
 from tests.services.kubernetes_api import NAMESPACE, Api
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
+from tests.services.servers import Server
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -25,8 +26,8 @@ _SECRET = "cGFzc3dvcmQtb2YtdGhlLWRhdGFiYXNl"
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=5, prices=5)
         yield environment
 

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +24,8 @@ from scripts.backup.catalog import Selection
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
-from tests.services.servers import wait_until
+from tests.services.ops_process import OpsProcess
+from tests.services.servers import Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -37,8 +36,10 @@ _PRICES = 200_000
 
 
 @pytest.fixture(scope="module")
-def servers_and_backup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, dict[str, bytes]]]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers_and_backup(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server
+) -> Iterator[tuple[Environment, dict[str, bytes]]]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=500, prices=_PRICES)
         with environment.connect() as connection:
             name, owner, backup = (sql.Identifier(text) for text in (DATABASE, DATABASE_OWNER, BACKUP_ROLE))
@@ -189,15 +190,8 @@ def test_a_person_at_a_terminal_sees_how_far_it_is_and_a_result_of_its_own(envir
     terminal, other_end = os.openpty()
     with environment.faulty() as bucket:
         bucket.choice = lambda call: Slow(0.5) if call.operation == "GetObject" else None
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.cli", "restore", "postgres", "--id", backup, "--into", "seen", "--json"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=other_end,
-            text=True,
-            env=environment.environment(),
-        )
-        environment.running.append(process)
+        restore = ("restore", "postgres", "--id", backup, "--into", "seen", "--json")
+        process = environment.start_anew(*restore, stderr=other_end)
         os.close(other_end)
         shown = b"".join(_until_closed(terminal)).decode()
         answer = json.loads(process.communicate(timeout=60)[0])
@@ -358,7 +352,7 @@ def _copy_at(environment: Environment, saved: dict[str, bytes], moment: datetime
     return copy
 
 
-def _begin_held(environment: Environment) -> tuple[subprocess.Popen[str], int]:
+def _begin_held(environment: Environment) -> tuple[OpsProcess, int]:
     """A restore whose pg_restore stands still in the middle, and that program's pid."""
     process = environment.start("restore", "postgres", "--yes", "--json")
     pid = int(await_log(process, "restore started")["pid"])

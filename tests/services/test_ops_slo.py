@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.services import fake_http, prometheus_server, report_environment, servers
+from tests.running import slots
+from tests.services import fake_http, prometheus_server, report_environment
 from tests.services.fake_http import Fake, Page, as_json
 from tests.services.ops_environment import Answer
 from tests.services.report_environment import Desk, by_query, prometheus_answer
-from tests.services.servers import wait_until
+from tests.services.servers import Server, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -21,8 +22,8 @@ _GOOD = prometheus_answer(({"instance": "node-1"}, "0.001"))
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with report_environment.running(tmp_path_factory.mktemp("slo")) as desk:
+def started(tmp_path_factory: pytest.TempPathFactory, s3: Server) -> Iterator[Desk]:
+    with report_environment.running(tmp_path_factory.mktemp("slo"), s3) as desk:
         yield desk
 
 
@@ -187,7 +188,7 @@ def test_a_prometheus_that_does_not_answer_is_temporary_and_people_hear_that_nob
     desk: Desk, fake: Fake, page: Page | None
 ) -> None:
     if page is None:
-        desk.environment.configure(prometheus={"url": f"http://127.0.0.1:{servers.free_port()}"})
+        desk.environment.configure(prometheus={"url": f"http://127.0.0.1:{slots.free_port()}"})
     else:
         fake.pages["/api/v1/query"] = page
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import pytest
 from runbook.datastores import DATABASE
 from tests.services import ops_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
-from tests.services.servers import wait_until
+from tests.services.ops_process import OpsProcess
+from tests.services.servers import Server, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -28,8 +28,8 @@ _FORMAT_1 = Path(__file__).parent / "fixtures" / "format-1"
 
 
 @pytest.fixture(scope="module")
-def servers_and_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    with ops_environment.running(tmp_path_factory.mktemp("ops")) as environment:
+def servers_and_data(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
         populate(environment, users=500, prices=_PRICES)
         yield environment
 
@@ -157,7 +157,7 @@ def test_a_proof_of_another_object_proves_nothing(environment: Environment) -> N
     assert _listed(environment) == {backup: False}
 
 
-def _begin_held(environment: Environment) -> tuple[subprocess.Popen[str], int]:
+def _begin_held(environment: Environment) -> tuple[OpsProcess, int]:
     """A verification whose pg_restore stands still in the middle, and that program's pid."""
     process = environment.start("backups", "verify", "--json")
     pid = int(await_log(process, "restore started")["pid"])

@@ -1,16 +1,22 @@
-"""A picture of what a cluster could leave behind on the host, to compare before with after."""
+"""A picture of what one instance could leave behind on the host, to compare before with after.
+
+Other environments of the machine may come and go meanwhile: what belongs to them is in no picture.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cluster import cgroups
+from local.cluster import cgroups, mount_point, network
 from local.cluster.layout import cgroup_root
 from local.cluster.linux import mounts
+from local.cluster.node_setup import KERNEL_SETTINGS as OVERLAID
 from local.paths import Instance
 
 KERNEL_SETTINGS = (
@@ -18,11 +24,11 @@ KERNEL_SETTINGS = (
     "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 )  # fmt: skip
 FOLDERS = (
-    "/run/netns", "/run/containerd", "/run/node", "/var/lib/cni", "/var/log/containers", "/var/lib/kubelet", "/opt/cni",
+    "/run/netns", "/run/containerd", "/run/node", "/var/log/containers", "/var/lib/kubelet", "/opt/cni",
     "/opt/containerd",
 )  # fmt: skip
-# Where a cluster's daemons mount; other programs of the machine mount elsewhere meanwhile.
-MOUNT_FOLDERS = ("/run", "/var/lib", "/var/log", "/proc", "/sys")
+# What a node mounts over, in a namespace of its own; below its state it mounts as well.
+OVERMOUNTED = {Path("/run"), Path("/var/log"), mount_point.CNI_CACHE, *(Path("/proc/sys") / name for name in OVERLAID)}
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,12 @@ class HostState:
 def look(instance: Instance) -> HostState:
     """The host's present state, as far as this instance could change it."""
     return HostState(
-        links=frozenset(re.findall(r"^\d+: ([^:@]+)", _run("ip", "link"), re.MULTILINE)),
-        routes=frozenset(line.strip() for line in _run("ip", "route").splitlines()),
-        firewall=frozenset(_firewall()),
+        links=frozenset(network.interfaces_of(instance.name)),
+        routes=frozenset(_naming(instance, _run("ip", "route"))),
+        firewall=frozenset(_naming(instance, _run("iptables-save"))),
         mounts=frozenset(_mounts(instance)),
         cgroups=frozenset(_cgroups(instance)),
-        files=frozenset(f"{folder}/{name}" for folder in FOLDERS if Path(folder).exists() for name in _names(folder)),
+        files=frozenset([*_files(), *_cni_cache()]),
         settings=frozenset(f"{name}={(Path('/proc/sys') / name).read_text().strip()}" for name in KERNEL_SETTINGS),
     )
 
@@ -67,18 +73,37 @@ def await_same(before: HostState, instance: Instance, seconds: float) -> list[st
     return left
 
 
-def _names(folder: str) -> list[str]:
-    return [".", *(path.name for path in Path(folder).iterdir())]
+def _naming(instance: Instance, lines: str) -> list[str]:
+    """The lines with the instance's interface, or an address of its subnets."""
+    subnets = (instance.node_subnet, instance.pod_subnet, instance.service_subnet)
+    signs = [network.interface_name(instance), *(f"{subnet.network_address}"[:-1] for subnet in subnets)]
+    own = re.compile("|".join(rf"\b{re.escape(sign)}" for sign in signs))
+    return [line.strip() for line in lines.splitlines() if own.search(line)]
 
 
-def _firewall() -> list[str]:
-    return [line for line in _run("iptables-save").splitlines() if line.startswith((":", "-A"))]
+def _files() -> list[str]:
+    present = [Path(folder) for folder in FOLDERS if Path(folder).exists()]
+    return [str(path) for folder in present for path in (folder, *folder.iterdir())]
+
+
+def _cni_cache() -> list[str]:
+    """The folder that instances share, where no running one holds it: the last one to end removes it."""
+    try:
+        descriptor = os.open(mount_point.CNI_CACHE, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return []
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return []
+    finally:
+        os.close(descriptor)
+    return [str(mount_point.CNI_CACHE)]
 
 
 def _mounts(instance: Instance) -> list[str]:
-    folders = [*(Path(folder) for folder in MOUNT_FOLDERS), instance.state_dir]
     targets = [mount.target for mount in mounts()]
-    return [str(target) for target in targets if any(target.is_relative_to(folder) for folder in folders)]
+    return [str(path) for path in targets if path in OVERMOUNTED or path.is_relative_to(instance.state_dir)]
 
 
 def _cgroups(instance: Instance) -> list[str]:

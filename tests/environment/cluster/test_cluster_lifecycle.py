@@ -27,8 +27,7 @@ from local.paths import Instance
 from tests.environment.cluster import host_state
 from tests.environment.cluster.host_state import HostState
 from tests.environment.cluster.small_cluster import SmallCluster, await_true, write_image
-
-SLOT = 7
+from tests.running.slots import cluster_slot
 
 POD = """
 apiVersion: v1
@@ -130,7 +129,7 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("cluster")
     name = f"crypto-test-{os.getpid()}"
-    instance = Instance(name, SLOT, folder / "state" / name, folder / "cache")
+    instance = Instance(name, cluster_slot(1), folder / "state" / name, folder / "cache")
     archive = folder / "image.tar"
     write_image(archive, {"bin/kubectl": tools_bin_dir / "kubectl"})
     (folder / "hello").write_text("from beside the cluster")
@@ -299,9 +298,9 @@ def test_up_works_with_its_data_after_everything_was_killed_from_outside(cluster
 
 
 def test_another_instance_in_the_same_slot_is_refused_and_disturbs_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    other = Instance(f"other-{os.getpid()}", SLOT, tmp_path / "state", tmp_path / "cache")
+    other = Instance(f"other-{os.getpid()}", cluster.instance.slot, tmp_path / "state", tmp_path / "cache")
     try:
-        with pytest.raises(ClusterError, match=r"subnet .* overlaps .* \(cry7-.*set CRYPTO_SLOT"):
+        with pytest.raises(ClusterError, match=r"subnet .* overlaps .* \(cry\d+-.*set CRYPTO_SLOT"):
             lifecycle.up(ClusterSpec(other, cluster.spec.bin_dir))
         assert not cgroups.exists(cgroup_root(other))
     finally:
@@ -344,12 +343,25 @@ def test_a_tampered_pid_file_makes_down_end_the_cluster_and_nothing_else(cluster
             stranger.kill()
 
 
+def test_another_environment_is_in_no_picture_of_this_one(cluster: Cluster) -> None:
+    before = host_state.look(cluster.instance)
+    other = "cry250-0a1b2c"
+    subprocess.run(["ip", "link", "add", other, "type", "dummy"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.231.250.1/24", "dev", other], check=True)
+        subprocess.run(["ip", "link", "set", other, "up"], check=True)
+        assert host_state.look(cluster.instance).differences(before) == []
+    finally:
+        subprocess.run(["ip", "link", "delete", other], check=True)
+
+
 def test_down_leaves_nothing_behind_on_the_host(cluster: Cluster) -> None:
     lifecycle.up(cluster.spec)
     supervisor = cluster.supervisor()
     during = host_state.look(cluster.instance)
     assert network.interface_name(cluster.instance) in during.links
     assert cgroups.exists(cgroup_root(cluster.instance))
+    assert during.differences(cluster.before)
     assert lifecycle.down(cluster.instance)
     assert host_state.await_same(cluster.before, cluster.instance, seconds=15) == []
     assert identity.members(supervisor) == []

@@ -23,8 +23,8 @@ from local.cluster.machine import why_containers_cannot_run
 from local.cluster.status import DaemonState
 from local.paths import Instance
 from tests.environment.cluster.small_cluster import IMAGE, SmallCluster, await_true, write_image
+from tests.running.slots import cluster_slot
 
-SLOT = 8
 ENFORCER = "network-policies"
 # Ends when it is told to, which a container's first process does only if it says so.
 WAIT = "trap 'exit 0' TERM; sleep 3600 & wait"
@@ -178,7 +178,7 @@ def running(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("policies")
     name = f"policies-{os.getpid()}"
-    instance = Instance(name, SLOT, folder / "state" / name, folder / "cache")
+    instance = Instance(name, cluster_slot(2), folder / "state" / name, folder / "cache")
     archive = folder / "image.tar"
     write_image(archive)
     cluster = Cluster(ClusterSpec(instance, tools_bin_dir, image_archives=(archive,)))

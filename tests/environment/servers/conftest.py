@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+
+from tests.running.slots import free_port
 
 _STARTED_WITHIN_SECONDS = 30
 
@@ -82,13 +83,6 @@ def aws_endpoint(tmp_path: Path) -> Iterator[AwsEndpoint]:
     yield endpoint
     if endpoint.process is not None and endpoint.process.poll() is None:
         endpoint.kill()
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], within_seconds: float) -> None:

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,11 @@ from typing import Any
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
+from tests.running.slots import free_port
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:

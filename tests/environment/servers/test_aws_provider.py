@@ -17,7 +17,8 @@ from local.aws.provider.provider import AwsProvider
 from local.aws.provider.registry import resource_types
 from local.aws.provider.values import UNKNOWN, Values, plain_values, property_values
 from tests.environment.servers.aws_lives import BUCKET, CHANGEABLE, LIVES, SEED, TRUST, Life, grant
-from tests.environment.servers.conftest import AwsEndpoint, free_port
+from tests.environment.servers.conftest import AwsEndpoint
+from tests.running.slots import free_port
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -14,8 +14,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.running.slots import free_port
 from tests.services import servers
-from tests.services.servers import Kafka, free_port, wait_until
+from tests.services.servers import Kafka, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from local.toolchain import bin_dir, ensure
-
 _DEADLINE_SECONDS = 120
 
 _PROGRAM = """
@@ -80,9 +78,8 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def tools_on_path() -> str:
-    ensure(["pulumi", "pulumi-language-python"])
-    return f"{bin_dir()}{os.pathsep}{os.environ['PATH']}"
+def tools_on_path(tools_bin_dir: Path) -> str:
+    return f"{tools_bin_dir}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture
