@@ -1,14 +1,17 @@
-"""Which mutants no case notices."""
+"""Which mutants no case notices: a mutant of a function is shown to the rules that call it, and to no other."""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
-from policies.catalogue import ALL
+from policies.catalogue import ALL, BY_NAME
 from policies.index import StackIndex
 from policies.judging import judge_resource, judge_stack
 from policies.model import Outcome, Resource, ResourceRule, Rule
@@ -16,7 +19,7 @@ from policies.plain import UNKNOWN
 from tests.policies.all_cases import FAILS, PASSES, WAITS
 from tests.policies.cases import PRODUCTION, config_of, stack_of
 from tests.policies.mutants import Mutant
-from tests.policies.shared_mutants import running
+from tests.policies.shared_mutants import forget, running
 from tests.policies.stack import Stack, good_stack
 
 
@@ -58,6 +61,46 @@ def _good() -> tuple[Resource, ...]:
     return tuple(good_stack().resources())
 
 
+@cache
+def _resources() -> tuple[Resource, ...]:
+    """Every resource of the good stack and of the fixtures once."""
+    fixtures = (case for found in _fixtures().values() for case in found)
+    every = (*_good(), *(each for case in fixtures for each in case.resources))
+    return tuple({id(resource): resource for resource in every}.values())
+
+
+@cache
+def _called(name: str) -> frozenset[tuple[str, int]]:
+    """Where the functions begin that a rule calls for the good stack and for its cases: file and line."""
+    rule = BY_NAME[name]
+    called: set[CodeType] = set()
+
+    def note(frame: FrameType, _event: str, _given: object) -> None:
+        called.add(frame.f_code)
+
+    forget()
+    _forget_notes()
+    before = sys.gettrace()
+    sys.settrace(note)
+    try:
+        _passes(rule)
+        for fixture in _fixtures()[name]:
+            _holds(rule, fixture)
+    finally:
+        sys.settrace(before)
+    return frozenset((Path(code.co_filename).stem, code.co_firstlineno) for code in called)
+
+
+def _able(rules: Iterable[Rule], mutant: Mutant) -> list[Rule]:
+    """The rules that call the function in which a mutant differs; all where it differs outside of functions."""
+    lines = mutant.function
+    if lines is None:
+        return [*rules]
+    return [
+        rule for rule in rules if any(file == mutant.module and line in lines for file, line in _called(rule.meta.name))
+    ]
+
+
 def survivors(mutants: Iterator[Mutant]) -> Iterator[Mutant]:
     """The mutants with which every case still holds."""
     for mutant in mutants:
@@ -70,8 +113,9 @@ def shared_survivors(mutants: Iterator[Mutant], facts: Sequence[Callable[[], Non
     # What notices one mutant of a module notices many.
     rules = [*ALL]
     for mutant in mutants:
+        able = _able(rules, mutant)
         with running(mutant):
-            noticing = _noticing(rules)
+            noticing = _noticing(able)
             if noticing is not None:
                 rules.remove(noticing)
                 rules.insert(0, noticing)
@@ -81,9 +125,7 @@ def shared_survivors(mutants: Iterator[Mutant], facts: Sequence[Callable[[], Non
 
 def _noticing(rules: Iterable[Rule]) -> Rule | None:
     """The first rule that says of the good stack or of one of its cases what it should not."""
-    for resource in (*_good(), *(each for found in _fixtures().values() for case in found for each in case.resources)):
-        # What rules have noted there was found by another mutant.
-        resource.notes.clear()
+    _forget_notes()
     for rule in rules:
         try:
             if not _passes(rule) or not all(_holds(rule, fixture) for fixture in _fixtures()[rule.meta.name]):
@@ -91,6 +133,12 @@ def _noticing(rules: Iterable[Rule]) -> Rule | None:
         except Exception:  # noqa: BLE001  what the rules share may raise before a rule is asked
             return rule
     return None
+
+
+def _forget_notes() -> None:
+    """What rules have noted of a resource was found by another mutant, or by another rule."""
+    for resource in _resources():
+        resource.notes.clear()
 
 
 def _is_fact(fact: Callable[[], None]) -> bool:
@@ -106,8 +154,11 @@ def _noticed(mutant: Mutant) -> bool:
         rules = mutant.rules()
     except Exception:  # noqa: BLE001  a module that does not load is noticed by everybody
         return True
-    return any(not _holds(rule, fixture) for rule in rules for fixture in _fixtures()[rule.meta.name]) or any(
-        not _passes(rule) or _loosens(rule) for rule in rules
+    if any(_loosens(rule) for rule in rules):
+        return True
+    able = _able(rules, mutant)
+    return any(not _holds(rule, fixture) for rule in able for fixture in _fixtures()[rule.meta.name]) or any(
+        not _passes(rule) for rule in able
     )
 
 

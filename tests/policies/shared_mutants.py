@@ -36,12 +36,12 @@ def running(mutant: Mutant) -> Generator[None]:
     try:
         for function, code in kept.items():
             function.__code__ = changed[code.co_qualname]
-        _forget()
+        forget()
         yield
     finally:
         for function, code in kept.items():
             function.__code__ = code
-        _forget()
+        forget()
 
 
 def _compiled(mutant: Mutant) -> Mapping[str, CodeType]:
@@ -76,8 +76,8 @@ def _functions(holder: Any) -> Iterator[FunctionType]:
             yield function
 
 
-def _forget() -> None:
-    """What functions remember was said by another mutant."""
+def forget() -> None:
+    """What functions remember was said by another mutant, or for another rule."""
     for name, module in [*sys.modules.items()]:
         if name.startswith("policies."):
             for member in vars(module).values():
