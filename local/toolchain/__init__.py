@@ -7,9 +7,10 @@ from local.toolchain.errors import ToolchainError
 from local.toolchain.files import module_file
 from local.toolchain.plugins import install_plugins
 from local.toolchain.stages import Handle, add_to_path, bin_dir, ensure, start
-from local.toolchain.versions import STAGES, UP_STAGES, Stage
+from local.toolchain.versions import EXISTING_CLUSTER_TOOLS, STAGES, UP_STAGES, Stage
 
 __all__ = [
+    "EXISTING_CLUSTER_TOOLS",
     "STAGES",
     "UP_STAGES",
     "Handle",

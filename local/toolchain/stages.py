@@ -18,7 +18,7 @@ from local.toolchain.build import Builder, FreeSpace, free_space
 from local.toolchain.errors import ToolchainError
 from local.toolchain.progress import Progress, for_stream
 from local.toolchain.store import Store, default_cache, link
-from local.toolchain.versions import STAGES, UP_STAGES, Stage, Toolchain, load
+from local.toolchain.versions import STAGES, UP_STAGES, Toolchain, load
 
 
 class Handle:
@@ -160,17 +160,17 @@ def bin_dir(cache: Path | None = None, toolchain: Toolchain | None = None) -> Pa
 
 
 def start(
-    stages: Iterable[Stage] = UP_STAGES,
+    names: Iterable[str] = UP_STAGES,
     *,
     progress: Progress | None = None,
     cache: Path | None = None,
     toolchain: Toolchain | None = None,
     space: FreeSpace = free_space,
 ) -> Handle:
-    """Begin to provide the tools of these stages, in the order of versions.toml, in a background thread."""
+    """Begin to provide these stages, groups or tools, in the order of versions.toml, in a background thread."""
     chain = toolchain or load()
-    wanted = set(stages)
-    groups = [name for name, group in chain.groups.items() if group.stage in wanted]
+    wanted = set(names)
+    groups = [name for name, group in chain.groups.items() if wanted & {name, group.stage, *group.tools}]
     return Handle(chain, groups, cache=cache or default_cache(), progress=progress or for_stream(), space=space)
 
 

@@ -18,6 +18,8 @@ Stage = Literal["cluster", "platform", "engine", "provider", "lint", "benchmark"
 STAGES: tuple[Stage, ...] = ("cluster", "platform", "engine", "provider", "lint", "benchmark")
 UP_STAGES: tuple[Stage, ...] = STAGES[: STAGES.index("lint")]
 """What `make up` and the tests need; `make lint` asks for the rest."""
+EXISTING_CLUSTER_TOOLS = ("kubectl", "engine", "provider")
+"""What `make up` needs on a cluster that somebody else runs."""
 
 
 def _as_tuple(value: object) -> object:

@@ -170,6 +170,12 @@ def test_only_the_stages_that_were_asked_for_are_built(world: World) -> None:
     assert len(world.builds) == 1
 
 
+def test_tools_can_be_asked_for_by_their_own_names_and_nothing_else_is_built(world: World) -> None:
+    with start(["gamma"], cache=world.cache, toolchain=world.toolchain, progress=Recorder()) as handle:
+        assert handle.wait().keys() == {"gamma"}
+    assert len(world.builds) == 1
+
+
 def test_a_module_version_that_is_not_served_is_named_with_the_file_to_change(world: World) -> None:
     world.fail_with(
         "go: example.org/alpha@v1.2.3: reading https://proxy.example.org/alpha/@v/v1.2.3.zip: 403 Forbidden\n"

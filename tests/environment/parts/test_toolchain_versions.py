@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.toolchain.versions import MODULES_DIR, STAGES, UP_STAGES, load
+from local.toolchain.versions import EXISTING_CLUSTER_TOOLS, MODULES_DIR, STAGES, UP_STAGES, load
 
 _ROOT = Path(__file__).parents[3]
 _REQUIRE = re.compile(
@@ -42,6 +42,16 @@ def test_there_is_a_go_mod_with_checksums_for_every_group() -> None:
     for group in load().groups.values():
         assert (group.directory / "go.mod").is_file()
         assert (group.directory / "go.sum").read_text()
+
+
+def test_an_existing_cluster_asks_for_kubectl_the_engine_and_the_provider_and_no_part_of_a_cluster() -> None:
+    chain = load()
+    wanted = set(EXISTING_CLUSTER_TOOLS)
+    groups = [name for name, group in chain.groups.items() if wanted & {name, group.stage, *group.tools}]
+    assert groups == ["kubectl", "engine", "provider"]
+    tools = {tool for name in groups for tool in chain.groups[name].tools}
+    assert tools >= {"kubectl", "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"}
+    assert not tools & {"kubelet", "kube-apiserver", "etcd", "containerd"}
 
 
 def test_every_version_belongs_to_a_tool() -> None:

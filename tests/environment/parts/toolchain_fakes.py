@@ -23,8 +23,8 @@ list) exit 0 ;;
 mod) printf '{"Dir": "%s", "Sum": "h1:right="}' "$FAKE_GO/module"; exit 0 ;;
 esac
 echo "$@" >> "$FAKE_GO/builds"
-if [ -e "$FAKE_GO/fail" ]; then cat "$FAKE_GO/fail" >&2; exit 1; fi
 while [ -e "$FAKE_GO/hold" ]; do sleep 0.02; done
+if [ -e "$FAKE_GO/fail" ]; then cat "$FAKE_GO/fail" >&2; exit 1; fi
 out=""
 for word in "$@"; do
   [ "$out" = next ] && out="$word"
