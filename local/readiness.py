@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from local.errors import LocalError
+from local import waiting
 from local.kubectl import Kubectl
-
-POLL_SECONDS = 1.0
+from local.patience import Patience
+from local.pods import CpuSeconds, Watcher, is_ready, no_cpu_seconds
+from local.waiting import Missing
 
 
 def missing(
-    pods: list[dict[str, Any]], deployments: list[dict[str, Any]], autoscalers: list[dict[str, Any]]
-) -> list[str]:
-    """What is not there yet, one line each; empty when the system runs."""
+    pods: list[dict[str, Any]], deployments: list[dict[str, Any]], autoscalers: list[dict[str, Any]], watcher: Watcher
+) -> list[Missing]:
+    """What is not there yet; empty when the system runs."""
     scaled = {item["spec"]["scaleTargetRef"]["name"] for item in autoscalers}
     awaited = [pod for pod in pods if not _settled(pod) and not _without_room(pod, scaled)]
-    lines = [f"pod {pod['metadata']['name']} is not ready: {_why(pod)}" for pod in awaited]
+    found = [watcher.missing(pod) for pod in awaited]
     available = {item["metadata"]["name"]: item.get("status", {}).get("availableReplicas", 0) for item in deployments}
     for scaler in autoscalers:
         name, least = scaler["spec"]["scaleTargetRef"]["name"], scaler["spec"]["minReplicas"]
         if available.get(name, 0) < least:
-            lines.append(f"{name} has {available.get(name, 0)} of {least} pods")
+            found.append(Missing(name, f"{name} has {available.get(name, 0)} of {least} pods", available.get(name, 0)))
     if not pods:
-        lines.append("there are no pods")
-    return lines
+        found.append(Missing("pods", "there are no pods", None))
+    return found
 
 
 def _settled(pod: dict[str, Any]) -> bool:
     owners = pod["metadata"].get("ownerReferences", [])
     if pod["status"].get("phase") == "Succeeded" or any(owner["kind"] == "Job" for owner in owners):
         return True
-    conditions = pod["status"].get("conditions", [])
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    return is_ready(pod)
 
 
 def _without_room(pod: dict[str, Any], scaled: set[str]) -> bool:
@@ -45,30 +44,28 @@ def _without_room(pod: dict[str, Any], scaled: set[str]) -> bool:
     return unscheduled and bool(owners & scaled)
 
 
-def _why(pod: dict[str, Any]) -> str:
-    for status in pod["status"].get("containerStatuses", []):
-        waiting = status.get("state", {}).get("waiting")
-        if waiting:
-            return f"{waiting.get('reason', 'waiting')} ({waiting.get('message', 'no message')[:120]})"
-    return pod["status"].get("phase", "unknown")
-
-
-def wait(kubectl: Kubectl, namespace: str, seconds: float, say: Callable[[str], None]) -> int:
+def wait(
+    kubectl: Kubectl,
+    namespace: str,
+    say: Callable[[str], None],
+    cpu_seconds: CpuSeconds = no_cpu_seconds,
+    patience: Patience | None = None,
+) -> int:
     """Waits until nothing is missing, and returns the number of pods.
 
     Raises:
-        LocalError: something is still missing after ``seconds``.
+        LocalError: a pod has no hope, or nothing has moved for the time that `waiting` gives pods.
     """
-    deadline, said = time.monotonic() + seconds, ""
-    while True:
-        found = [kubectl.get(kind, f"--namespace={namespace}")["items"] for kind in ("pods", "deployments", "hpa")]
-        lines = missing(*found)
-        if not lines:
-            return len(found[0])
-        if time.monotonic() > deadline:
-            raise LocalError(f"after {seconds:.0f} s {lines[0]}; look with: kubectl get pods -n {namespace}")
-        summary = f"waiting for {len(lines)} more, the first: {lines[0]}"
-        if summary != said:
-            say(summary)
-            said = summary
-        time.sleep(POLL_SECONDS)
+    watcher = Watcher(kubectl, cpu_seconds)
+    pods = 0
+
+    def look() -> list[Missing]:
+        nonlocal pods
+        found, deployments, autoscalers = (
+            kubectl.get(kind, f"--namespace={namespace}")["items"] for kind in ("pods", "deployments", "hpa")
+        )
+        pods = len(found)
+        return missing(found, deployments, autoscalers, watcher)
+
+    waiting.await_all(look, say, f"--namespace={namespace}", patience or waiting.patience())
+    return pods

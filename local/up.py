@@ -2,7 +2,7 @@
 
 Three things take long and need different parts of the machine, so they run side by side: compiling the toolchain (CPU),
 building the images (package downloads, disk), and, as soon as their programs are there, starting the cluster and the
-platform's controllers on it.
+platform's controllers on it. The first that fails ends the others.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local import credentials as credentials_module
@@ -20,7 +20,7 @@ from local import debian, ops_config, pulumi_locks, readiness, shell, toolchain
 from local.aws.plugin import install_plugin
 from local.aws.server import DEFAULT_PORT
 from local.cluster.daemons import DaemonSpec, Probe
-from local.cluster.lifecycle import ClusterSpec, import_images
+from local.cluster.lifecycle import ClusterSpec, import_images, pod_cpu_seconds
 from local.cluster.lifecycle import up as cluster_up
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.packages import CLUSTER_PACKAGES
@@ -33,13 +33,17 @@ from local.paths import Instance
 from local.platform import install as platform
 from local.platform.names import IMAGES as PLATFORM_IMAGES
 from local.platform.names import addresses
+from local.pods import no_cpu_seconds
 from local.pulumi_cli import PulumiCli, without_automatic_log
 from local.report import Report, ToolchainLines
 from local.settings import NAMESPACE, STACK, ExistingCluster, existing_cluster
+from local.stop import Stop
 from local.summary import summary
+from local.together import Together
+from local.turn import turn
 from runbook.environment import EnvironmentFile
 
-PODS_READY_SECONDS = 600.0
+_WHAT_NEXT = "run `make up` again: it goes on from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,29 @@ def up(instance: Instance) -> int:
     """Brings everything up and returns the exit code of `pulumi up`.
 
     Raises:
-        LocalError, ClusterError, ImageError, ToolchainError: one line that says what to do.
+        LocalError: one line that says what to do.
     """
     report = Report()
     existing = existing_cluster()
-    _check(existing, report)
-    instance.state_dir.mkdir(parents=True, exist_ok=True)
-    # A cluster that somebody else runs has its own controllers.
-    stages: list[toolchain.Stage] = [stage for stage in toolchain.UP_STAGES if not (existing and stage == "platform")]
-    with toolchain.start(stages, progress=ToolchainLines(report)) as building:
-        target = existing_target(existing) if existing else _embedded(instance, building, report)
-        tools = building.wait()
+    _check_user(existing)
+    with turn(instance, "up", _line(report, "up")):
+        try:
+            return _up(instance, existing, report)
+        except LocalError as error:
+            error.add_note(_WHAT_NEXT if error.passing else f"mend that, then {_WHAT_NEXT}")
+            raise
+
+
+def _up(instance: Instance, existing: ExistingCluster | None, report: Report) -> int:
+    if not existing:
+        _check_machine(report)
+    wanted = toolchain.EXISTING_CLUSTER_TOOLS if existing else toolchain.UP_STAGES
+    with toolchain.start(wanted, progress=ToolchainLines(report)) as building, Together() as work:
+        work.stop.calls(building.stop)
+        # Beside everything else, so that a tool that cannot be built ends the rest at once.
+        all_tools = work.start(building.wait)
+        target = existing_target(existing) if existing else _embedded(instance, building, work, report)
+        tools = all_tools.result()
     if not existing:
         _await_platform(instance, target, tools, report)
     return _deploy(instance, target, tools, report)
@@ -75,13 +91,14 @@ def _line(report: Report, subject: str) -> Callable[[str], None]:
     return lambda text: report.say(subject, text)
 
 
-def _check(existing: ExistingCluster | None, report: Report) -> None:
-    if existing:
-        return
-    if os.geteuid() != 0:
+def _check_user(existing: ExistingCluster | None) -> None:
+    if not existing and os.geteuid() != 0:
         raise LocalError(
             "the embedded cluster needs root; run `sudo make up`, or name an existing cluster by CRYPTO_KUBECONFIG"
         )
+
+
+def _check_machine(report: Report) -> None:
     debian.ensure([*CLUSTER_PACKAGES, *HOST_PACKAGES], _line(report, "packages"))
     reason = why_containers_cannot_run()
     if reason:
@@ -102,37 +119,40 @@ def existing_target(cluster: ExistingCluster) -> Target:
     return Target(f"context {cluster.context}", cluster.kubeconfig, environment)
 
 
-def _embedded(instance: Instance, building: toolchain.Handle, report: Report) -> Target:
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="images") as pool:
-        say = _line(report, "images")
-        images = pool.submit(build_all, instance.cache_dir, images_of_packages(), say)
-        made_of_tools = pool.submit(_build_from_tools, instance, building, say)
-        building.wait_for("cluster")
-        spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
-        cluster_up(spec, _line(report, "cluster"))
-        built = images.result() | made_of_tools.result()
+def _embedded(instance: Instance, building: toolchain.Handle, work: Together, report: Report) -> Target:
+    say = _line(report, "images")
+    packages = partial(build_all, instance.cache_dir, images_of_packages(), say, stop=work.stop)
+    images = work.start(packages)
+    made_of_tools = work.start(partial(_build_from_tools, instance, building, say, work.stop))
+    building.wait_for("cluster")
+    spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
+    cluster_up(spec, _line(report, "cluster"), work.stop)
+    built = images.result() | made_of_tools.result()
     environment = EnvironmentFile(
         images={name: image.ref for name, image in built.items()},
         kube_context=instance.name,
         aws_endpoint=instance.aws_url,
     )
     target = Target(instance.api_url, instance.kubeconfig, environment)
-    _import(spec, [built[name] for name in PLATFORM_IMAGES], "for the platform", report)
+    _import(spec, [built[name] for name in PLATFORM_IMAGES], "for the platform", report, work.stop)
     # Its pods start while the other images come, and the engine and the provider still compile.
     platform.apply(_kubectl(target, building.wait_for("kubectl")), instance, environment.images)
-    _import(spec, [image for name, image in built.items() if name not in PLATFORM_IMAGES], "for the system", report)
+    others = [image for name, image in built.items() if name not in PLATFORM_IMAGES]
+    _import(spec, others, "for the system", report, work.stop)
     return target
 
 
-def _build_from_tools(instance: Instance, building: toolchain.Handle, say: Callable[[str], None]) -> dict[str, Image]:
+def _build_from_tools(
+    instance: Instance, building: toolchain.Handle, say: Callable[[str], None], stop: Stop
+) -> dict[str, Image]:
     """The images that wait for programs of the toolchain; the others are made meanwhile."""
-    return build_all(instance.cache_dir, images_of_tools(), say, building.wait_for("platform"))
+    return build_all(instance.cache_dir, images_of_tools(), say, building.wait_for("platform"), stop=stop)
 
 
 def _await_platform(instance: Instance, target: Target, tools: dict[str, Path], report: Report) -> None:
     say = _line(report, "platform")
     images = target.environment.images
-    platform.wait(_kubectl(target, tools), instance, images, say, platform.READY_SECONDS)
+    platform.wait(_kubectl(target, tools), instance, images, say, partial(pod_cpu_seconds, instance))
     say("controllers of certificates, monitoring and Ingresses run")
 
 
@@ -140,8 +160,8 @@ def _kubectl(target: Target, tools: dict[str, Path]) -> Kubectl:
     return Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
 
 
-def _import(spec: ClusterSpec, images: Sequence[Image], what_for: str, report: Report) -> None:
-    imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images])
+def _import(spec: ClusterSpec, images: Sequence[Image], what_for: str, report: Report, stop: Stop) -> None:
+    imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images], stop)
     report.say("images", f"{what_for}: {len(imported)} imported, {len(images) - len(imported)} were there")
 
 
@@ -182,9 +202,12 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     report.say("pulumi", f"up -s {STACK}, judged by the policy pack")
     code = pulumi.up(STACK)
     if code != 0:
+        report.say("pulumi", f"ended with exit code {code}; mend what it says, then {_WHAT_NEXT}")
         return code
-    pods = readiness.wait(kubectl, NAMESPACE, PODS_READY_SECONDS, _line(report, "pods"))
-    servers = {} if existing_cluster() else addresses(instance)
+    embedded = existing_cluster() is None
+    cpu_seconds = partial(pod_cpu_seconds, instance) if embedded else no_cpu_seconds
+    pods = readiness.wait(kubectl, NAMESPACE, _line(report, "pods"), cpu_seconds)
+    servers = addresses(instance) if embedded else {}
     settings = ops_config.from_cluster(kubectl, NAMESPACE, secrets, servers.get("Prometheus"))
     _write(shell.ops_config_file(instance), settings.model_dump_json(by_alias=True, indent=2))
     endpoint = target.environment.aws_endpoint

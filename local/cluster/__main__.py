@@ -92,7 +92,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can cause are one line on standard error."""
     try:
         return _run(_parser().parse_args(argv))
-    except (ClusterError, InstanceError) as error:
+    except ClusterError as error:
+        print(f"error: {error.shown()}", file=sys.stderr)
+        return 1
+    except InstanceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

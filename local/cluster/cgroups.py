@@ -52,6 +52,25 @@ def remove(name: str, deadline_seconds: float = 5.0) -> list[Path]:
     return []
 
 
+def cpu_seconds(name: str, child: str) -> int | None:
+    """Whole seconds of processor time of the cgroup called `child` somewhere below `name`; None where there is none."""
+    for hierarchy in hierarchies():
+        for folder in (hierarchy.target / name).glob(f"**/{child}"):
+            for file, key, unit in (("cpuacct.usage", "", 10**9), ("cpu.stat", "usage_usec", 10**6)):
+                used = _number(folder / file, key)
+                if used is not None:
+                    return used // unit
+    return None
+
+
+def _number(file: Path, key: str) -> int | None:
+    try:
+        lines = [line.split() for line in file.read_text().splitlines()]
+    except OSError:
+        return None
+    return next((int(words[-1]) for words in lines if words[:-1] == ([key] if key else [])), None)
+
+
 def exists(name: str) -> bool:
     return any((hierarchy.target / name).exists() for hierarchy in hierarchies())
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from local.errors import LocalError
 
-class ClusterError(RuntimeError):
+
+class ClusterError(LocalError):
     """Something that a user can act on; the message is one line and says what to do."""
 
 

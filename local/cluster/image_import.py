@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 from local.cluster.errors import ClusterError
 from local.cluster.images import archive_images, archive_manifests
 from local.oci import BLOBS, add_index
+from local.stop import Stop
 
 NAMESPACE = "k8s.io"
 _PIECE = 1 << 20
@@ -23,11 +24,11 @@ _PIECE = 1 << 20
 _IMPORT = ("images", "import", "--local", "-")
 
 
-def import_archives(ctr: Path, socket: Path, archives: Iterable[Path]) -> list[str]:
+def import_archives(ctr: Path, socket: Path, archives: Iterable[Path], stop: Stop | None = None) -> list[str]:
     """Import the archives whose images containerd does not hold yet; return the references that were imported.
 
     Raises:
-        ClusterError: a file is no whole archive (nothing is imported then), or containerd refused it.
+        ClusterError: a file is no whole archive (nothing is imported then), containerd refused it, or `stop` was asked.
     """
     present = _present(ctr, socket)
     names = {archive: archive_images(archive) for archive in archives}
@@ -35,12 +36,12 @@ def import_archives(ctr: Path, socket: Path, archives: Iterable[Path]) -> list[s
         archive for archive, images in names.items() if any(present.get(it.reference) != it.digest for it in images)
     ]
     if wanted:
-        _import(_command(ctr, socket, *_IMPORT), wanted)
+        _import(_command(ctr, socket, *_IMPORT), wanted, stop)
     return [image.reference for archive in wanted for image in names[archive]]
 
 
-def merge(archives: Sequence[Path], stream: IO[bytes]) -> None:
-    """Write one archive with the images of all of these, each blob once."""
+def merge(archives: Sequence[Path], stream: IO[bytes], stop: Stop | None = None) -> None:
+    """Write one archive with the images of all of these, each blob once. Raises ClusterError where `stop` was asked."""
     written: set[str] = set()
     manifests: list[dict[str, Any]] = []
     with tarfile.open(fileobj=stream, mode="w|", bufsize=_PIECE) as merged:
@@ -48,18 +49,20 @@ def merge(archives: Sequence[Path], stream: IO[bytes]) -> None:
             manifests += archive_manifests(archive)
             with tarfile.open(archive) as source:
                 for member in source:
+                    if stop is not None and stop.asked:
+                        raise ClusterError("the import was stopped", passing=True)
                     if member.isfile() and member.name.startswith(BLOBS) and member.name not in written:
                         merged.addfile(member, source.extractfile(member))
                         written.add(member.name)
         add_index(merged, manifests)
 
 
-def _import(command: list[str], archives: Sequence[Path]) -> None:
+def _import(command: list[str], archives: Sequence[Path], stop: Stop | None) -> None:
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
             try:
                 with cast("IO[bytes]", process.stdin) as stream:
-                    merge(archives, stream)
+                    merge(archives, stream, stop)
             except BrokenPipeError:
                 # It ended before everything was written: at the archive's end, or for a reason that it gives.
                 pass

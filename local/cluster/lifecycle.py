@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -36,14 +36,14 @@ from local.cluster.api import ApiClient
 from local.cluster.daemons import API_SERVER, DaemonSpec, SupervisorConfig, control_plane
 from local.cluster.errors import ClusterError
 from local.cluster.identity import ProcessIdentity
-from local.cluster.layout import CONTAINERD_SOCKET, Layout, cgroup_root, daemons_cgroup
+from local.cluster.layout import CONTAINERD_SOCKET, Layout, cgroup_root, daemons_cgroup, pods_cgroup
 from local.cluster.lock import exclusive
 from local.cluster.machine import check_machine
 from local.cluster.status import ClusterStatus, DaemonState
 from local.paths import Instance
+from local.stop import Stop
+from local.together import Together
 
-# Generous, because compilers may be at work on the same cores.
-START_SECONDS = 180.0
 # Above all deadlines of the supervisor's own stop: pods, then three ranks of daemons.
 STOP_SECONDS = 90.0
 
@@ -68,14 +68,14 @@ class ClusterSpec:
     image_archives: tuple[Path, ...] = ()
 
 
-def up(spec: ClusterSpec, progress: Progress = _silent) -> ClusterStatus:
+def up(spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None) -> ClusterStatus:
     """Bring the cluster up, or leave it alone where it runs as `spec` says; return its status once everything is ready.
 
-    A cluster that runs with other programs or daemons is restarted, its data kept. Raises ClusterError (one line).
+    A cluster that runs with other programs or daemons is restarted, its data kept. One that is stopped half-way through
+    `stop` runs on, and the next `up` goes on with it. Raises ClusterError (one line).
     """
     check_machine(spec.bin_dir)
     layout = Layout.of(spec.instance)
-    deadline = time.monotonic() + START_SECONDS
     with exclusive(spec.instance):
         _check_origin(spec.instance, layout)
         pause_reference, pause_archive = images.build_pause(layout.config)
@@ -90,9 +90,10 @@ def up(spec: ClusterSpec, progress: Progress = _silent) -> ClusterStatus:
             supervisor = _start(spec, wanted, pause_reference, progress)
         archives = (pause_archive, *spec.image_archives)
         try:
-            return _complete(spec, layout, supervisor, archives, deadline, progress)
-        except ClusterError:
-            if started_here:
+            return _complete(spec, layout, supervisor, archives, progress, stop)
+        except ClusterError as error:
+            if started_here and not (stop and stop.asked):
+                progress(f"ending the daemons, because {error}")
                 _stop(spec.instance, supervisor)
             raise
 
@@ -129,9 +130,9 @@ def status(instance: Instance) -> ClusterStatus:
     return status_file.read(layout.status) or status_file.stopped(instance.name)
 
 
-def import_images(instance: Instance, bin_dir: Path, archives: Iterable[Path]) -> list[str]:
+def import_images(instance: Instance, bin_dir: Path, archives: Iterable[Path], stop: Stop | None = None) -> list[str]:
     """Import OCI archives into the running cluster; return the references that it did not hold before."""
-    return image_import.import_archives(bin_dir / "ctr", containerd_socket(instance), archives)
+    return image_import.import_archives(bin_dir / "ctr", containerd_socket(instance), archives, stop)
 
 
 def containerd_socket(instance: Instance) -> Path:
@@ -163,6 +164,11 @@ def host_pid(instance: Instance, daemon: str) -> int | None:
         return None
     members = identity.members(supervisor)
     return next((member.identity.pid for member in members if member.innermost_pid == found.pid), None)
+
+
+def pod_cpu_seconds(instance: Instance, uid: str) -> int | None:
+    """Whole seconds of processor time that the pod of this uid has used; None where it has no cgroup."""
+    return cgroups.cpu_seconds(pods_cgroup(cgroup_root(instance)), f"pod{uid}")
 
 
 def supervisor_config(spec: ClusterSpec) -> SupervisorConfig:
@@ -265,40 +271,47 @@ def _spawn(instance: Instance, layout: Layout) -> ProcessIdentity:
 
 
 def _await_identity(pid: int, layout: Layout) -> ProcessIdentity:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        found = identity.facts(pid)
-        if found is not None and identity.is_supervisor(found, layout.supervisor_config):
+    waiting = readiness.patience()
+    while (found := identity.facts(pid)) is not None:
+        if identity.is_supervisor(found, layout.supervisor_config):
             return found.identity
+        if waiting.look({"supervisor": (found, readiness.cpu_seconds(identity.PROC / str(pid)))}) is not None:
+            break
         time.sleep(0.01)
-    raise ClusterError(f"the supervisor did not come up: see {layout.log_file('supervisor')}")
+    raise ClusterError(f"the supervisor did not come up: see {layout.log_file('supervisor')}", passing=True)
 
 
 def _complete(
-    spec: ClusterSpec, layout: Layout, supervisor: ProcessIdentity, archives: tuple[Path, ...], deadline: float,
-    progress: Progress,
+    spec: ClusterSpec, layout: Layout, supervisor: ProcessIdentity, archives: tuple[Path, ...],
+    progress: Progress, stop: Stop | None,
 ) -> ClusterStatus:  # fmt: skip
     """Wait for the daemons, and meanwhile import images and apply objects."""
 
     def ready(name: str) -> Callable[[ClusterStatus], bool]:
         return lambda current: (found := current.daemon(name)) is not None and found.state is DaemonState.READY
 
-    def bring_images() -> None:
-        readiness.await_status(layout, supervisor, ready("containerd"), deadline)
-        imported = image_import.import_archives(spec.bin_dir / "ctr", _containerd_socket(supervisor), archives)
-        if imported:
-            progress(f"imported {', '.join(imported)}")
+    with Together() as work:
+        if stop is not None:
+            stop.calls(work.stop.ask)
+        wait = partial(readiness.await_status, layout, supervisor, stop=work.stop)
 
-    with ThreadPoolExecutor(1) as pool:
-        importing = pool.submit(bring_images)
-        readiness.await_status(layout, supervisor, ready(API_SERVER), deadline)
+        def bring_images() -> None:
+            wait(ready("containerd"), readiness.patience())
+            socket = _containerd_socket(supervisor)
+            imported = image_import.import_archives(spec.bin_dir / "ctr", socket, archives, work.stop)
+            if imported:
+                progress(f"imported {', '.join(imported)}")
+
+        importing = work.start(bring_images)
+        wait(ready(API_SERVER), readiness.patience())
         kubectl = spec.bin_dir / "kubectl"
         if objects.apply_crds(kubectl, spec.instance.kubeconfig, layout.kubectl_cache, spec.crds):
             progress(f"applied {len(spec.crds)} files of CRDs")
-        current = readiness.await_status(layout, supervisor, lambda found: found.ready, deadline)
+        current = wait(lambda found: found.ready, readiness.patience())
         api = ApiClient.from_kubeconfig(spec.instance.kubeconfig)
         if current.started_at is not None:
-            readiness.await_node(api, spec.instance.name, current.started_at, deadline)
+            name, began = spec.instance.name, current.started_at
+            readiness.await_node(api, layout, supervisor, name, began, readiness.patience(), work.stop)
         importing.result()
     return current
 

@@ -58,7 +58,7 @@ def apply_crds(kubectl: Path, kubeconfig: Path, cache: Path, crds: Sequence[Path
         return False
     _kubectl([*command, *SERVER_SIDE_APPLY, *(f"--filename={path}" for path in crds)])
     # An object of a kind that is not served yet would be refused.
-    _kubectl([*command, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
+    _kubectl([*command, "wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])
     marker = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

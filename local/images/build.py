@@ -9,9 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,11 @@ from local.images.kafka_jars import fetch_jars, jars_key
 from local.images.layout import Layout
 from local.images.process import Children
 from local.images.superseded import KEPT, superseded, use
+from local.stop import Stop
+from local.together import Together
 
 NO_TOOLS: Final[Tools] = {}
+_LOCK_POLL_SECONDS: Final = 0.2
 
 Progress = Callable[[str], None]
 """Called with one line whenever something begins or ends, from any thread."""
@@ -52,22 +56,28 @@ def planned(cache: Path, names: Sequence[str] | None = None, tools: Tools = NO_T
 
 
 def build_all(
-    cache: Path, names: Sequence[str] | None = None, progress: Progress | None = None, tools: Tools = NO_TOOLS
+    cache: Path,
+    names: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    tools: Tools = NO_TOOLS,
+    stop: Stop | None = None,
 ) -> dict[str, Image]:
     """Build the images `names` (default: all) that are not in the cache yet; safe to interrupt at any moment.
 
     `tools` are the programs of the toolchain that some images are made of (`catalog.tools_needed` names them).
 
     Raises:
-        ImageError: an unknown name, a missing tool, or a failed step. Images finished before are kept.
+        ImageError: an unknown name, a missing tool, a failed step, or `stop` was asked. What was finished is kept.
     """
     layout = Layout.of(cache)
     say = progress or _silent
     images = planned(cache, names, tools)
     missing = [recipe for recipe in _chosen(names) if not use(images[recipe.name].archive)]
     if missing:
-        with _exclusive(layout) as lock:
+        ending = stop or Stop()
+        with _exclusive(layout, say, ending) as lock:
             buildah = Buildah(layout, Children((lock,)))
+            ending.calls(buildah.children.end)
             _build_missing(buildah, missing, images, tools, say)
             _forget_superseded(buildah, [recipe.name for recipe in missing], say)
     return images
@@ -93,33 +103,54 @@ def _image(layout: Layout, recipe: Recipe, tools: Tools) -> Image:
 
 
 @contextmanager
-def _exclusive(layout: Layout) -> Generator[int]:
+def _exclusive(layout: Layout, say: Progress, stop: Stop) -> Generator[int]:
     """One builder at a time; children inherit the descriptor: a killed build's last child still holds the lock."""
     for folder in (layout.root, layout.scratch, layout.logs):
         folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _take(descriptor, say, stop)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, say: Progress, stop: Stop) -> None:
+    said = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode()
+            # This process's own other images are no news.
+            if not said and holder != str(os.getpid()):
+                say(
+                    f"images: process {holder or '?'} builds images, or what it started still does: waiting for its end"
+                )
+                said = True
+        else:
+            return
+        if stop.asked:
+            raise ImageError("the images were not begun, because the build was stopped", passing=True)
+        time.sleep(_LOCK_POLL_SECONDS)
 
 
 def _build_missing(
     buildah: Buildah, missing: list[Recipe], images: dict[str, Image], tools: Tools, say: Progress
 ) -> None:
     lanes = {recipe.lane: [other for other in missing if other.lane == recipe.lane] for recipe in missing}
-    with ThreadPoolExecutor(len(lanes) + 1) as pool:
-        try:
-            wants_jars = any(recipe.jars for recipe in missing)
-            jars = pool.submit(fetch_jars, buildah.layout, buildah.children) if wants_jars else None
-            _prepare_base(buildah, say)
-            building = [pool.submit(_build_lane, buildah, lane, images, jars, tools, say) for lane in lanes.values()]
-            for finished in as_completed(building):
-                finished.result()
-        except BaseException:
-            buildah.children.end()
-            raise
+    with Together() as work:
+        work.stop.calls(buildah.children.end)
+        wants_jars = any(recipe.jars for recipe in missing)
+        jars = work.start(partial(fetch_jars, buildah.layout, buildah.children)) if wants_jars else None
+        _prepare_base(buildah, say)
+        building = [
+            work.start(partial(_build_lane, buildah, lane, images, jars, tools, say)) for lane in lanes.values()
+        ]
+        for lane in building:
+            lane.result()
 
 
 def _build_lane(

@@ -51,7 +51,8 @@ class Children:
                     child.terminate()
                     child.wait()
         if child.returncode != 0:
-            raise ImageError(f"{what} failed: {_reason(log)} (whole log: {log})")
+            lines = _tail(log)
+            raise ImageError(f"{what} failed: {_reason(lines)} (whole log: {log})").with_log(lines)
 
     def end(self) -> None:
         """Ask every running child to end and start no other; the `run` calls raise."""
@@ -81,10 +82,13 @@ class Children:
             return child
 
 
-def _reason(log: Path) -> str:
+def _tail(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - 8192))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        return [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+
+
+def _reason(lines: list[str]) -> str:
     # Buildah's own last words only repeat the whole step.
     lines = [line for line in lines if not line.startswith(("Error: building at STEP", "subprocess exited", "level="))]
     for mark in ("No space left on device", "E: ", "error: ", "Error: ", "ERROR"):

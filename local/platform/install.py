@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from local.errors import LocalError
+from local import waiting
 from local.kubectl import Kubectl
 from local.paths import Instance
+from local.patience import Patience
 from local.platform.manifests import manifests
 from local.platform.names import NAMESPACES
 from local.platform.objects import Manifest
-
-POLL_SECONDS = 0.5
-# From an empty cluster it takes some 20 s on an idle machine; compilers may be at work beside it.
-READY_SECONDS = 300.0
+from local.pods import CpuSeconds, Watcher, is_ready, no_cpu_seconds
+from local.waiting import Missing
 
 _WATCHED = ("deployments", "daemonsets", "prometheuses", "alertmanagers")
 
@@ -33,25 +31,33 @@ def apply(kubectl: Kubectl, instance: Instance, images: Mapping[str, str]) -> No
 
 
 def wait(
-    kubectl: Kubectl, instance: Instance, images: Mapping[str, str], say: Callable[[str], None], seconds: float
+    kubectl: Kubectl,
+    instance: Instance,
+    images: Mapping[str, str],
+    say: Callable[[str], None],
+    cpu_seconds: CpuSeconds = no_cpu_seconds,
+    patience: Patience | None = None,
 ) -> None:
     """Waits until every controller and server runs as it was applied.
 
     Raises:
-        LocalError: something does not after ``seconds``; names the first.
+        LocalError: a pod has no hope, or nothing has moved for the time that `waiting` gives pods.
     """
     wanted = watched(manifests(instance, images))
-    deadline, said = time.monotonic() + seconds, ""
-    while lines := missing(wanted, present(kubectl)):
-        if time.monotonic() > deadline:
-            raise LocalError(
-                f"after {seconds:.0f} s {lines[0]}; look with: kubectl get pods -n {lines[0].split('/')[0]}"
-            )
-        summary = f"waiting for {len(lines)} more, the first: {lines[0]}"
-        if summary != said:
-            say(summary)
-            said = summary
-        time.sleep(POLL_SECONDS)
+    watcher = Watcher(kubectl, cpu_seconds)
+
+    def look() -> list[Missing]:
+        found = present(kubectl)
+        lines = missing(wanted, found)
+        if not lines:
+            return []
+        statuses = {"/".join(key(item)[1:]): repr(item.get("status")) for item in found}
+        pods = [pod for space in NAMESPACES for pod in kubectl.get("pods", f"--namespace={space}")["items"]]
+        names = (line.split(":")[0] for line in lines)
+        parts = [Missing(name, line, statuses.get(name)) for name, line in zip(names, lines, strict=True)]
+        return [*(watcher.missing(pod) for pod in pods if not is_ready(pod)), *parts]
+
+    waiting.await_all(look, say, "--all-namespaces", patience or waiting.patience())
 
 
 def present(kubectl: Kubectl) -> list[Manifest]:

@@ -132,7 +132,8 @@ class Builder:
         if code != 0:
             log = self.store.root / "tools" / name / "last-failure.log"
             log.write_text(f"go {' '.join(arguments)}\n{out}{err}")
-            raise ToolchainError(golang.explain(what, code, out + err, versions=VERSIONS_FILE, log=log))
+            message = golang.explain(what, code, out + err, versions=VERSIONS_FILE, log=log)
+            raise ToolchainError(message, passing=golang.passes(code, out + err)).with_log((out + err).splitlines())
         return out
 
 

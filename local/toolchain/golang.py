@@ -128,6 +128,11 @@ def _end(process: subprocess.Popen[str]) -> None:
         return
 
 
+def passes(code: int, output: str) -> bool:
+    """Whether a Go command that failed may do better when it is run again, with nothing mended."""
+    return code < 0 or "signal: killed" in output or any(sign in output for sign in _UNREACHABLE)
+
+
 def explain(what: str, code: int, output: str, *, versions: Path, log: Path) -> str:
     """One line for a failed Go command: what it was doing, why it failed, what to do."""
     if code < 0 or "signal: killed" in output:

@@ -1,10 +1,12 @@
 """Building: once for each content, all or nothing, one clear line for a failure. Stub tools stand for the real ones."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from local.images.errors import ImageError
 from local.images.kafka_jars import checksums_of, expected_jars, verify
 from local.images.process import Children
 from local.images.superseded import use
+from local.stop import Stop
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 # Logs its arguments; `push` writes the folder that it was asked for, with one blob.
@@ -186,6 +189,45 @@ def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, n
     cache = tmp_path / "home" / "crypto-operations"
     assert not planned(cache, ["redis"])["redis"].archive.exists()
     assert archive_images(build_all(cache, ["redis"])["redis"].archive)
+
+
+def test_a_build_that_is_stopped_from_another_thread_ends_at_once_and_begins_nothing_more(
+    tmp_path: Path, stub_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_HANG", "1")
+    stop = Stop()
+
+    def stop_at_the_push() -> None:
+        while " push " not in stub_log.read_text():
+            time.sleep(0.01)
+        stop.ask()
+
+    stopping = threading.Thread(target=stop_at_the_push)
+    stopping.start()
+    began = time.monotonic()
+    with pytest.raises(ImageError):
+        build_all(tmp_path / "cache", ["redis", "pgbouncer"], stop=stop)
+    stopping.join()
+    assert time.monotonic() - began < 20
+    assert "pgbouncer" not in stub_log.read_text()
+
+
+def test_a_build_beside_another_process_says_whose_end_it_waits_for_and_can_be_stopped(tmp_path: Path) -> None:
+    lock = tmp_path / "cache" / "images" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("4711")
+    stop = Stop()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        stop.ask()
+
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ImageError, match="stopped"):
+            build_all(tmp_path / "cache", ["redis"], say, stop=stop)
+    assert said == ["images: process 4711 builds images, or what it started still does: waiting for its end"]
 
 
 def test_an_unknown_image_is_named_with_the_known_ones(tmp_path: Path) -> None:

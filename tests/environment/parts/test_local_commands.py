@@ -18,8 +18,10 @@ from components.ops_jobs import secrets
 from local import __main__ as cli
 from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
 from local.errors import LocalError
+from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform.names import addresses
+from local.pods import Watcher
 from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores, jobs
@@ -35,7 +37,7 @@ def _pod(name: str, *, ready: bool, owner: str = "ReplicaSet", waiting: str | No
         "status": {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": str(ready)}],
-            "containerStatuses": [{"state": state}],
+            "containerStatuses": [{"name": "main", "restartCount": 0, "state": state}],
         },
     }
 
@@ -48,32 +50,39 @@ def _scaler(name: str, least: int) -> dict[str, Any]:
     return {"spec": {"scaleTargetRef": {"name": name}, "minReplicas": least}}
 
 
+def _missing(
+    pods: list[dict[str, Any]], deployments: list[dict[str, Any]], autoscalers: list[dict[str, Any]]
+) -> list[str]:
+    watcher = Watcher(Kubectl(Path("kubectl"), Path("kubeconfig"), "context"))
+    return [item.line for item in readiness.missing(pods, deployments, autoscalers, watcher)]
+
+
 def test_a_system_without_pods_does_not_count_as_running() -> None:
-    assert readiness.missing([], [], []) == ["there are no pods"]
+    assert _missing([], [], []) == ["there are no pods"]
 
 
 def test_a_running_pod_that_crash_loops_is_missing_with_its_reason() -> None:
-    lines = readiness.missing([_pod("a", ready=False, waiting="CrashLoopBackOff")], [], [])
+    lines = _missing([_pod("a", ready=False, waiting="CrashLoopBackOff")], [], [])
     assert lines == ["pod a is not ready: CrashLoopBackOff (back-off)"]
 
 
 def test_a_deployment_below_its_autoscalers_least_is_missing() -> None:
-    lines = readiness.missing([_pod("a", ready=True)], [_deployment("web", 1)], [_scaler("web", 3)])
+    lines = _missing([_pod("a", ready=True)], [_deployment("web", 1)], [_scaler("web", 3)])
     assert lines == ["web has 1 of 3 pods"]
 
 
 def test_a_pod_of_a_job_is_not_waited_for() -> None:
     pods = [_pod("a", ready=True), _pod("job", ready=False, owner="Job")]
-    assert readiness.missing(pods, [_deployment("web", 3)], [_scaler("web", 3)]) == []
+    assert _missing(pods, [_deployment("web", 3)], [_scaler("web", 3)]) == []
 
 
 def test_a_pod_beyond_the_least_that_no_node_has_room_for_is_not_waited_for() -> None:
     homeless = _pod("web-2", ready=False)
-    homeless["status"]["conditions"].append({"type": "PodScheduled", "status": "False"})
+    homeless["status"]["conditions"].append({"type": "PodScheduled", "status": "False", "message": "no node has room"})
     pods = [_pod("web-1", ready=True), homeless]
-    assert readiness.missing(pods, [_deployment("web", 1)], [_scaler("web", 1)]) == []
-    assert readiness.missing(pods, [_deployment("web", 1)], [_scaler("web", 2)]) == ["web has 1 of 2 pods"]
-    assert readiness.missing(pods, [_deployment("web", 1)], []) == ["pod web-2 is not ready: Running"]
+    assert _missing(pods, [_deployment("web", 1)], [_scaler("web", 1)]) == []
+    assert _missing(pods, [_deployment("web", 1)], [_scaler("web", 2)]) == ["web has 1 of 2 pods"]
+    assert _missing(pods, [_deployment("web", 1)], []) == ["pod web-2 is not ready: Running (no node has room)"]
 
 
 def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_path: Path) -> None:
