@@ -41,6 +41,12 @@ def suite_of(nodeid: str) -> str:
     return nodeid.split("/")[1]
 
 
+def _parted(nodeid: str) -> tuple[str, str]:
+    """A test's own name and its group, which xdist writes behind it; a parameter may hold an @ as well."""
+    name, sign, group = nodeid.rpartition("@")
+    return (name, group) if sign and "]" not in group else (nodeid, "")
+
+
 class Counting:
     """Counts CPU seconds of each test, in the process that runs it."""
 
@@ -68,7 +74,7 @@ class Figures:
         self._phases: list[tuple[float, str]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name, _, group = report.nodeid.partition("@")
+        name, group = _parted(report.nodeid)
         suite = suite_of(name)
         self._wall[suite] += report.duration
         self._phases.append((report.duration, name if report.when == "call" else f"{report.when} of {name}"))
