@@ -20,7 +20,7 @@ from local import debian, ops_config, pulumi_locks, readiness, shell, toolchain
 from local.aws.plugin import install_plugin
 from local.aws.server import DEFAULT_PORT
 from local.cluster.daemons import DaemonSpec, Probe
-from local.cluster.lifecycle import ClusterSpec, import_images, pod_cpu_seconds
+from local.cluster.lifecycle import ClusterSpec, import_images, pod_cpu_seconds, settle
 from local.cluster.lifecycle import up as cluster_up
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.packages import CLUSTER_PACKAGES
@@ -66,10 +66,12 @@ def up(instance: Instance) -> int:
     _check_user(existing)
     with turn(instance, "up", _line(report, "up")):
         try:
-            return _up(instance, existing, report)
+            code = _up(instance, existing, report)
         except LocalError as error:
             error.add_note(_WHAT_NEXT if error.passing else f"mend that, then {_WHAT_NEXT}")
             raise
+        settle(instance)
+        return code
 
 
 def _up(instance: Instance, existing: ExistingCluster | None, report: Report) -> int:

@@ -41,6 +41,7 @@ from local.cluster.lock import exclusive
 from local.cluster.machine import check_machine
 from local.cluster.status import ClusterStatus, DaemonState
 from local.paths import Instance
+from local.priority import NORMAL_WEIGHT, START_WEIGHT
 from local.stop import Stop
 from local.together import Together
 
@@ -88,6 +89,7 @@ def up(spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None
         started_here = supervisor is None
         if supervisor is None:
             supervisor = _start(spec, wanted, pause_reference, progress)
+        cgroups.set_weight(cgroup_root(spec.instance), START_WEIGHT)
         archives = (pause_archive, *spec.image_archives)
         try:
             return _complete(spec, layout, supervisor, archives, progress, stop)
@@ -96,6 +98,11 @@ def up(spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None
                 progress(f"ending the daemons, because {error}")
                 _stop(spec.instance, supervisor)
             raise
+
+
+def settle(instance: Instance) -> None:
+    """The start is over: from now on the cluster has the weight of any other program on a busy processor."""
+    cgroups.set_weight(cgroup_root(instance), NORMAL_WEIGHT)
 
 
 def down(instance: Instance, progress: Progress = _silent) -> bool:

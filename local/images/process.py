@@ -1,6 +1,7 @@
 """Child processes that end with the build and explain their failure in one line."""
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from local.images.errors import ImageError
+from local.priority import behind
 
 
 class Children:
@@ -67,17 +69,16 @@ class Children:
         with self._guard:
             if self._ended:
                 raise ImageError(f"{what} was not begun, because the build ended")
-            try:
-                child = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=None if env is None else dict(env),
-                    pass_fds=self._keep_open,
-                )
-            except FileNotFoundError as error:
-                raise ImageError(f"{what}: the command {command[0]!r} is not installed") from error
+            if shutil.which(command[0], path=(os.environ if env is None else env).get("PATH")) is None:
+                raise ImageError(f"{what}: the command {command[0]!r} is not installed")
+            child = subprocess.Popen(
+                behind(command),
+                stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+                pass_fds=self._keep_open,
+            )
             self._running.add(child)
             return child
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from local.priority import behind
 from local.toolchain.errors import ToolchainError
 from local.toolchain.versions import Toolchain
 
@@ -81,20 +82,21 @@ class Runner:
     ) -> tuple[int, str, str]:
         """Exit code (negative: the signal), standard output and standard error of `go` with these arguments.
 
-        The command is a process group of its own, so that `stop` ends its compilers too. It inherits the descriptors
-        `keep_open`: a lock that must last as long as the command, even where this process is killed.
+        The command is a process group of its own, so that `stop` ends its compilers too, and a session of its own: the
+        kernel gives each session its share, however much runs in the user's. It inherits the descriptors `keep_open`:
+        a lock that must last as long as the command, even where this process is killed.
         """
         with self._lock:
             if self._stopped:
                 return -signal.SIGTERM, "", "stopped"
             process = subprocess.Popen(
-                ["go", *arguments],
+                behind(["go", *arguments]),
                 cwd=cwd,
                 env=os.environ | dict(self.environment) | dict(environment or {}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                process_group=0,
+                start_new_session=True,
                 pass_fds=tuple(keep_open),
             )
             self._running.add(process)

@@ -240,6 +240,12 @@ def test_a_missing_tool_is_named(tmp_path: Path) -> None:
         Children().run(["no-such-tool"], log=tmp_path / "log", what="image x")
 
 
+def test_the_builds_come_after_everything_else_that_is_started(tmp_path: Path) -> None:
+    Children().run(["nice"], log=tmp_path / "log", what="image x")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert (tmp_path / "log").read_text().splitlines()[-1] == str(min(19, own + 5))
+
+
 def test_after_the_end_no_child_is_started(tmp_path: Path) -> None:
     children = Children()
     children.end()

@@ -48,6 +48,12 @@ def test_a_build_makes_every_tool_of_its_group_and_links_it(world: World) -> Non
     }
 
 
+def test_compilers_come_after_everything_else_that_is_started(world: World) -> None:
+    have(world, "alpha")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert int((world.control / "nice").read_text()) == min(19, own + 5)
+
+
 def test_a_second_run_builds_nothing(world: World) -> None:
     first = have(world)
     assert len(world.builds) == 2

@@ -23,6 +23,7 @@ list) exit 0 ;;
 mod) printf '{"Dir": "%s", "Sum": "h1:right="}' "$FAKE_GO/module"; exit 0 ;;
 esac
 echo "$@" >> "$FAKE_GO/builds"
+nice >> "$FAKE_GO/nice"
 while [ -e "$FAKE_GO/hold" ]; do sleep 0.02; done
 if [ -e "$FAKE_GO/fail" ]; then cat "$FAKE_GO/fail" >&2; exit 1; fi
 out=""
