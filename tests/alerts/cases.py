@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from runbook import practices, services
 from runbook.alerting import objectives
-from runbook.alerting.durations import duration
 from runbook.alerting.model import Limit
 from runbook.thresholds import Threshold, Unit
 from tests.unit import promql
@@ -18,7 +17,7 @@ _NIGHTLY = f'{_HERE}, cronjob="backup-postgres"'
 _FAILED_JOB = {
     f'kube_job_failed{{{_HERE}, job_name="b1", condition="true"}}': "1x200",
     f'kube_job_owner{{{_HERE}, job_name="b1", owner_kind="CronJob", owner_name="backup-postgres"}}': "1x200",
-    f'kube_job_status_start_time{{{_HERE}, job_name="b1"}}': "1000x200",
+    f'kube_job_status_start_time{{{_HERE}, job_name="b1"}}': "300x200",
     f"kube_cronjob_created{{{_NIGHTLY}}}": "0x200",
 }
 
@@ -40,7 +39,7 @@ def _runs(cronjob: str, *runs: tuple[int, str]) -> dict[str, str]:
 
 def _under_way(cronjob: str, reason: str) -> dict[str, str]:
     """A run whose Job has not failed yet, whatever its pods tell."""
-    found = _runs(cronjob, (1000, reason))
+    found = _runs(cronjob, (300, reason))
     return {name: "0x200" if name.startswith("kube_job_failed") else values for name, values in found.items()}
 
 
@@ -70,7 +69,10 @@ _WAITING = "kube_pod_container_status_waiting_reason"
 
 @dataclass(frozen=True)
 class Case:
-    """Series (PromQL's notation, a value a minute), and how many alerts of a name fire ``at`` seconds."""
+    """Series (PromQL's notation, a value a minute), and how many alerts of a name fire ``at`` seconds.
+
+    ``step`` is how often the rules are evaluated (seconds).
+    """
 
     name: str
     promise: str
@@ -78,6 +80,7 @@ class Case:
     at: int
     firing: int
     labels: dict[str, str] = field(default_factory=dict[str, str])
+    step: int = 30
 
 
 def _autoscaler(current: int, least: int, most: int) -> dict[str, str]:
@@ -123,7 +126,8 @@ def _burns() -> Iterator[Case]:
             ("too few requests to judge by", (above, above, least - 1), 0),
         ):
             shown = zip((long, short, traffic), values, strict=True)
-            yield Case(alert.name, promise, {name: f"{value:.15g}x{at // 60}" for name, value in shown}, at, firing)
+            series = {name: f"{value:.15g}x{at // 60}" for name, value in shown}
+            yield Case(alert.name, promise, series, at, firing, step=60)
 
 
 _UP = {f'up{{{_HERE}, job="{spec.name}", instance="a"}}': "1x60" for spec in services.ALL}
@@ -144,43 +148,43 @@ ALL: Final[Sequence[Case]] = (
     Case("BackupNeverSucceeded", "one that did is not", {**_CREATED, **_SUCCEEDED}, 1200, 0),
     Case("BackupStale", "but the age of its success counts", {**_CREATED, **_SUCCEEDED}, 1200, 1,
          {"cronjob": "backup-postgres"}),
-    Case("JobFailed", "a failed run is told", _FAILED_JOB, 6000, 1, {"cronjob": "backup-postgres"}),
+    Case("JobFailed", "a failed run is told", _FAILED_JOB, 900, 1, {"cronjob": "backup-postgres"}),
     Case("JobFailed", "a failure after a success is told",
-         {**_FAILED_JOB, f"kube_cronjob_status_last_successful_time{{{_NIGHTLY}}}": "900x200"}, 6000, 1,
+         {**_FAILED_JOB, f"kube_cronjob_status_last_successful_time{{{_NIGHTLY}}}": "240x200"}, 900, 1,
          {"cronjob": "backup-postgres"}),
     Case("JobFailed", "a success since then ends it",
-         {**_FAILED_JOB, f"kube_cronjob_status_last_successful_time{{{_NIGHTLY}}}": "2000x200"}, 6000, 0),
-    Case("JobFailed", "a job that found something did not break", _runs("slo-check", (1000, _FOUND)), 6000, 0),
-    Case("JobFoundProblems", "a finding is told as one", _runs("slo-check", (1000, _FOUND)), 6000, 1,
+         {**_FAILED_JOB, f"kube_cronjob_status_last_successful_time{{{_NIGHTLY}}}": "600x200"}, 900, 0),
+    Case("JobFailed", "a job that found something did not break", _runs("slo-check", (300, _FOUND)), 900, 0),
+    Case("JobFoundProblems", "a finding is told as one", _runs("slo-check", (300, _FOUND)), 900, 1,
          {"cronjob": "slo-check"}),
-    Case("JobFailed", "a job that finds can break, too", _runs("slo-check", (1000, _BROKE)), 6000, 1,
+    Case("JobFailed", "a job that finds can break, too", _runs("slo-check", (300, _BROKE)), 900, 1,
          {"cronjob": "slo-check"}),
-    Case("JobFoundProblems", "a run that broke found nothing", _runs("slo-check", (1000, _LATE)), 6000, 0),
-    Case("JobFailed", "a backup that failed at each try is no finding", _runs("backup-redis", (1000, _FOUND)), 6000, 1,
+    Case("JobFoundProblems", "a run that broke found nothing", _runs("slo-check", (300, _LATE)), 900, 0),
+    Case("JobFailed", "a backup that failed at each try is no finding", _runs("backup-redis", (300, _FOUND)), 900, 1,
          {"cronjob": "backup-redis"}),
-    Case("JobFoundProblems", "a backup finds nothing", _runs("backup-redis", (1000, _FOUND)), 6000, 0),
+    Case("JobFoundProblems", "a backup finds nothing", _runs("backup-redis", (300, _FOUND)), 900, 0),
     Case("JobFailed", "a finding later than a break ends it",
-         _runs("slo-check", (1000, _BROKE), (2000, _FOUND)), 6000, 0),
+         _runs("slo-check", (300, _BROKE), (600, _FOUND)), 900, 0),
     Case("JobFoundProblems", "the newest run is what is told",
-         _runs("slo-check", (1000, _BROKE), (2000, _FOUND)), 6000, 1, {"cronjob": "slo-check"}),
+         _runs("slo-check", (300, _BROKE), (600, _FOUND)), 900, 1, {"cronjob": "slo-check"}),
     Case("JobFoundProblems", "a break later than a finding ends it",
-         _runs("slo-check", (1000, _FOUND), (2000, _LATE)), 6000, 0),
-    Case("JobFailed", "a run that is under way has not failed", _under_way("slo-check", _BROKE), 6000, 0),
-    Case("JobFoundProblems", "a run that is under way has found nothing yet", _under_way("slo-check", _FOUND), 6000, 0),
+         _runs("slo-check", (300, _FOUND), (600, _LATE)), 900, 0),
+    Case("JobFailed", "a run that is under way has not failed", _under_way("slo-check", _BROKE), 900, 0),
+    Case("JobFoundProblems", "a run that is under way has found nothing yet", _under_way("slo-check", _FOUND), 900, 0),
     Case("JobNeverSucceeded", "one that is under way has found nothing yet",
          {**_under_way("log-review", _FOUND), **_NEVER}, 1200, 1, {"cronjob": "log-review"}),
     Case("JobNeverSucceeded", "a job without any success is told", {**_runs("log-review"), **_NEVER}, 1200, 1,
          {"cronjob": "log-review"}),
     Case("JobNeverSucceeded", "one that has found something has done its work",
-         {**_runs("log-review", (1000, _FOUND)), **_NEVER}, 1200, 0),
-    Case("JobNeverSucceeded", "one that broke has not", {**_runs("log-review", (1000, _BROKE)), **_NEVER}, 1200, 1,
+         {**_runs("log-review", (300, _FOUND)), **_NEVER}, 1200, 0),
+    Case("JobNeverSucceeded", "one that broke has not", {**_runs("log-review", (300, _BROKE)), **_NEVER}, 1200, 1,
          {"cronjob": "log-review"}),
     Case("JobNeverSucceeded", "a success is one, however old the job", {
         **_runs("log-review"), **_NEVER, f'kube_cronjob_status_last_successful_time{{{_LOGS}}}': "0x200"}, 1200, 0),
     Case("JobNeverSucceeded", "a job that was not due yet owes nothing",
          _times(_LOGS, _old(practices.JOB_FIRST_SUCCESS)), 1200, 0),
     Case("JobNeverSucceeded", "a job that looks for nothing has not done its work by failing", {
-        **_runs("backup-verify", (1000, _FOUND)), **_times(_PROVEN, _old(practices.JOB_FIRST_SUCCESS)),
+        **_runs("backup-verify", (300, _FOUND)), **_times(_PROVEN, _old(practices.JOB_FIRST_SUCCESS)),
         f"kube_cronjob_status_last_schedule_time{{{_PROVEN}}}": "0x200"}, 1200, 1, {"cronjob": "backup-verify"}),
     Case("BackupNotProven", "none since the job was made", _times(_PROVEN, _old(practices.PROOF_AGE)), 1200, 1,
          {"cronjob": "backup-verify"}),
@@ -236,4 +240,4 @@ def _questions(case: Case, alert: str) -> Iterator[dict[str, Any]]:
     for labels in ({}, case.labels) if case.labels else ({},):
         wanted = {"alertname": alert, "alertstate": "firing", **labels}
         selector = ", ".join(f'{name}="{value}"' for name, value in wanted.items())
-        yield {"expr": f"count(ALERTS{{{selector}}})", "eval_time": duration(case.at), "exp_samples": counted}
+        yield {"expr": f"count(ALERTS{{{selector}}})", "eval_time": f"{case.at}s", "exp_samples": counted}

@@ -11,16 +11,16 @@ import yaml
 from tests.unit import promql
 
 
-def needed(rules: Path, alert: str, folder: Path, *others: str) -> Path:
-    """Writes the file of an alert, and of ``others``, into a folder."""
+def needed(rules: Path, rule: str, folder: Path, *others: str) -> Path:
+    """Writes the file of an alert or of what is recorded, and of ``others``, into a folder."""
     groups = yaml.load(rules.read_text(), Loader=yaml.CSafeLoader)["groups"]
     path = folder / "rules.yaml"
-    path.write_text(yaml.safe_dump({"groups": _only(groups, (alert, *others))}))
+    path.write_text(yaml.safe_dump({"groups": _only(groups, (rule, *others))}))
     return path
 
 
 def _only(groups: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Of the groups the alerts and the recording rules that they read, in their order."""
+    """Of the groups the rules of these names and the recording rules that they read, in their order."""
     recorded = {rule["record"]: rule["expr"] for group in groups for rule in group["rules"] if "record" in rule}
 
     def reads(expression: str) -> set[str]:
@@ -36,4 +36,4 @@ def _only(groups: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, 
 
 
 def _rule(groups: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(rule for group in groups for rule in group["rules"] if rule.get("alert") == name)
+    return next(rule for group in groups for rule in group["rules"] if name in (rule.get("alert"), rule.get("record")))

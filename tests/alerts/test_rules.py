@@ -26,5 +26,5 @@ def test_both_stacks_have_the_same_rules(rules: dict[str, Path]) -> None:
 @pytest.mark.parametrize("case", cases.ALL, ids=lambda case: f"{case.name}: {case.promise}")
 def test_a_rule_means_what_it_says(case: Case, rules: dict[str, Path], tmp_path: Path) -> None:
     assert case.name in alerts.BY_NAME
-    code, said = judge([cases.document(case)], tmp_path, needed(rules["prod"], case.name, tmp_path), 30)
+    code, said = judge([cases.document(case)], tmp_path, needed(rules["prod"], case.name, tmp_path), case.step)
     assert code == 0, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ def run(tool: str, arguments: Sequence[str | Path], folder: Path) -> subprocess.
     """Runs a tool in a folder; what it says is in both streams of the answer."""
     assert shutil.which(tool), f"{tool} is not there; `make test` installs Debian's package of it"
     command = [tool, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    # Its little memory is collected all the time otherwise, which takes a quarter of its work.
+    environment = {**os.environ, "GOGC": "800"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def judge(tests: list[dict[str, Any]], folder: Path, rules: Path, step: int) -> tuple[int, str]:
