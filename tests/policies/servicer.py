@@ -99,15 +99,14 @@ class Engine:
         ]
         return list(self.servicer.AnalyzeStack(proto.AnalyzeStackRequest(resources=resources), None).diagnostics)
 
-    def judge(self, stack: Stack, *resources: str) -> list[Any]:
+    def judge(self, stack: Stack, *resources: str, outputs: Mapping[str, dict[str, Any]] | None = None) -> list[Any]:
         """Diagnostics of some resources and of the stack that they are in."""
         found = [diagnostic for name in resources for diagnostic in self.analyze(stack[name])]
-        return [*found, *self.analyze_stack(stack)]
-
-    def preview(self, stack: Stack, outputs: Mapping[str, dict[str, Any]] | None = None) -> list[Any]:
-        """Diagnostics of a whole preview."""
-        found = [diagnostic for declared in stack.values() for diagnostic in self.analyze(declared)]
         return [*found, *self.analyze_stack(stack, outputs)]
+
+    def preview(self, stack: Stack) -> list[Any]:
+        """Diagnostics of a whole preview."""
+        return self.judge(stack, *stack)
 
 
 def ask(rule: Rule, stack: Stack, servicer: str) -> list[Any]:

@@ -43,7 +43,7 @@ def test_every_violation_reaches_the_engine_as_mandatory(case: Case, servicer: s
 
 
 def test_the_message_names_rule_value_range_and_section(servicer: str) -> None:
-    found = Engine(servicer=servicer).preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))
+    found = Engine(servicer=servicer).judge(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"), SENTIMENT)
     assert len(found) == 1
     for part in (
         "sentiment-memory-range",
@@ -69,7 +69,7 @@ def test_an_unknown_value_does_not_silence_what_is_known(servicer: str) -> None:
     stack = good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN).with_value(SENTIMENT, LIMIT, "1Gi")
     found = [
         diagnostic
-        for diagnostic in Engine(servicer=servicer).preview(stack)
+        for diagnostic in Engine(servicer=servicer).judge(stack, SENTIMENT)
         if diagnostic.policyName == "sentiment-memory-range"
     ]
     assert [diagnostic.enforcementLevel for diagnostic in found] == [proto.MANDATORY, proto.ADVISORY]
@@ -77,8 +77,9 @@ def test_an_unknown_value_does_not_silence_what_is_known(servicer: str) -> None:
 
 def test_what_was_unknown_in_the_preview_is_judged_in_the_update(servicer: str) -> None:
     engine = Engine(servicer=servicer)
-    assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, UNKNOWN))) == set()
-    assert names(engine.preview(good_stack().with_value(SENTIMENT, MEMORY, "1Gi"))) == {"sentiment-memory-range"}
+    in_preview, in_update = (good_stack().with_value(SENTIMENT, MEMORY, value) for value in (UNKNOWN, "1Gi"))
+    assert names(engine.judge(in_preview, SENTIMENT)) == set()
+    assert names(engine.judge(in_update, SENTIMENT)) == {"sentiment-memory-range"}
 
 
 @pytest.mark.parametrize("case", list(FIRST_WAITS.values()), ids=lambda case: case[0])
@@ -91,7 +92,7 @@ def test_no_message_holds_a_secret(case: Waiting, servicer: str) -> None:
 def test_defaults_that_the_cluster_adds_are_not_held_against_the_program(servicer: str) -> None:
     stack = good_stack()
     output = stack.with_value(SENTIMENT, "spec.replicas", 1)[SENTIMENT].properties
-    assert Engine(servicer=servicer).preview(stack, {SENTIMENT: output}) == []
+    assert Engine(servicer=servicer).judge(stack, SENTIMENT, outputs={SENTIMENT: output}) == []
     # Only where the engine never showed the inputs do the outputs have to do.
     assert names(Engine(servicer=servicer).analyze_stack(stack, {SENTIMENT: output})) == {"no-static-replicas"}
 
@@ -124,7 +125,7 @@ def test_resources_analysed_at_the_same_time_do_not_mix(servicer: str) -> None:
     engine, good = Engine(servicer=servicer), good_stack()
     bad = good.with_value(SENTIMENT, MEMORY, "1Gi")
     clean: list[tuple[Declared, set[str]]] = [(declared, set()) for declared in good.values()]
-    jobs = clean * 3 + [(bad[SENTIMENT], {"sentiment-memory-range"})] * 20
+    jobs = clean + [(bad[SENTIMENT], {"sentiment-memory-range"})] * 20
     with ThreadPoolExecutor(4) as pool:
         found = [names(found) for found in pool.map(engine.analyze, [declared for declared, _ in jobs])]
     assert len(found) > 20

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from components import system
 from policies.catalogue import ALL
 from policies.model import Resource
 from policies.plain import to_plain
 from tests.policies.running import judge
-from tests.program import engine, settings
+from tests.program import engine
 
 _CONFIG = Path(__file__).resolve().parents[2] / "policies" / "config"
 # What a stack without an object lock has no resource for.
@@ -21,8 +20,7 @@ _ONLY_WITH_LOCK = {"local": {"object-lock-within-retention", "backups-locked"}, 
 
 
 def _resources(stack: str) -> list[Resource]:
-    chosen = settings.load(stack)
-    registered = engine.run(lambda: system.declare(chosen), stack_name=stack)
+    registered = engine.declared(stack)
     return [_resource(each, registered) for each in registered if each.custom]
 
 

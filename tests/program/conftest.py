@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components import sdk, system
-from tests.program import engine, settings
+from components import sdk
+from tests.program import engine
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -20,14 +20,12 @@ def _sdk() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def local_stack() -> list[engine.Registered]:
-    chosen = settings.load("local")
-    return engine.run(lambda: system.declare(chosen), stack_name="local")
+    return engine.declared("local")
 
 
 @pytest.fixture(scope="session")
 def prod_stack() -> list[engine.Registered]:
-    chosen = settings.load("prod")
-    return engine.run(lambda: system.declare(chosen), stack_name="prod")
+    return engine.declared("prod")
 
 
 @pytest.fixture(params=["local", "prod"])

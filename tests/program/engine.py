@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pulumi
 
+from components import sdk, system
 from local.recording import Registered, run
+from tests.program import settings
 
-__all__ = ["Registered", "config", "run"]
+__all__ = ["Registered", "config", "declared", "run"]
+
+
+@cache
+def declared(stack: str) -> list[Registered]:
+    """The resources of a stack of this project, registered once with the SDK as the program uses it."""
+    chosen = settings.load(stack)
+    with sdk.put_back():
+        sdk.prepare()
+        return run(lambda: system.declare(chosen), stack_name=stack)
 
 
 def config(**values: Any) -> pulumi.Config:
