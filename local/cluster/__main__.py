@@ -11,7 +11,7 @@ from pathlib import Path
 from local.cluster import logs
 from local.cluster.errors import ClusterError
 from local.cluster.layout import Layout
-from local.cluster.lifecycle import ClusterSpec, clean, down, recorded_extra_daemons, status, up
+from local.cluster.lifecycle import ClusterSpec, clean, down, recorded_extra_daemons, settle, status, up
 from local.cluster.status import Phase, describe
 from local.paths import Instance, InstanceError
 
@@ -48,6 +48,7 @@ def _up(instance: Instance, arguments: argparse.Namespace) -> int:
         image_archives=tuple(arguments.image),
     )
     current = up(spec, lambda message: print(f"[{time.monotonic() - began:5.1f} s] {message}", flush=True))
+    settle(instance)
     print(
         f"[{time.monotonic() - began:5.1f} s] the cluster {instance.name} is ready, {len(current.daemons)} daemons run"
     )
