@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from components import sdk
+from components import sdk, system
+from runbook import settings
 from tests.program import engine
+from tests.program.settings import stack_values
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -31,3 +33,10 @@ def prod_stack() -> list[engine.Registered]:
 @pytest.fixture(params=["local", "prod"])
 def stack(request: pytest.FixtureRequest) -> list[engine.Registered]:
     return request.getfixturevalue(f"{request.param}_stack")
+
+
+@pytest.fixture(scope="session")
+def closed_stack() -> list[engine.Registered]:
+    """Production in maintenance."""
+    chosen = settings.load({**stack_values("prod"), "maintenance": True})
+    return engine.run(lambda: system.declare(chosen), stack_name="closed")

@@ -61,7 +61,7 @@ _CHANGES = _mapping(
 )
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=_CHANGES)
 def test_any_accepted_settings_build_a_whole_system(changes: dict[str, Any]) -> None:
     # Two settings that each fit may not fit together: such a draw is left out, and too many of them fail the test.

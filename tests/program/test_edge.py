@@ -20,13 +20,6 @@ def _certificates(stack: list[Registered]) -> dict[str, dict[str, Any]]:
     return {item.inputs["metadata"]["name"]: item.inputs["spec"] for item in look.of(stack, "v1:Certificate")}
 
 
-@pytest.fixture(scope="module")
-def closed_stack() -> list[Registered]:
-    """Production in maintenance."""
-    chosen = settings.load({**stack_values("prod"), "maintenance": True})
-    return engine.run(lambda: system.declare(chosen), stack_name="closed")
-
-
 @pytest.mark.parametrize("name", ["local", "prod"])
 def test_the_domain_and_grafana_have_certificates(name: str, request: pytest.FixtureRequest) -> None:
     found, chosen = _certificates(request.getfixturevalue(f"{name}_stack")), load(name)

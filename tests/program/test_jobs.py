@@ -136,10 +136,8 @@ def test_a_job_mounts_the_secrets_of_those_it_talks_to(stack: list[Registered], 
     assert ("AWS_SHARED_CREDENTIALS_FILE" in environment) == ("backup-aws" in mounted)
 
 
-def test_maintenance_suspends_every_job() -> None:
-    chosen = settings.load({**stack_values("prod"), "maintenance": True})
-    stack = engine.run(lambda: system.declare(chosen), stack_name="maintenance")
-    assert {item.inputs["spec"]["suspend"] for item in look.of(stack, "CronJob")} == {True}
+def test_maintenance_suspends_every_job(closed_stack: list[Registered]) -> None:
+    assert {item.inputs["spec"]["suspend"] for item in look.of(closed_stack, "CronJob")} == {True}
 
 
 def test_without_maintenance_the_stack_claims_nothing_that_ops_maintenance_changes(stack: list[Registered]) -> None:
@@ -150,9 +148,10 @@ def test_without_maintenance_the_stack_claims_nothing_that_ops_maintenance_chang
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_the_lock_says_whether_the_stack_itself_asks_for_maintenance(wanted: bool) -> None:
-    chosen = settings.load({**stack_values("prod"), "maintenance": wanted})
-    lease = look.of(engine.run(lambda: system.declare(chosen), stack_name="maintenance"), "Lease")[0]
+def test_the_lock_says_whether_the_stack_itself_asks_for_maintenance(
+    wanted: bool, closed_stack: list[Registered], prod_stack: list[Registered]
+) -> None:
+    lease = look.of(closed_stack if wanted else prod_stack, "Lease")[0]
     assert lease.inputs["metadata"]["name"] == maintenance.LEASE
     assert lease.inputs["metadata"]["annotations"][maintenance.DECLARED] == str(wanted).lower()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +38,27 @@ def _config_map(name: str | None = "sample", **more: Any) -> Registered:
     )
 
 
+@cache
+def _rendered(name: str) -> list[render.Manifest]:
+    """A stack's objects, rendered once."""
+    return render.manifests(name)
+
+
 @pytest.mark.parametrize("name", _STACKS)
 def test_every_kubernetes_object_that_the_program_declares_is_rendered(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     stack: list[Registered] = request.getfixturevalue(f"{name}_stack")
     declared = [item for item in stack if item.token.startswith("kubernetes:")]
-    made = render.manifests(name)
+    made = _rendered(name)
     assert len(made) == len(declared) > 50
     # The fixture declares the system by itself; the renderer runs __main__.py with the stack's file.
-    assert [item.text() for item in made] == [item.text() for item in render.from_resources(stack)]
+    assert made == render.from_resources(stack)
 
 
 @pytest.mark.parametrize("name", _STACKS)
 def test_two_runs_write_the_same_files(name: str, tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in render.write(name, tmp_path / "first")}
+    first = {path.name: path.read_bytes() for path in render.write_all(_rendered(name), tmp_path / "first")}
     second = {path.name: path.read_bytes() for path in render.write(name, tmp_path / "second")}
     assert first == second
     assert list(first) == sorted(first)
@@ -59,8 +66,8 @@ def test_two_runs_write_the_same_files(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", _STACKS)
 def test_a_file_holds_one_object_with_its_name_and_namespace_resolved(name: str, tmp_path: Path) -> None:
-    for path in render.write(name, tmp_path):
-        (content,) = yaml.safe_load_all(path.read_text())
+    for path in render.write_all(_rendered(name), tmp_path / name):
+        (content,) = yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
         metadata = content["metadata"]
         parts = [content["kind"].lower(), metadata.get("namespace"), metadata["name"], "yaml"]
         assert path.name == ".".join(part for part in parts if part)
@@ -69,7 +76,7 @@ def test_a_file_holds_one_object_with_its_name_and_namespace_resolved(name: str,
 
 def test_what_is_rendered_is_what_was_declared_to_the_last_value(prod_stack: list[Registered]) -> None:
     wanted = next(item for item in prod_stack if item.name == "sentiment-deployment").inputs
-    (made,) = [item for item in render.manifests("prod") if (item.kind, item.name) == ("Deployment", "sentiment")]
+    (made,) = [item for item in _rendered("prod") if (item.kind, item.name) == ("Deployment", "sentiment")]
     assert yaml.safe_load(made.text()) == wanted
 
 
