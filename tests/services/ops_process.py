@@ -47,25 +47,25 @@ class OpsProcess:
         self.returncode: int | None = None
         (self.pid,) = _STARTED.unpack(os.read(self._status, _STARTED.size))
         self._readers: list[tuple[threading.Thread, list[str]]] = []
+        self._ended = threading.Event()
+        threading.Thread(target=self._await_end, daemon=True).start()
+
+    def _await_end(self) -> None:
+        status, cpu = _ENDED.unpack(os.read(self._status, _ENDED.size))
+        os.close(self._status)
+        figures.add_cpu_seconds(cpu)
+        self.returncode = os.waitstatus_to_exitcode(status)
+        self._ended.set()
 
     def poll(self) -> int | None:
         """Its exit code (negative: the signal), None while it runs."""
-        try:
-            return self.wait(0)
-        except subprocess.TimeoutExpired:
-            return None
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code, once it has ended. Raises subprocess.TimeoutExpired after ``timeout`` seconds."""
+        self._ended.wait(timeout)
         if self.returncode is None:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._status, selectors.EVENT_READ)
-                if not selector.select(timeout):
-                    raise subprocess.TimeoutExpired("ops", timeout or 0)
-            status, cpu = _ENDED.unpack(os.read(self._status, _ENDED.size))
-            os.close(self._status)
-            figures.add_cpu_seconds(cpu)
-            self.returncode = os.waitstatus_to_exitcode(status)
+            raise subprocess.TimeoutExpired("ops", timeout or 0)
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
