@@ -2,6 +2,7 @@
 
 It answers what an API server answers: 404 for what is missing, 403 for what an account may not do, 409 for a change of
 another version, 422 for what is invalid. A Deployment whose template changes is rolled out at once, or not at all.
+Where it is told which kinds it serves, it tells of them, and server-side apply makes their objects.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -36,12 +37,56 @@ _APPLY = "application/apply-patch+yaml"
 
 @dataclass
 class Fault:
-    """Answer ``code`` to requests of ``method`` whose path has ``part`` in it, ``times`` times; 0 hangs up."""
+    """Answer ``code`` to requests of ``method`` whose path has ``part`` in it, ``times`` times; 0 hangs up.
+
+    Without a ``message`` the answer repeats what was sent, as an unfriendly server does.
+    """
 
     method: str
     part: str
     code: int
     times: int = 1
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind that the API tells of."""
+
+    group: str
+    version: str
+    plural: str
+    name: str
+    verbs: tuple[str, ...] = ("create", "get", "list", "patch")
+
+    @property
+    def root(self) -> str:
+        return f"/apis/{self.group}/{self.version}" if self.group else "/api/v1"
+
+    @property
+    def path(self) -> str:
+        return f"{self.root}/namespaces/{NAMESPACE}/{self.plural}"
+
+
+# Kinds of the system, of an extension, one that can only be read, and one that two groups serve.
+KINDS: Final = (
+    Kind("", "v1", "configmaps", "ConfigMap"),
+    Kind("", "v1", "events", "Event"),
+    Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+    Kind("", "v1", "pods", "Pod"),
+    Kind("", "v1", "resourcequotas", "ResourceQuota"),
+    Kind("", "v1", "secrets", "Secret"),
+    Kind("", "v1", "serviceaccounts", "ServiceAccount"),
+    Kind("", "v1", "services", "Service"),
+    Kind("apps", "v1", "deployments", "Deployment"),
+    Kind("apps", "v1", "replicasets", "ReplicaSet"),
+    Kind("cert-manager.io", "v1", "certificates", "Certificate"),
+    Kind("cert-manager.io", "v1", "issuers", "Issuer"),
+    Kind("events.k8s.io", "v1", "events", "Event"),
+    Kind("example.com", "v1beta1", "widgets", "Widget"),
+    Kind("metrics.k8s.io", "v1beta1", "podmetrics", "PodMetrics", ("get", "list")),
+    Kind("networking.k8s.io", "v1", "ingresses", "Ingress"),
+)
 
 
 @dataclass
@@ -53,6 +98,7 @@ class KubeApi:
     """
 
     url: str = ""
+    kinds: list[Kind] = field(default_factory=list[Kind])
     objects: dict[str, Object] = field(default_factory=dict[str, Object])
     rights: Sequence[Right] | None = None
     faults: list[Fault] = field(default_factory=list[Fault])
@@ -62,6 +108,8 @@ class KubeApi:
     queries: list[tuple[str, dict[str, str]]] = field(default_factory=list[tuple[str, dict[str, str]]])
     refused: list[str] = field(default_factory=list[str])
     history: list[Object] = field(default_factory=list[Object])
+    # Path and object of every server-side apply that was taken, and whether it was a dry run.
+    applied: list[tuple[str, Object, bool]] = field(default_factory=list[tuple[str, Object, bool]])
     # Called with the path after a change was made and before it is answered.
     changed: Callable[[str], None] = lambda _path: None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -72,6 +120,21 @@ class KubeApi:
         content["metadata"].setdefault("resourceVersion", "1")
         self.objects[path] = content
         return content
+
+    def add_served(self, plural: str, name: str, **content: Any) -> None:
+        """Put an object of the kinds of that name under their paths, with what an API server adds to it."""
+        metadata: Object = {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": f"uid-{plural}-{name}",
+            "resourceVersion": "7",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "generation": 3,
+            "managedFields": [{"manager": "somebody", "fields": []}],
+            **content.pop("metadata", {}),
+        }
+        for kind in (kind for kind in self.kinds if kind.plural == plural):
+            self.add(f"{kind.path}/{name}", {"metadata": metadata, "status": {"phase": "Good"}, **content})
 
     def kubeconfig(self, folder: Path) -> Path:
         """A kubeconfig that leads here."""
@@ -113,13 +176,13 @@ class KubeApi:
             parts = urlsplit(url)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             self.requests.append((method, parts.path))
-            if (code := self._fault(method, parts.path)) is not None:
-                # A server that is so unfriendly as to repeat what it was sent.
+            if (fault := self._fault(method, parts.path)) is not None:
                 self.refused.append(body.decode())
-                return code, {"message": f"fault of the test: {body.decode()}"}
+                return fault.code, {"message": fault.message or f"fault of the test: {body.decode()}"}
             match = _PATH.fullmatch(parts.path)
             if match is None:
-                return 404, {"message": "no such path"}
+                told = self._discovery(parts.path)
+                return (404, {"message": "no such path"}) if told is None else (200, told)
             if not self._allowed(match, method):
                 return 403, {"message": "forbidden"}
             if method == "PATCH":
@@ -143,12 +206,26 @@ class KubeApi:
         data = self.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}"]["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
-    def _fault(self, method: str, path: str) -> int | None:
+    def _fault(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
             if fault.times > 0 and fault.method == method and fault.part in path:
                 fault.times -= 1
-                return fault.code
+                return fault
         return None
+
+    def _discovery(self, path: str) -> Object | None:
+        """What the API tells of itself."""
+        if path == "/version":
+            return {"gitVersion": "v1.36.3"}
+        if path == "/apis":
+            groups: dict[str, Object] = {}
+            for kind in (kind for kind in self.kinds if kind.group):
+                version = {"groupVersion": f"{kind.group}/{kind.version}", "version": kind.version}
+                groups[kind.group] = {"name": kind.group, "versions": [version], "preferredVersion": version}
+            return {"groups": list(groups.values())}
+        served = [kind for kind in self.kinds if kind.root == path]
+        told = [{"name": k.plural, "kind": k.name, "namespaced": True, "verbs": list(k.verbs)} for k in served]
+        return {"resources": told} if told else None
 
     def _allowed(self, match: re.Match[str], method: str) -> bool:
         verb = {"PATCH": "patch", "GET": "get" if match["name"] else "list"}.get(method, method)
@@ -163,8 +240,7 @@ class KubeApi:
         )
 
     def _list(self, path: str, query: dict[str, str]) -> Object:
-        below = re.compile(re.escape(path) + "/[^/]+")
-        found = [content for name, content in sorted(self.objects.items()) if below.fullmatch(name)]
+        found = [content for name, content in sorted(self.objects.items()) if name.rpartition("/")[0] == path]
         if wanted := query.get("labelSelector"):
             pairs = dict(pair.split("=") for pair in wanted.split(","))
             found = [item for item in found if pairs.items() <= item["metadata"].get("labels", {}).items()]
@@ -177,6 +253,8 @@ class KubeApi:
         # A status is changed under a path of its own.
         path = path.removesuffix("/status")
         found = self.objects.get(path)
+        if found is None and kind == _APPLY and self._makes(path):
+            found = {"metadata": {"resourceVersion": "0"}}
         if found is None:
             return 404, {"message": "not found"}
         version = change.get("metadata", {}).get("resourceVersion")
@@ -185,6 +263,7 @@ class KubeApi:
         assert kind in (_MERGE, _STRATEGIC, _APPLY), kind
         if kind == _APPLY:
             changed = _applied(found, change, query["fieldManager"])
+            self.applied.append((path, change, not keep))
         else:
             changed = _merged(found, change, named=kind == _STRATEGIC)
             _disowned(found, changed)
@@ -199,6 +278,11 @@ class KubeApi:
                 changed["metadata"]["generation"] += 1
                 self._roll(changed)
         return 200, changed
+
+    def _makes(self, path: str) -> bool:
+        """Whether server-side apply makes an object at a path: of a kind that is told of, and a namespace."""
+        collection = path.rpartition("/")[0]
+        return any(collection in (kind.path, "/api/v1/namespaces") for kind in self.kinds)
 
     def _roll(self, deployment: Object) -> None:
         """What the controllers and the kubelet do."""
@@ -309,9 +393,9 @@ def _disowned(old: Object, changed: Object) -> None:
 
 
 @contextmanager
-def serving() -> Generator[KubeApi]:
-    """A ``KubeApi`` that answers on 127.0.0.1."""
-    state = KubeApi()
+def serving(kinds: Sequence[Kind] = ()) -> Generator[KubeApi]:
+    """A ``KubeApi`` that answers on 127.0.0.1 and tells of some kinds."""
+    state = KubeApi(kinds=[*kinds])
 
     class Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.services import kubernetes_api, ops_environment
+from tests.services import kube_api, ops_environment
 from tests.services.interruptions import interrupted, moments, timed
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment
 from tests.services.ops_process import OpsProcess
@@ -59,13 +59,14 @@ def system(
 ) -> Iterator[System]:
     with (
         ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment,
-        kubernetes_api.running(environment.folder) as (api, _),
+        kube_api.serving(kube_api.KINDS) as api,
     ):
+        api.kubeconfig(environment.folder)
         environment.configure(redis={"host": redis_server.host, "port": redis_server.port})
         client: Any = redis.Redis(redis_server.host, redis_server.port)
         client.mset({f"large:{number}": os.urandom(2**15) for number in range(200)})
         for number in range(1500):
-            api.add("configmaps", f"config-{number}", data={"key": "value" * 50})
+            api.add_served("configmaps", f"config-{number}", data={"key": "value" * 50})
         yield System(environment)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.services import kubernetes_api, ops_environment
-from tests.services.kubernetes_api import NAMESPACE, Api
+from tests.services import kube_api, ops_environment
+from tests.services.kube_api import Fault, KubeApi
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
 from tests.services.servers import Server
 
@@ -41,37 +41,44 @@ def environment(servers: Environment) -> Iterator[Environment]:
 
 
 @pytest.fixture
-def api(environment: Environment) -> Iterator[Api]:
+def api(environment: Environment) -> Iterator[KubeApi]:
     """A namespace like that of the system."""
-    with kubernetes_api.running(environment.folder) as (api, _):
-        api.add("configmaps", "kube-root-ca.crt", data={"ca.crt": "x"})
+    with kube_api.serving(kube_api.KINDS) as api:
+        api.kubeconfig(environment.folder)
+        api.add_served("configmaps", "kube-root-ca.crt", data={"ca.crt": "x"})
         for number in range(600):
-            api.add("configmaps", f"config-{number}", data={"key": "ü" * 50})
-        api.add("secrets", "postgres", data={"password": _SECRET}, type="Opaque")
-        api.add("secrets", "token", data={"token": "eHh4"}, type="kubernetes.io/service-account-token")
-        api.add("serviceaccounts", "backup-postgres")
-        api.add("services", "redis", spec={"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "ports": []})
-        api.add("services", "kafka", spec={"clusterIP": "None"})
+            api.add_served("configmaps", f"config-{number}", data={"key": "ü" * 50})
+        api.add_served("secrets", "postgres", data={"password": _SECRET}, type="Opaque")
+        api.add_served("secrets", "token", data={"token": "eHh4"}, type="kubernetes.io/service-account-token")
+        api.add_served("serviceaccounts", "backup-postgres")
+        api.add_served("services", "redis", spec={"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "ports": []})
+        api.add_served("services", "kafka", spec={"clusterIP": "None"})
         annotations = {"pv.kubernetes.io/bind-completed": "yes", "mine": "1"}
-        api.add("persistentvolumeclaims", "data", metadata={"annotations": annotations}, spec={"volumeName": "pv-1"})
-        api.add("resourcequotas", "quota", spec={"hard": {"pods": "50"}})
-        api.add("deployments", "api-gateway", spec={"replicas": 3})
+        api.add_served(
+            "persistentvolumeclaims", "data", metadata={"annotations": annotations}, spec={"volumeName": "pv-1"}
+        )
+        api.add_served("resourcequotas", "quota", spec={"hard": {"pods": "50"}})
+        api.add_served("deployments", "api-gateway", spec={"replicas": 3})
         owner = [{"kind": "Deployment", "name": "api-gateway", "controller": True, "uid": "uid-1"}]
-        api.add("replicasets", "api-gateway-1", metadata={"ownerReferences": owner})
-        api.add("pods", "shell", spec={})
-        api.add("ingresses", "gateway", spec={"tls": []})
-        api.add("issuers", "letsencrypt", spec={})
-        api.add("certificates", "gateway", spec={"secretName": "tls"})
-        api.add("widgets", "mine", spec={})
-        api.add("podmetrics", "shell")
-        # Served by two groups, as events are.
-        for kind in (kind for kind in api.kinds if kind.plural == "events"):
-            kind.objects["started"] = {"metadata": {"name": "started", "namespace": NAMESPACE, "uid": "uid-event"}}
+        api.add_served("replicasets", "api-gateway-1", metadata={"ownerReferences": owner})
+        api.add_served("pods", "shell", spec={})
+        api.add_served("ingresses", "gateway", spec={"tls": []})
+        api.add_served("issuers", "letsencrypt", spec={})
+        api.add_served("certificates", "gateway", spec={"secretName": "tls"})
+        api.add_served("widgets", "mine", spec={})
+        api.add_served("podmetrics", "shell")
+        # Of two groups, as events are.
+        api.add_served("events", "started")
         yield api
 
 
 def _ops(environment: Environment, *arguments: str) -> Answer:
     return environment.ops(*arguments, "--json", extra={"KUBECONFIG": str(environment.folder / "kubeconfig")})
+
+
+def _forbidden() -> Fault:
+    """An account that may read and apply nothing."""
+    return Fault("PATCH", "", 403, times=99, message="Namespace/crypto is forbidden")
 
 
 def _encrypt(environment: Environment) -> str:
@@ -103,7 +110,7 @@ def _backup(environment: Environment) -> str:
 
 
 def test_every_kind_is_saved_page_by_page_bare_and_without_secrets_in_plain_text(
-    environment: Environment, api: Api
+    environment: Environment, api: KubeApi
 ) -> None:
     answer = _ops(environment, "backup", "resources")
 
@@ -111,7 +118,8 @@ def test_every_kind_is_saved_page_by_page_bare_and_without_secrets_in_plain_text
     assert answer.json["secrets"] == "left out: backups are not encrypted (backup.publicKey)"
     assert answer.json["kinds"]["ConfigMap.v1"] == 601
     # 250 a page.
-    assert api.pages == 3 + len(api.kinds) - 1 - 2
+    lists = {kind.path for kind in api.kinds}
+    assert len([path for _, path in api.requests if path in lists]) == 3 + len(api.kinds) - 1 - 2
     lines = _lines(environment, answer.json["id"])
     labels = [f"{line['object']['kind']}/{line['object']['metadata']['name']}" for line in lines]
     assert {"Ingress/gateway", "PersistentVolumeClaim/data", "Certificate/gateway", "Widget/mine"} <= set(labels)
@@ -125,7 +133,7 @@ def test_every_kind_is_saved_page_by_page_bare_and_without_secrets_in_plain_text
     assert managed == ["api-gateway-1"]
 
 
-def test_secrets_are_saved_where_backups_are_encrypted(environment: Environment, api: Api) -> None:
+def test_secrets_are_saved_where_backups_are_encrypted(environment: Environment, api: KubeApi) -> None:
     _encrypt(environment)
 
     answer = _ops(environment, "backup", "resources")
@@ -145,11 +153,11 @@ def test_secrets_are_saved_where_backups_are_encrypted(environment: Environment,
 
 
 def test_a_kind_that_may_not_be_listed_is_named_and_a_failure_only_where_the_role_grants_it(
-    environment: Environment, api: Api
+    environment: Environment, api: KubeApi
 ) -> None:
-    api.forbidden = {"widgets"}
+    api.faults.append(Fault("GET", "/widgets", 403, times=99))
     foreign = _ops(environment, "backup", "resources")
-    api.forbidden = {"widgets", "ingresses"}
+    api.faults.append(Fault("GET", "/ingresses", 403, times=99))
     granted = _ops(environment, "backup", "resources")
 
     assert (foreign.code, foreign.json["refused"]) == (0, ["widgets.example.com"])
@@ -162,11 +170,11 @@ def test_a_kind_that_may_not_be_listed_is_named_and_a_failure_only_where_the_rol
 
 
 def test_an_extension_that_does_not_answer_is_named_and_one_of_the_systems_own_stops_the_backup(
-    environment: Environment, api: Api
+    environment: Environment, api: KubeApi
 ) -> None:
-    api.broken_groups = {"example.com"}
+    api.faults = [Fault("GET", "/apis/example.com/", 503, times=99)]
     foreign = _ops(environment, "backup", "resources")
-    api.broken_groups = {"cert-manager.io"}
+    api.faults = [Fault("GET", "/apis/cert-manager.io/", 503, times=99)]
     own = _ops(environment, "backup", "resources")
 
     assert (foreign.code, foreign.json["refused"]) == (0, ["example.com/v1beta1"])
@@ -174,7 +182,7 @@ def test_an_extension_that_does_not_answer_is_named_and_one_of_the_systems_own_s
     assert len([key for key in sorted(environment.keys()) if key.endswith("manifest.json")]) == 1
 
 
-def test_a_restore_applies_in_order_what_nobody_else_makes(environment: Environment, api: Api) -> None:
+def test_a_restore_applies_in_order_what_nobody_else_makes(environment: Environment, api: KubeApi) -> None:
     _backup(environment)
 
     answer = _ops(environment, "restore", "resources", "--yes")
@@ -198,9 +206,9 @@ def test_a_restore_applies_in_order_what_nobody_else_makes(environment: Environm
     assert ("/apis/apps/v1/namespaces/crypto/deployments/api-gateway" in {path for path, _, _ in api.applied}) is True
 
 
-def test_a_dry_run_is_judged_by_the_server_and_changes_nothing(environment: Environment, api: Api) -> None:
+def test_a_dry_run_is_judged_by_the_server_and_changes_nothing(environment: Environment, api: KubeApi) -> None:
     _backup(environment)
-    api.refused = {"Ingress/gateway": "spec.tls: Required value"}
+    api.faults = [Fault("PATCH", "/ingresses/gateway", 422, message="spec.tls: Required value")]
 
     answer = _ops(environment, "restore", "resources", "--dry-run")
 
@@ -210,12 +218,14 @@ def test_a_dry_run_is_judged_by_the_server_and_changes_nothing(environment: Envi
     assert all(dry for _, _, dry in api.applied)
 
 
-def test_nothing_is_applied_without_confirmation_right_or_a_whole_backup(environment: Environment, api: Api) -> None:
+def test_nothing_is_applied_without_confirmation_right_or_a_whole_backup(
+    environment: Environment, api: KubeApi
+) -> None:
     backup = _backup(environment)
     unconfirmed = _ops(environment, "restore", "resources")
-    api.may_apply = False
+    api.faults = [_forbidden()]
     forbidden = _ops(environment, "restore", "resources", "--yes")
-    api.may_apply = True
+    api.faults = []
     key = f"{PREFIX}resources/{backup}/objects.jsonl.zst"
     content = bytearray(environment.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     content[len(content) // 2] ^= 1
@@ -231,9 +241,12 @@ def test_nothing_is_applied_without_confirmation_right_or_a_whole_backup(environ
     assert api.applied == []
 
 
-def test_a_custom_resource_whose_kind_is_gone_fails_and_the_rest_comes_back(environment: Environment, api: Api) -> None:
+def test_a_custom_resource_whose_kind_is_gone_fails_and_the_rest_comes_back(
+    environment: Environment, api: KubeApi
+) -> None:
     _backup(environment)
-    api.kinds.remove(api.kind("widgets"))
+    api.kinds[:] = [kind for kind in api.kinds if kind.plural != "widgets"]
+    del api.objects[f"/apis/example.com/v1beta1/namespaces/{kube_api.NAMESPACE}/widgets/mine"]
 
     answer = _ops(environment, "restore", "resources", "--yes")
 
@@ -242,7 +255,9 @@ def test_a_custom_resource_whose_kind_is_gone_fails_and_the_rest_comes_back(envi
     assert answer.json["applied"]["ResourceQuota.v1"] == 1
 
 
-def test_a_drill_restores_what_is_proven_and_its_report_cannot_be_forged(environment: Environment, api: Api) -> None:
+def test_a_drill_restores_what_is_proven_and_its_report_cannot_be_forged(
+    environment: Environment, api: KubeApi
+) -> None:
     _encrypt(environment)
     postgres, resources = environment.backup(), _backup(environment)
     assert _ops(environment, "backups", "verify").code == 0
@@ -276,7 +291,7 @@ def test_a_drill_restores_what_is_proven_and_its_report_cannot_be_forged(environ
     assert (refused.code, "its signature is wrong" in refused.json["error"]) == (1, True)
 
 
-def test_a_report_of_another_key_or_of_none_does_not_pass(environment: Environment, api: Api) -> None:
+def test_a_report_of_another_key_or_of_none_does_not_pass(environment: Environment, api: KubeApi) -> None:
     assert api
     unsigned = _ops(environment, "drill").json
     assert unsigned["signed"] is False
@@ -288,11 +303,11 @@ def test_a_report_of_another_key_or_of_none_does_not_pass(environment: Environme
     assert _ops(environment, "drill", "--check", signed).code == 1
 
 
-def test_a_drill_that_cannot_ask_an_api_server_says_so(environment: Environment, api: Api) -> None:
+def test_a_drill_that_cannot_ask_an_api_server_says_so(environment: Environment, api: KubeApi) -> None:
     _backup(environment)
     environment.backup()
     assert _ops(environment, "backups", "verify").code == 0
-    api.may_apply = False
+    api.faults = [_forbidden()]
 
     answer = _ops(environment, "drill")
 
@@ -301,7 +316,7 @@ def test_a_drill_that_cannot_ask_an_api_server_says_so(environment: Environment,
     assert "not judged by an API server" in kinds["resources"]["method"]
 
 
-def test_dry_runs_write_nothing(environment: Environment, api: Api) -> None:
+def test_dry_runs_write_nothing(environment: Environment, api: KubeApi) -> None:
     saved = _ops(environment, "backup", "resources", "--dry-run")
     drilled = _ops(environment, "drill", "--dry-run")
 
