@@ -11,6 +11,7 @@ import pytest
 from local.paths import Instance
 from tests.cluster.environment import Environment, variables
 from tests.environment.cluster.host_state import HostState, look
+from tests.running.guard import guarded
 from tests.running.slots import cluster_slot
 
 
@@ -32,10 +33,11 @@ def system(
     tools_bin_dir: Path,  # noqa: ARG001 (built before the clock of `up` runs)
 ) -> Iterator[Environment]:
     environment = Environment(Instance.from_environment(environment_variables), environment_variables)
-    try:
-        answer = environment.local("up", timeout=1800)
-        assert answer.code == 0, answer.output
-        environment.load_shell()
-        yield environment
-    finally:
-        environment.local("clean")
+    with guarded(environment_variables):
+        try:
+            answer = environment.local("up", timeout=1800)
+            assert answer.code == 0, answer.output
+            environment.load_shell()
+            yield environment
+        finally:
+            environment.local("clean")

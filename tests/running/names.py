@@ -1,8 +1,8 @@
 """Which tests went between two revisions, and whether a commit message says why.
 
 `python -m tests.running.names BEFORE [AFTER]` collects the tests of both revisions (default: HEAD) in work trees of
-their own. A test that moved to another folder is still there: its name counts. It exits with 1 where a test went that no
-commit message between the two names.
+their own. A test that moved to another folder is still there: its name counts. It exits with 1 where a test went that
+no commit message between the two names.
 """
 
 from __future__ import annotations

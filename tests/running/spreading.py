@@ -44,3 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: rank_of(item, groups[item]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """xdist writes a group behind a test's name: where it could not, groups would be torn apart."""
+    if hasattr(session.config, "workerinput"):
+        torn = [item for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+        if torn:
+            raise pytest.UsageError(f"xdist tears the group of {torn[0].nodeid} apart: choose another pytest")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cluster import identity, images
+from local.cluster import identity, images, lifecycle
 from local.cluster.identity import ProcessIdentity
 from local.cluster.layout import Layout
 from local.cluster.lifecycle import ClusterSpec
 from local.paths import Instance
+from tests.running.guard import guarded
 
 IMAGE = "localhost/crypto/cluster-test:1"
 APPLETS = ("busybox", "sh", "sleep", "cat", "echo", "httpd", "wget", "nslookup", "touch", "rm", "nc")
@@ -51,6 +54,26 @@ class SmallCluster:
         """Make a namespace and wait until pods can be made in it."""
         self.kubectl("apply", "-f", "-", stdin=manifest)
         await_true(lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name"), 20, "no account")
+
+
+def small_instance(state_home: Path, name: str, slot: int) -> Instance:
+    """An instance whose state lies below this folder."""
+    return Instance.from_environment(_variables(state_home, name, slot))
+
+
+@contextmanager
+def cleaned(instance: Instance) -> Generator[None]:
+    """Cleans the instance after the block, even where the tests' process is killed in it."""
+    with guarded(_variables(instance.state_dir.parents[1], instance.name, instance.slot)):
+        try:
+            yield
+        finally:
+            lifecycle.clean(instance)
+
+
+def _variables(state_home: Path, name: str, slot: int) -> dict[str, str]:
+    own = {"XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}
+    return {**os.environ, **own}
 
 
 def write_image(archive: Path, extra: Mapping[str, Path] | None = None) -> None:

@@ -26,7 +26,7 @@ from local.cluster.status import DaemonState, Phase
 from local.paths import Instance
 from tests.environment.cluster import host_state
 from tests.environment.cluster.host_state import HostState
-from tests.environment.cluster.small_cluster import SmallCluster, await_true, write_image
+from tests.environment.cluster.small_cluster import SmallCluster, await_true, cleaned, small_instance, write_image
 from tests.running.slots import cluster_slot
 
 POD = """
@@ -128,8 +128,7 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     if reason:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("cluster")
-    name = f"crypto-test-{os.getpid()}"
-    instance = Instance(name, cluster_slot(1), folder / "state" / name, folder / "cache")
+    instance = small_instance(folder, f"crypto-test-{os.getpid()}", cluster_slot(1))
     archive = folder / "image.tar"
     write_image(archive, {"bin/kubectl": tools_bin_dir / "kubectl"})
     (folder / "hello").write_text("from beside the cluster")
@@ -143,15 +142,13 @@ def cluster(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     # What an instance that was killed has left would be removed by this one: no difference that it makes.
     mount_point.remove()
     before = host_state.look(instance)
-    try:
+    with cleaned(instance):
         lifecycle.up(spec)
         running = Cluster(spec, before)
         running.add_namespace(NAMESPACE, "crypto")
         running.kubectl("apply", "-f", "-", stdin=POD)
         running.await_pod_ready(restarts=0)
         yield running
-    finally:
-        lifecycle.clean(instance)
 
 
 def test_every_daemon_is_ready_once_up_returns(cluster: Cluster) -> None:

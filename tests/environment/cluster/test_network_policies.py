@@ -21,8 +21,14 @@ from local.cluster.layout import POD_ADDRESSES
 from local.cluster.lifecycle import ClusterSpec
 from local.cluster.machine import why_containers_cannot_run
 from local.cluster.status import DaemonState
-from local.paths import Instance
-from tests.environment.cluster.small_cluster import IMAGE, SmallCluster, await_true, write_image
+from tests.environment.cluster.small_cluster import (
+    IMAGE,
+    SmallCluster,
+    await_true,
+    cleaned,
+    small_instance,
+    write_image,
+)
 from tests.running.slots import cluster_slot
 
 ENFORCER = "network-policies"
@@ -177,12 +183,11 @@ def running(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     if reason:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("policies")
-    name = f"policies-{os.getpid()}"
-    instance = Instance(name, cluster_slot(2), folder / "state" / name, folder / "cache")
+    instance = small_instance(folder, f"policies-{os.getpid()}", cluster_slot(2))
     archive = folder / "image.tar"
     write_image(archive)
     cluster = Cluster(ClusterSpec(instance, tools_bin_dir, image_archives=(archive,)))
-    try:
+    with cleaned(instance):
         lifecycle.up(cluster.spec)
         for namespace in ("shop", "watch"):
             cluster.add_namespace(NAMESPACES, namespace)
@@ -191,8 +196,6 @@ def running(tools_bin_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         for namespace in ("shop", "watch"):
             cluster.kubectl("-n", namespace, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
         yield cluster
-    finally:
-        lifecycle.clean(instance)
 
 
 @pytest.fixture
