@@ -18,7 +18,8 @@ _GO_FILES = sorted(MODULES_DIR.glob("*/go.mod"))
 
 
 def _requires(go_mod: Path) -> dict[str, str]:
-    return {m["module"]: m["version"] for m in _REQUIRE.finditer(go_mod.read_text())}
+    text = re.sub(r"^exclude \(.*?^\)$", "", go_mod.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return {m["module"]: m["version"] for m in _REQUIRE.finditer(text)}
 
 
 def _effective(go_mod: Path) -> dict[str, str]:
@@ -77,11 +78,22 @@ def test_every_kubernetes_staging_module_has_the_release_of_kubernetes(folder: s
     assert {version for _, version in replaced} == {release}
 
 
-def test_the_controllers_are_built_from_the_packages_that_the_kubernetes_tools_are_built_from() -> None:
-    kubernetes, platform = (_effective(MODULES_DIR / folder / "go.mod") for folder in ("kubernetes", "platform"))
-    shared = kubernetes.keys() & platform.keys()
-    assert len(shared) > 100
-    assert {module for module in shared if kubernetes[module] != platform[module]} == set()
+# kube-state-metrics does not compile with older ones; Kubernetes requires its own modules without a version.
+_OF_THEIR_OWN = {
+    "platform": {"k8s.io/apiextensions-apiserver"},
+    "kube-state-metrics": {f"github.com/prometheus/{name}" for name in ("client_golang", "common", "procfs")},
+}
+
+
+@pytest.mark.parametrize("folder", sorted(_OF_THEIR_OWN))
+def test_what_runs_in_the_cluster_is_built_from_the_packages_that_the_kubernetes_tools_are_built_from(
+    folder: str,
+) -> None:
+    """By what is required: the build cache takes a package of a replaced version for another one."""
+    kubernetes, own = (_requires(MODULES_DIR / name / "go.mod") for name in ("kubernetes", folder))
+    shared = kubernetes.keys() & own.keys()
+    assert len(shared) > 50
+    assert {module for module in shared if kubernetes[module] != own[module]} == _OF_THEIR_OWN[folder]
 
 
 def test_the_pinned_python_sdks_match_the_engine_and_the_provider() -> None:

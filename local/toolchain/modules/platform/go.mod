@@ -6,7 +6,7 @@ require (
 	github.com/cert-manager/cert-manager v1.21.1
 	github.com/prometheus-community/postgres_exporter v0.17.1
 	github.com/prometheus-operator/prometheus-operator v0.93.0
-	github.com/prometheus/prometheus v0.313.1
+	github.com/prometheus/prometheus v0.313.0
 	github.com/zalando/skipper v0.22.0
 )
 
@@ -104,7 +104,7 @@ require (
 	github.com/facette/natsort v0.0.0-20181210072756-2cd4dd1e2dcb // indirect
 	github.com/fatih/color v1.18.0 // indirect
 	github.com/felixge/fgprof v0.9.5 // indirect
-	github.com/felixge/httpsnoop v1.1.0 // indirect
+	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.2 // indirect
 	github.com/ghodss/yaml v1.0.0 // indirect
@@ -122,23 +122,23 @@ require (
 	github.com/go-openapi/errors v0.22.8 // indirect
 	github.com/go-openapi/jsonpointer v0.23.1 // indirect
 	github.com/go-openapi/jsonreference v0.21.6 // indirect
-	github.com/go-openapi/loads v0.24.0 // indirect
+	github.com/go-openapi/loads v0.23.4 // indirect
 	github.com/go-openapi/runtime v0.32.3 // indirect
 	github.com/go-openapi/runtime/server-middleware v0.32.3 // indirect
 	github.com/go-openapi/spec v0.22.6 // indirect
 	github.com/go-openapi/strfmt v0.26.3 // indirect
-	github.com/go-openapi/swag v0.26.1 // indirect
-	github.com/go-openapi/swag/cmdutils v0.26.1 // indirect
-	github.com/go-openapi/swag/conv v0.26.1 // indirect
-	github.com/go-openapi/swag/fileutils v0.26.1 // indirect
-	github.com/go-openapi/swag/jsonname v0.26.1 // indirect
-	github.com/go-openapi/swag/jsonutils v0.26.1 // indirect
-	github.com/go-openapi/swag/loading v0.26.1 // indirect
-	github.com/go-openapi/swag/mangling v0.26.1 // indirect
-	github.com/go-openapi/swag/netutils v0.26.1 // indirect
-	github.com/go-openapi/swag/stringutils v0.26.1 // indirect
-	github.com/go-openapi/swag/typeutils v0.26.1 // indirect
-	github.com/go-openapi/swag/yamlutils v0.26.1 // indirect
+	github.com/go-openapi/swag v0.26.0 // indirect
+	github.com/go-openapi/swag/cmdutils v0.26.0 // indirect
+	github.com/go-openapi/swag/conv v0.26.0 // indirect
+	github.com/go-openapi/swag/fileutils v0.26.0 // indirect
+	github.com/go-openapi/swag/jsonname v0.26.0 // indirect
+	github.com/go-openapi/swag/jsonutils v0.26.0 // indirect
+	github.com/go-openapi/swag/loading v0.26.0 // indirect
+	github.com/go-openapi/swag/mangling v0.26.0 // indirect
+	github.com/go-openapi/swag/netutils v0.26.0 // indirect
+	github.com/go-openapi/swag/stringutils v0.26.0 // indirect
+	github.com/go-openapi/swag/typeutils v0.26.0 // indirect
+	github.com/go-openapi/swag/yamlutils v0.26.0 // indirect
 	github.com/go-openapi/validate v0.26.0 // indirect
 	github.com/go-resty/resty/v2 v2.17.2 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
@@ -152,7 +152,7 @@ require (
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/golang/snappy v1.0.0 // indirect
 	github.com/google/btree v1.1.3 // indirect
-	github.com/google/cel-go v0.29.0 // indirect
+	github.com/google/cel-go v0.28.1 // indirect
 	github.com/google/flatbuffers v1.12.1 // indirect
 	github.com/google/gnostic-models v0.7.1 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
@@ -265,14 +265,14 @@ require (
 	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.93.0 // indirect
 	github.com/prometheus-operator/prometheus-operator/pkg/client v0.93.0 // indirect
 	github.com/prometheus/alertmanager v0.33.1 // indirect
-	github.com/prometheus/client_golang v1.24.1 // indirect
+	github.com/prometheus/client_golang v1.23.2 // indirect
 	github.com/prometheus/client_golang/exp v0.0.0-20260602051030-3537b20ac86b // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
-	github.com/prometheus/common v0.70.1 // indirect
+	github.com/prometheus/common v0.69.0 // indirect
 	github.com/prometheus/common/assets v0.2.0 // indirect
 	github.com/prometheus/exporter-toolkit v0.17.1 // indirect
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
-	github.com/prometheus/procfs v0.21.1 // indirect
+	github.com/prometheus/procfs v0.20.1 // indirect
 	github.com/prometheus/sigv4 v0.4.1 // indirect
 	github.com/puzpuzpuz/xsync/v4 v4.5.0 // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20201227073835-cf1acfcdf475 // indirect
@@ -345,7 +345,7 @@ require (
 	go.yaml.in/yaml/v4 v4.0.0-rc.5 // indirect
 	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/exp v0.0.0-20260611194520-c48552f49976 // indirect
+	golang.org/x/exp v0.0.0-20260529124908-c761662dc8c9 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
@@ -374,8 +374,8 @@ require (
 	k8s.io/component-base v0.36.3 // indirect
 	k8s.io/klog v1.0.0 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
-	k8s.io/kube-openapi v0.0.0-20260603220949-865597e52e25 // indirect
-	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
+	k8s.io/kube-openapi v0.0.0-20260520065146-aa012df4f4af // indirect
+	k8s.io/utils v0.0.0-20260507154919-ff6756f316d2 // indirect
 	layeh.com/gopher-json v0.0.0-20201124131017-552bb3c4c3bf // indirect
 	oras.land/oras-go/v2 v2.3.1 // indirect
 	sigs.k8s.io/apiserver-network-proxy/konnectivity-client v0.35.0 // indirect
@@ -454,28 +454,29 @@ replace k8s.io/sample-controller => k8s.io/sample-controller v0.36.3
 
 replace k8s.io/streaming => k8s.io/streaming v0.36.3
 
-// The versions that the Kubernetes tools have: what both use is compiled once.
-replace (
-	github.com/felixge/httpsnoop => github.com/felixge/httpsnoop v1.0.4
-	github.com/go-openapi/loads => github.com/go-openapi/loads v0.23.3
-	github.com/go-openapi/swag => github.com/go-openapi/swag v0.26.0
-	github.com/go-openapi/swag/cmdutils => github.com/go-openapi/swag/cmdutils v0.26.0
-	github.com/go-openapi/swag/conv => github.com/go-openapi/swag/conv v0.26.0
-	github.com/go-openapi/swag/fileutils => github.com/go-openapi/swag/fileutils v0.26.0
-	github.com/go-openapi/swag/jsonname => github.com/go-openapi/swag/jsonname v0.26.0
-	github.com/go-openapi/swag/jsonutils => github.com/go-openapi/swag/jsonutils v0.26.0
-	github.com/go-openapi/swag/loading => github.com/go-openapi/swag/loading v0.26.0
-	github.com/go-openapi/swag/mangling => github.com/go-openapi/swag/mangling v0.26.0
-	github.com/go-openapi/swag/netutils => github.com/go-openapi/swag/netutils v0.26.0
-	github.com/go-openapi/swag/stringutils => github.com/go-openapi/swag/stringutils v0.26.0
-	github.com/go-openapi/swag/typeutils => github.com/go-openapi/swag/typeutils v0.26.0
-	github.com/go-openapi/swag/yamlutils => github.com/go-openapi/swag/yamlutils v0.26.0
-	github.com/google/cel-go => github.com/google/cel-go v0.28.1
-	github.com/prometheus/client_golang => github.com/prometheus/client_golang v1.23.2
-	github.com/prometheus/common => github.com/prometheus/common v0.69.0
-	github.com/prometheus/procfs => github.com/prometheus/procfs v0.20.1
-	github.com/prometheus/prometheus => github.com/prometheus/prometheus v0.313.0
-	golang.org/x/exp => golang.org/x/exp v0.0.0-20260529124908-c761662dc8c9
-	k8s.io/kube-openapi => k8s.io/kube-openapi v0.0.0-20260520065146-aa012df4f4af
-	k8s.io/utils => k8s.io/utils v0.0.0-20260507154919-ff6756f316d2
+// The versions that the Kubernetes tools have, in place of newer ones: what both use is compiled once. They are excluded and not
+// replaced, because a package of a replaced version is another one for the build cache.
+exclude (
+	github.com/felixge/httpsnoop v1.1.0
+	github.com/go-openapi/loads v0.24.0
+	github.com/go-openapi/swag v0.26.1
+	github.com/go-openapi/swag/cmdutils v0.26.1
+	github.com/go-openapi/swag/conv v0.26.1
+	github.com/go-openapi/swag/fileutils v0.26.1
+	github.com/go-openapi/swag/jsonname v0.26.1
+	github.com/go-openapi/swag/jsonutils v0.26.1
+	github.com/go-openapi/swag/loading v0.26.1
+	github.com/go-openapi/swag/mangling v0.26.1
+	github.com/go-openapi/swag/netutils v0.26.1
+	github.com/go-openapi/swag/stringutils v0.26.1
+	github.com/go-openapi/swag/typeutils v0.26.1
+	github.com/go-openapi/swag/yamlutils v0.26.1
+	github.com/google/cel-go v0.29.0
+	github.com/prometheus/client_golang v1.24.1
+	github.com/prometheus/common v0.70.1
+	github.com/prometheus/procfs v0.21.1
+	github.com/prometheus/prometheus v0.313.1
+	golang.org/x/exp v0.0.0-20260611194520-c48552f49976
+	k8s.io/kube-openapi v0.0.0-20260603220949-865597e52e25
+	k8s.io/utils v0.0.0-20260626114624-be93311217bd
 )

@@ -2,7 +2,7 @@
 
 // Package tools keeps go.mod and go.sum tidy for the controllers that run in the cluster.
 //
-// go.mod takes the versions of the Kubernetes tools where it can, by replacing newer ones: what both use is compiled once.
+// go.mod takes the versions of the Kubernetes tools where it can, by excluding newer ones: what both use is compiled once.
 package tools
 
 import (
