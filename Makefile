@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
-.PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint docs config-schema metric-names \
-	format bench
+.PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint lint-sources lint-types \
+	lint-manifests lint-workflows docs config-schema metric-names format bench
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,11 +57,18 @@ test-fast: ## The tests that need no server
 	@$(LOCAL) test --fast
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
+	@$(RUN) true
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-types lint-sources lint-manifests lint-workflows
+
+lint-sources:
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
+
+lint-types:
 	@$(RUN) pyright
-	@$(LOCAL) lint-manifests
-	@$(LOCAL) lint-workflows
+
+lint-manifests lint-workflows:
+	@$(LOCAL) $@
 
 docs: ## Write the generated pages of docs/ anew
 	@$(LOCAL) docs

@@ -64,7 +64,9 @@ class Counting:
 class Figures:
     """Collects the figures of every test, in the process that reports."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+        self._failed: list[str] = []
         self._began = time.monotonic()
         self._busy = machine_seconds()
         self._wall: defaultdict[str, float] = defaultdict(float)
@@ -78,11 +80,18 @@ class Figures:
         suite = suite_of(name)
         self._wall[suite] += report.duration
         self._phases.append((report.duration, name if report.when == "call" else f"{report.when} of {name}"))
+        if report.failed:
+            self._failed.append(name)
         if group:
             self._groups[group] += report.duration
         if report.when == "teardown":
             self._tests[suite] += 1
             self._cpu[suite] += float(dict[str, Any](report.user_properties).get(_CPU, 0))
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Names a failure when it happens; its reason stands at the end of the run."""
+        while self._failed:
+            self._terminal.write_line(f"\nfailed: {self._failed.pop()}", red=True)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._tests:
@@ -104,7 +113,9 @@ class Figures:
             write(f"{seconds:>8.1f} s  {what}")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Counting(), "cpu-counting")
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Figures(), "figures")
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        config.pluginmanager.register(Figures(terminal), "figures")
