@@ -199,6 +199,7 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     environment = target.environment.model_copy(update={"backup_public_key": secrets.backup_public_key()})
     credentials_module.put_into_cluster(secrets, kubectl, NAMESPACE)
     _write(shell.environment_file(instance), environment.model_dump_json(by_alias=True, indent=2))
+    pulumi_locks.await_free(pulumi_state(instance), _line(report, "pulumi"))
     pulumi = pulumi_cli(instance, tools)
     pulumi.ensure_stack(STACK)
     report.say("pulumi", f"up -s {STACK}, judged by the policy pack")
@@ -217,10 +218,15 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     return 0
 
 
+def pulumi_state(instance: Instance) -> Path:
+    """The folder of the engine's file backend."""
+    return instance.state_dir / "pulumi-state"
+
+
 def pulumi_cli(instance: Instance, tools: dict[str, Path]) -> PulumiCli:
     """The CLI with every plugin installed in the instance's own home."""
     home = instance.state_dir / "pulumi-home"
-    state = instance.state_dir / "pulumi-state"
+    state = pulumi_state(instance)
     state.mkdir(parents=True, exist_ok=True)
     pulumi_locks.clear_dead(state)
     toolchain.install_plugins(home, tools)

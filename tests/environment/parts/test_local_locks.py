@@ -50,6 +50,26 @@ def test_the_lock_of_a_running_engine_stays(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_an_engine_whose_caller_was_killed_is_waited_for_and_named_once(tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    shutil.copy("/bin/sleep", program)
+    said: list[str] = []
+    pauses: list[float] = []
+    with subprocess.Popen([program, "60"]) as engine:
+        path = _lock(tmp_path, {"pid": engine.pid, "hostname": socket.gethostname()})
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                engine.kill()
+                engine.wait()
+
+        pulumi_locks.await_free(tmp_path, said.append, pause)
+    assert said == [f"process {engine.pid} of pulumi still works on the stack: waiting for its end"]
+    assert len(pauses) == 3
+    assert not path.exists()
+
+
 def test_the_lock_of_a_killed_engine_that_nobody_has_reaped_is_removed(tmp_path: Path) -> None:
     program = tmp_path / "pulumi"
     shutil.copy("/bin/sleep", program)
