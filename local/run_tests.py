@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from local import debian, shell, toolchain
 from local.cluster.machine import why_containers_cannot_run
@@ -18,14 +19,15 @@ from local.report import Report, ToolchainLines
 
 # What tests start as plain processes, each on ports and in folders of its own; busybox is what runs in the pods of the
 # cluster's own tests; promtool and amtool, by which tests/alerts judges rules and routes, come with their servers.
-TEST_PACKAGES = (
+TEST_PACKAGES: tuple[Package | str, ...] = (
+    # By its name alone: another package's busybox may need libraries, which pods do not have.
     "busybox-static",
-    "postgresql-15",
-    "postgresql-client-15",
-    "prometheus",
-    "prometheus-alertmanager",
-    "redis-server",
-    "util-linux",
+    Package("postgresql-15", files=(Path("/usr/lib/postgresql/15/bin/postgres"),)),
+    Package("postgresql-client-15", files=(Path("/usr/lib/postgresql/15/bin/pg_dump"),)),
+    Package("prometheus", programs=("prometheus", "promtool"), users=True),
+    Package("prometheus-alertmanager", programs=("prometheus-alertmanager", "amtool"), users=True),
+    Package("redis-server", programs=("redis-server",), users=True),
+    Package("util-linux", programs=("nsenter", "setpriv")),
 )
 FAST = ("unit", "program", "policies", "environment/parts")
 """The suites that need neither server nor tool."""
@@ -75,9 +77,8 @@ def run_tests(chosen: Sequence[str], arguments: Sequence[str]) -> int:
 
 def _left_out(report: Report) -> str | None:
     """Why the tests on the cluster cannot run here, or None where they can."""
-    packages: list[Package | str] = [*CLUSTER_PACKAGES, *HOST_PACKAGES, *TEST_PACKAGES]
     try:
-        debian.ensure(packages, lambda line: report.say("packages", line))
+        debian.ensure([*CLUSTER_PACKAGES, *HOST_PACKAGES, *TEST_PACKAGES], lambda line: report.say("packages", line))
     except LocalError as error:
         return str(error)
     return why_containers_cannot_run()
