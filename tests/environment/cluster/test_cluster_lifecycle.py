@@ -343,7 +343,7 @@ def test_a_tampered_pid_file_makes_down_end_the_cluster_and_nothing_else(cluster
 def test_another_environment_is_in_no_picture_of_this_one(cluster: Cluster) -> None:
     before = host_state.look(cluster.instance)
     other = "cry250-0a1b2c"
-    subprocess.run(["ip", "link", "add", other, "type", "dummy"], check=True)
+    subprocess.run(["ip", "link", "add", other, "type", "veth", "peer", "name", "peer-0a1b2c"], check=True)
     try:
         subprocess.run(["ip", "address", "add", "10.231.250.1/24", "dev", other], check=True)
         subprocess.run(["ip", "link", "set", other, "up"], check=True)
