@@ -6,11 +6,19 @@ import json
 import os
 import signal
 
+import pytest
 import yaml
 
 from tests.cluster.environment import ROOT, Environment, wait_until
-from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, running_pods
+from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, run_job, running_pods
 from tests.environment.cluster.host_state import HostState, look
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_backup(system: Environment) -> None:
+    """There is one, whatever ran before."""
+    if not backup_ids(system):
+        run_job(system, "backup-postgres", "before-teardown")
 
 
 def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment) -> None:

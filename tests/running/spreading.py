@@ -6,40 +6,47 @@ worker is alone at the end.
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePath
 from typing import Final
 
 import pytest
 
-# The groups with a cluster of their own, in the order in which workers take them. The first worker brings up the whole
-# system while the others go on.
-_CLUSTERS: Final = {"test_cluster_lifecycle": 1, "test_network_policies": 3}
+_SYSTEM: Final = "system"
+# On many cores each of these gets a system of its own; on few, one more system costs more than it gives.
+_APART: Final = {"test_system_incidents": "incidents", "test_system_teardown": "teardown"}
+_MANY_WORKERS: Final = 6
+# The order in which workers take the groups: the systems come up while everything else goes on.
+_RANKS: Final = {_SYSTEM: 0, "incidents": 1, "teardown": 2, "test_cluster_lifecycle": 3, "test_network_policies": 5}
+_OF_A_MODULE: Final = 4
+_ALONE: Final = 6
+_CLUSTERS: Final = ("test_cluster_lifecycle", "test_network_policies")
 _SERVERS: Final = ("tests/services", "tests/environment/servers")
-_LAST_OF_SYSTEM: Final = "test_system_teardown"
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """The group of a test: the system's, its module's where it has servers or a cluster, or none."""
+def group_of(item: pytest.Item, workers: int) -> str | None:
+    """The group of a test: a system's, its module's where it has servers or a cluster, or none."""
     path = PurePath(item.location[0])
     if "system" in getattr(item, "fixturenames", ()):
-        return "system"
+        return _APART.get(path.stem, _SYSTEM) if workers >= _MANY_WORKERS else _SYSTEM
     if path.stem in _CLUSTERS or str(path.parent) in _SERVERS:
         return path.stem
     return None
 
 
 def rank_of(item: pytest.Item, group: str | None) -> tuple[int, int]:
-    """Where a test stands: groups by their time, then what spreads."""
-    if group == "system":
-        return 0, PurePath(item.location[0]).stem == _LAST_OF_SYSTEM
+    """Where a test stands: groups by their time, then what spreads. The teardown ends the system that others need."""
     if group is None:
-        return 4, 0
-    return _CLUSTERS.get(group, 2), 0
+        return _ALONE, 0
+    order = ["", *_APART]
+    stem = PurePath(item.location[0]).stem
+    return _RANKS.get(group, _OF_A_MODULE), order.index(stem if stem in _APART else "")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    groups = {item: group_of(item) for item in items}
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    groups = {item: group_of(item, workers) for item in items}
     for item, group in groups.items():
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
