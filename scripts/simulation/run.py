@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -103,7 +103,7 @@ def _arrived(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], b
         if noted.fired is None and any(_is(item, labels) for labels in firing):
             noted.fired = round(time.time() - began, 1)
             log.info(f"{item.alert.name} fires", after=noted.fired)
-        found = _notification(item, told, "firing", began) if noted.notified is None else None
+        found = _first_told(item, told, began) if noted.notified is None else None
         if found is not None:
             noted.notified = round(time.time() - began, 1)
             noted.receiver, noted.summary = found
@@ -112,9 +112,10 @@ def _arrived(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], b
 
 
 def _over(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], ended: float) -> bool:
+    firing = _firing(place)
     told = ask("GET", place.notifications)
     for item, noted in zip(chosen, seen, strict=True):
-        if noted.resolved is None and _notification(item, told, "resolved", ended) is not None:
+        if noted.resolved is None and noted.notified is not None and is_over(item, firing, told):
             noted.resolved = round(time.time() - ended, 1)
             log.info(f"{item.alert.name} is over", after=noted.resolved)
     # Who was never told is not told of the end.
@@ -131,20 +132,35 @@ def _is(item: Simulation, labels: Mapping[str, str]) -> bool:
     return wanted.items() <= labels.items()
 
 
-def _notification(item: Simulation, told: Sequence[Any], status: str, since: float) -> tuple[str, str] | None:
-    """Receiver and summary of the first notification of the alert in this state since then."""
+def is_over(item: Simulation, firing: Sequence[Mapping[str, str]], told: Sequence[Any]) -> bool:
+    """Whether Prometheus no longer has the alert, and the last that its receiver was told of it is its end.
+
+    The end may come before that of the fault: where a scrape fails on a busy machine, the alert lapses. ``firing`` are
+    the labels of the alerts that fire, ``told`` what the sink of notifications has, the oldest first.
+    """
+    statuses = [alert["status"] for _, alert in _told_of(item, told)]
+    return statuses[-1:] == ["resolved"] and not any(_is(item, labels) for labels in firing)
+
+
+def _first_told(item: Simulation, told: Sequence[Any], since: float) -> tuple[str, str] | None:
+    """Receiver and summary of the first notification that the alert fires, since then."""
     from datetime import datetime
 
-    for entry in told:
-        body = entry["notification"]
-        receiver = str(body["receiver"]).rpartition("/")[2]
-        mine = receiver == routing.receiver_of(item.alert.severity).name
-        if not mine or datetime.fromisoformat(entry["at"]).timestamp() < since:
-            continue
-        for alert in body["alerts"]:
-            if alert["status"] == status and _is(item, alert["labels"]):
-                return receiver, str(alert["annotations"]["summary"])
+    for entry, alert in _told_of(item, told):
+        if alert["status"] == "firing" and datetime.fromisoformat(entry["at"]).timestamp() >= since:
+            return _receiver(entry), str(alert["annotations"]["summary"])
     return None
+
+
+def _told_of(item: Simulation, told: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """The entries in which the alert's receiver was told of it, each with what it was told."""
+    for entry in told:
+        if _receiver(entry) == routing.receiver_of(item.alert.severity).name:
+            yield from ((entry, alert) for alert in entry["notification"]["alerts"] if _is(item, alert["labels"]))
+
+
+def _receiver(entry: Any) -> str:
+    return str(entry["notification"]["receiver"]).rpartition("/")[2]
 
 
 def _await_pace(place: Place, speed: int) -> None:

@@ -11,7 +11,7 @@ from runbook import alerts, simulations
 from scripts.cli import app
 from scripts.clients.kubernetes import Cluster, NotFoundError
 from scripts.exits import UsageError
-from scripts.simulation import faults, pace, place
+from scripts.simulation import faults, pace, place, run
 
 
 class _Cluster(Cluster):
@@ -73,6 +73,30 @@ def test_a_faster_scrape_is_not_given_longer_than_its_interval() -> None:
     assert pace.scaled({"endpoints": [endpoint]}, 10)["endpoints"] == [
         {"port": "http", "interval": "3s", "scrapeTimeout": "3s"}
     ]
+
+
+def _told(status: str, receiver: str = "p3", name: str = "RedisMemoryHigh") -> dict[str, Any]:
+    alert = {"status": status, "labels": {"alertname": name}, "annotations": {"summary": "s"}}
+    return {"at": "2026-11-29T22:00:00Z", "notification": {"receiver": f"crypto/routes/{receiver}", "alerts": [alert]}}
+
+
+@pytest.mark.parametrize(
+    ("firing", "told", "over"),
+    [
+        ([], [_told("firing"), _told("resolved")], True),
+        ([], [_told("firing"), _told("resolved"), _told("firing")], False),
+        (["RedisMemoryHigh"], [_told("firing"), _told("resolved")], False),
+        (["RedisDown"], [_told("firing"), _told("resolved")], True),
+        ([], [_told("firing"), _told("resolved", "p2"), _told("resolved", name="RedisDown")], False),
+        ([], [], False),
+    ],
+    ids=["told", "told to fire again", "fires", "another fires", "others were told", "nobody was told"],
+)
+def test_an_incident_is_over_when_its_alert_is_gone_and_its_receiver_was_told_so_last(
+    firing: list[str], told: list[Any], over: bool
+) -> None:
+    labels = [{"alertname": name} for name in firing]
+    assert run.is_over(simulations.BY_NAME["redis-memory"], labels, told) is over
 
 
 def test_an_unknown_incident_is_one_line_that_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
