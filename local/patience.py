@@ -12,7 +12,7 @@ _LONGEST_GAP_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What is given up, and why, as in "has not moved for 120 s"."""
+    """A thing that is given up, and the reason, such as "has not moved for 120 s"."""
 
     name: str
     reason: str
@@ -29,7 +29,7 @@ class _Watched:
 class Patience:
     """Gives a thing up once it has not moved for ``still_seconds``.
 
-    What moves for ever and gets nowhere (its log grows, it is never ready) is given up after ``in_all_seconds``.
+    A thing that moves for ever (its log grows, it is never ready) is given up after ``in_all_seconds``.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Patience:
         self._watched: dict[str, _Watched] = {}
 
     def look(self, states: Mapping[str, Hashable]) -> GivenUp | None:
-        """The first of the things to be given up. ``states`` has what changes in each of them while it moves."""
+        """The first thing to be given up. ``states`` has for each thing a value that changes while the thing moves."""
         now = self._clock()
         for name, state in states.items():
             watched = self._watched.setdefault(name, _Watched(state, now))

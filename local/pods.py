@@ -1,4 +1,4 @@
-"""What a pod that is waited for says of itself: why it is not ready, whether it moves, and when there is no hope."""
+"""Judges a pod that is not ready: the reason, its movement, and the point at which the wait is hopeless."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Watcher:
         self._first: dict[str, int] = {}
 
     def missing(self, pod: Pod) -> Missing:
-        """What there is to say of a pod that is not ready."""
+        """The entry for a pod that is not ready."""
         name, namespace = pod["metadata"]["name"], pod["metadata"].get("namespace", "default")
         restarts = sum(status["restartCount"] for status in _statuses(pod))
         often = restarts - self._first.setdefault(pod["metadata"].get("uid", name), restarts)

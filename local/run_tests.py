@@ -17,7 +17,7 @@ from local.images.packages import HOST_PACKAGES
 from local.pulumi_cli import PROJECT_ROOT
 from local.report import Report, ToolchainLines
 
-# What tests start as plain processes, each on ports and in folders of its own; busybox is what runs in the pods of the
+# Servers that tests start as plain processes, each on ports and in folders of its own. Busybox runs in the pods of the
 # cluster's own tests; promtool and amtool, by which tests/alerts judges rules and routes, come with their servers.
 TEST_PACKAGES: tuple[Package | str, ...] = (
     # By its name alone: another package's busybox may need libraries, which pods do not have.
@@ -36,7 +36,7 @@ _FOLDER = PROJECT_ROOT / "tests"
 
 
 def suites() -> list[str]:
-    """What `make test SUITE=...` takes: the folders below tests/ that have tests."""
+    """The names for `make test SUITE=...`: the folders below tests/ that have tests."""
     folders = {path.parent.relative_to(_FOLDER) for path in _FOLDER.rglob("test_*.py")}
     return sorted({str(name) for folder in folders for name in (folder, *folder.parents) if name.parts})
 

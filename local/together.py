@@ -16,8 +16,8 @@ Result = TypeVar("Result")
 class Together:
     """Threads beside the body of a ``with``, which is part of the work.
 
-    Where one of them fails, ``stop`` asks the others to end, and leaving the ``with`` raises that first error: what
-    the others say of being stopped is nobody's concern.
+    Where one of them fails, ``stop`` asks the others to end, and leaving the ``with`` raises that first error. The
+    errors of the stopped ones are dropped.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The loop that waits for pods: says what is missing, and gives up with the reason."""
+"""The loop that waits for pods: names the missing ones, and gives up with the reason."""
 
 from __future__ import annotations
 

@@ -20,18 +20,18 @@ _others: list[float] = []
 
 
 def add_cpu_seconds(seconds: float) -> None:
-    """Counts what a process used that is no child of this one."""
+    """Adds the CPU time of a process that ended as the child of another (seconds)."""
     _others.append(seconds)
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process, of its children that have ended, and of what was added (seconds)."""
+    """CPU time of this process, of its ended children, and of the added processes (seconds)."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used) + sum(_others)
 
 
 def machine_seconds() -> float:
-    """CPU time of the whole machine since it started (seconds), what other programs used included."""
+    """CPU time of the whole machine since its start (seconds), other programs included."""
     user, nice, system, _idle, _waiting, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
@@ -42,7 +42,7 @@ def suite_of(nodeid: str) -> str:
 
 
 def _parted(nodeid: str) -> tuple[str, str]:
-    """A test's own name and its group, which xdist writes behind it; a parameter may hold an @ as well."""
+    """The name of a test and the group that xdist writes behind it. A parameter may hold an @ as well."""
     name, sign, group = nodeid.rpartition("@")
     return (name, group) if sign and "]" not in group else (nodeid, "")
 

@@ -1,4 +1,4 @@
-"""Which tests went between two revisions, and whether a commit message says why.
+"""Compares the tests of two revisions: each test that is gone needs a commit message with its name.
 
 `python -m tests.running.names BEFORE [AFTER]` collects the tests of both revisions (default: HEAD) in work trees of
 their own. A test that moved to another folder is still there: its name counts. It exits with 1 where a test went that

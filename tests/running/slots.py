@@ -1,4 +1,4 @@
-"""A number for each process of tests, which no other process of the machine has meanwhile: its ports and its subnets.
+"""A number for each process of tests, unique on the machine: its ports and its subnets follow from it.
 
 The kernel drops the lock with its holder, so a killed process leaves nothing to clear.
 """
@@ -50,7 +50,7 @@ def _ports() -> cycle[int]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback on which no server listens, and which no other test is given."""
+    """A TCP port of loopback without a listener. No other test gets the same one."""
     for port in _ports():
         with socket.socket() as probe:
             try:

@@ -1,7 +1,7 @@
-"""Which tests stay together on one worker, and which begin first.
+"""Spreads the tests over the workers.
 
-Tests that share a cluster or servers stay together; all others spread. What takes longest begins first, so that no
-worker is alone at the end.
+Tests that share a cluster or servers are a group and stay on one worker; all others spread. The longest groups begin
+first, so that no worker is alone at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def group_of(item: pytest.Item, workers: int) -> str | None:
 
 
 def rank_of(item: pytest.Item, group: str | None) -> tuple[int, int]:
-    """Where a test stands: groups by their time, then what spreads. The teardown ends the system that others need."""
+    """Where a test stands: groups by their length, then single tests. The teardown ends its system and stands last."""
     if group is None:
         return _ALONE, 0
     order = ["", *_APART]

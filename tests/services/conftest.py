@@ -1,4 +1,4 @@
-"""One server of each kind for all tests of a worker: what a test changes or kills, it starts itself."""
+"""One server of each kind for all tests of a worker. A test that kills or reconfigures a server starts its own."""
 
 from __future__ import annotations
 

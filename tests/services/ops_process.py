@@ -1,8 +1,8 @@
-"""``ops`` as a process of its own without the half second in which it imports its libraries.
+"""Runs of ``ops`` as processes that skip half a second of imports.
 
 One process a worker imports everything once and then only copies itself: each copy is given its arguments, its
 environment and its streams, and runs ``ops`` from the command line's first line on. A copy can be signalled, killed and
-measured like any process. What must hold of a process that begins by itself (its memory, its start) is tested with one.
+measured like any process. Tests of memory and of the start itself run `python -m scripts.cli` instead.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class OpsProcess:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it writes to both streams until it ends. Raises subprocess.TimeoutExpired; then call it again."""
+        """The text of both streams, once it has ended. Raises subprocess.TimeoutExpired; then call it again."""
         if not self._readers:
             self._readers = [_reader(stream) for stream in (self.stdout, self.stderr)]
         self.wait(timeout)
