@@ -25,7 +25,6 @@ from local.cluster import (
     images,
     leftovers,
     linux,
-    mount_point,
     network,
     objects,
     pki,
@@ -236,7 +235,6 @@ def _start(spec: ClusterSpec, wanted: SupervisorConfig, pause_reference: str, pr
     layout.supervisor_config.write_text(_dump(wanted))
     progress("starting the daemons")
     try:
-        mount_point.prepare()
         cgroups.create(cgroup_root(instance))
         cgroups.create(daemons_cgroup(cgroup_root(instance)))
         return _spawn(instance, layout)

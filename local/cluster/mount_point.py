@@ -15,22 +15,29 @@ CNI_CACHE = Path("/var/lib/cni")
 MARK = ".made-by-crypto-operations"
 
 
-def prepare() -> None:
-    """Make the folder where there is none. Raises OSError."""
-    with contextlib.suppress(FileExistsError):
-        CNI_CACHE.mkdir(parents=True)
-        (CNI_CACHE / MARK).touch()
-
-
 def hold() -> int:
-    """Keep the folder from being removed for as long as the returned descriptor, and this process, live."""
-    descriptor = os.open(CNI_CACHE, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
+    """Make the folder where there is none, and keep it for as long as the returned descriptor, and this process, live.
+
+    Raises OSError.
+    """
+    while True:
+        with contextlib.suppress(FileExistsError):
+            CNI_CACHE.mkdir(parents=True)
+            (CNI_CACHE / MARK).touch()
+        # Another instance that ends may remove it at any moment before it is held.
+        try:
+            descriptor = os.open(CNI_CACHE, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), CNI_CACHE.stat()):
+                return descriptor
+        os.close(descriptor)
 
 
 def remove() -> None:
-    """Remove the folder where it was made by `prepare`, no instance holds it, and nobody put anything into it."""
+    """Remove the folder where it was made by `hold`, no instance holds it, and nobody put anything into it."""
     try:
         descriptor = os.open(CNI_CACHE, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 _SLOWEST: Final = 20
+_REASON_CHARACTERS: Final = 1500
 _CPU: Final = "cpu seconds"
 
 
@@ -81,7 +82,7 @@ class Figures:
         self._wall[suite] += report.duration
         self._phases.append((report.duration, name if report.when == "call" else f"{report.when} of {name}"))
         if report.failed:
-            self._failed.append(name)
+            self._failed.append(f"{name}\n{report.longreprtext[-_REASON_CHARACTERS:]}")
         if group:
             self._groups[group] += report.duration
         if report.when == "teardown":
@@ -89,7 +90,7 @@ class Figures:
             self._cpu[suite] += float(dict[str, Any](report.user_properties).get(_CPU, 0))
 
     def pytest_runtest_logfinish(self) -> None:
-        """Names a failure when it happens; its reason stands at the end of the run."""
+        """Shows a failure when it happens, with the end of its text; the whole stands at the end of the run."""
         while self._failed:
             self._terminal.write_line(f"\nfailed: {self._failed.pop()}", red=True)
 
