@@ -31,6 +31,7 @@ TEST_PACKAGES: tuple[Package | str, ...] = (
 )
 FAST = ("unit", "program", "policies", "environment/parts")
 """The suites that need neither server nor tool."""
+_WITHOUT_TOOLS = {*FAST, "alerts", "alert_mutation"}
 _CLUSTER_TESTS = ("tests/cluster", "tests/environment/cluster")
 _FOLDER = PROJECT_ROOT / "tests"
 
@@ -66,7 +67,8 @@ def run_tests(chosen: Sequence[str], arguments: Sequence[str]) -> int:
     folders = [*map(str, shell.search_path(toolchain.bin_dir())), os.environ.get("PATH", "")]
     environment = {**os.environ, "PATH": os.pathsep.join(folders)}
     # Tests that need a tool wait for it; the others go on meanwhile.
-    building = nullcontext() if plain else toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report))
+    without = bool(chosen) and set(chosen) <= _WITHOUT_TOOLS
+    building = nullcontext() if without else toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report))
     with building:
         code = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
     if left_out:

@@ -66,12 +66,12 @@ def up(instance: Instance) -> int:
     _check_user(existing)
     with turn(instance, "up", _line(report, "up")):
         try:
-            code = _up(instance, existing, report)
+            return _up(instance, existing, report)
         except LocalError as error:
             error.add_note(_WHAT_NEXT if error.passing else f"mend that, then {_WHAT_NEXT}")
             raise
-        settle(instance)
-        return code
+        finally:
+            settle(instance)
 
 
 def _up(instance: Instance, existing: ExistingCluster | None, report: Report) -> int:
