@@ -50,7 +50,6 @@ class App:
 
     def start(self) -> None:
         """Begin to answer and to work."""
-        self.workers.thread("leak", lambda: self.faults.leak(self.workers.stop))
         self.workers.every(_MEMORY_LOG_SECONDS, "memory log", self._log_memory)
         self.server.start()
         self.log.info("started", port=self.server.port)
@@ -59,7 +58,6 @@ class App:
         """Finish what runs and close everything; False when something had to be left."""
         self.health.stopping()
         served = self.server.end(_END_SECONDS)
-        self.faults.release()
         worked = self.workers.end(_END_SECONDS)
         if self._database is not None:
             self._database.close()

@@ -9,21 +9,20 @@ from .errors import HttpError
 from .workers import Stop
 
 _MEBIBYTE: Final = 1024 * 1024
-_TICK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
 class FaultSettings:
     """What can be switched.
 
-    `errors`: share of requests answered with 500 (0..1); `latency_ms`: added to each request; `memory_mb_per_minute`:
-    memory kept for ever; `lag`: the consumer stops consuming; `pool`: database connections taken and not given back;
-    `burst`: messages that market data produces at once.
+    `errors`: share of requests answered with 500 (0..1); `latency_ms`: added to each request; `memory_mb`: MiB of
+    memory that the process keeps; `lag`: the consumer stops consuming; `pool`: database connections taken and not given
+    back; `burst`: messages that market data produces at once.
     """
 
     errors: float = 0.0
     latency_ms: float = 0.0
-    memory_mb_per_minute: float = 0.0
+    memory_mb: int = 0
     lag: bool = False
     pool: int = 0
     burst: int = 0
@@ -32,7 +31,7 @@ class FaultSettings:
 _LIMITS: Final[dict[str, float]] = {
     "errors": 1.0,
     "latency_ms": 60_000.0,
-    "memory_mb_per_minute": 10_000.0,
+    "memory_mb": 10_000.0,
     "pool": 1000,
     "burst": 1_000_000,
 }
@@ -59,7 +58,7 @@ def _check(name: str, value: object) -> None:
         if not isinstance(value, bool):
             raise HttpError(400, f"lag={value!r}: give true or false")
         return
-    whole = name in ("pool", "burst")
+    whole = name in ("memory_mb", "pool", "burst")
     allowed = (int,) if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value <= _LIMITS[name]:
         kind = "a whole number" if whole else "a number"
@@ -72,9 +71,8 @@ class Faults:
     def __init__(self, seed: int | None = None) -> None:
         self._settings = FaultSettings()
         self._guard = threading.Lock()
-        self._kept: list[bytearray] = []
+        self._kept = bytearray()
         self._random = random.Random(seed)  # noqa: S311
-        self._on = threading.Event()
 
     @property
     def settings(self) -> FaultSettings:
@@ -84,22 +82,20 @@ class Faults:
     @property
     def kept_bytes(self) -> int:
         """Memory that the fault keeps."""
-        return sum(len(block) for block in self._kept)
+        return len(self._kept)
 
     def change(self, body: object) -> dict[str, object]:
         """Switch faults; returns all of them."""
         with self._guard:
             self._settings = changed(self._settings, body)
-        if self._settings.memory_mb_per_minute > 0:
-            self._on.set()
+            self._keep(self._settings.memory_mb * _MEBIBYTE)
         return asdict(self._settings)
 
     def clear(self) -> dict[str, object]:
         """Switch everything off and give the memory back."""
         with self._guard:
             self._settings = FaultSettings()
-            self._kept.clear()
-        self._on.clear()
+            self._keep(0)
         return asdict(self._settings)
 
     def take_burst(self) -> int:
@@ -122,18 +118,7 @@ class Faults:
         if settings.errors and self._random.random() < settings.errors:
             raise HttpError(500, "injected fault")
 
-    def leak(self, stop: Stop) -> None:
-        """Body of the thread that keeps memory; sleeps without waking while the fault is off."""
-        while not stop.is_set():
-            self._on.wait()
-            rate = self._settings.memory_mb_per_minute
-            if stop.wait(_TICK_SECONDS):
-                return
-            size = int(rate / 60 * _TICK_SECONDS * _MEBIBYTE)
-            if size:
-                # Written, because untouched pages are not resident.
-                self._kept.append(bytearray(b"\1") * size)
-
-    def release(self) -> None:
-        """Wake the leaking thread, so that it sees the stop."""
-        self._on.set()
+    def _keep(self, size: int) -> None:
+        if size != len(self._kept):
+            # Written, because untouched pages are not resident.
+            self._kept = bytearray(b"\1") * size

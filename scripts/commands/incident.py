@@ -210,12 +210,12 @@ def show(
     run("incident show", action, as_json=as_json, deadline=deadline)
 
 
-@app.command("simulate", epilog="Example: ops incident simulate errors latency --speed 10")
+@app.command("simulate", epilog="Example: ops incident simulate errors latency --speed 20")
 def simulate(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="What happens; several happen side by side.")],
     speed: Annotated[
         int,
-        typer.Option("--speed", min=1, max=10, help="Divide every duration of rules, scrapes and routes meanwhile."),
+        typer.Option("--speed", min=1, max=20, help="Divide every duration of rules, scrapes and routes meanwhile."),
     ] = 1,
     config: Config = None,
     dry_run: DryRun = False,

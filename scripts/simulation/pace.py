@@ -1,7 +1,8 @@
 """A faster clock for rules, scrapes and notifications: the deployed ones, every duration of them divided by one number.
 
-The limits stay. What an object was like stands in an annotation of it until it is so again: a simulation that was
-killed is put right by the next one.
+Rules are evaluated and targets scraped every 3 s at the most: a busy machine keeps that up. The limits stay. What an
+object was like stands in an annotation of it until it is so again: a simulation that was killed is put right by the
+next one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ ANNOTATION: Final = "crypto-operations/before-simulation"
 _GROUP: Final = "/apis/monitoring.coreos.com"
 _RANGE: Final = re.compile(r"\[(\w+)\]")
 _DURATION: Final = re.compile(r"(\d+[smhd])+")
-_TIMES: Final = {"for", "interval", "groupWait", "groupInterval", "repeatInterval"}
+_TIMES: Final = {"for", "groupWait", "groupInterval", "repeatInterval"}
+_SHORTEST_INTERVAL_SECONDS: Final = 3
 _PODS: Final = "app.kubernetes.io/name in (prometheus, alertmanager)"
 
 
@@ -43,6 +45,11 @@ def faster(text: str, factor: int) -> str:
     return f"{max(1, seconds(text) // factor)}s"
 
 
+def interval(text: str, factor: int) -> str:
+    """The time between two scrapes or evaluations divided by ``factor``, 3 s at least."""
+    return f"{max(_SHORTEST_INTERVAL_SECONDS, seconds(text) // factor)}s"
+
+
 def scaled(value: Any, factor: int) -> Any:
     """A spec with all of its durations divided, those in the ranges of expressions too."""
     if isinstance(value, list):
@@ -58,9 +65,11 @@ def _field(key: str, value: Any, factor: int) -> Any:
             return faster(value, factor)
         if key == "expr":
             return _RANGE.sub(lambda found: f"[{faster(found[1], factor)}]", value)
+        if key == "interval":
+            return interval(value, factor)
         if key == "scrapeTimeout":
             # No longer than the interval, which is what a target has at this pace.
-            return faster("30s", factor)
+            return interval("30s", factor)
     return scaled(value, factor)
 
 

@@ -1,4 +1,4 @@
-"""Causes incidents side by side, waits until each alert has arrived, ends them, and waits until each is over."""
+"""Causes incidents side by side: a fault lasts until its receiver is told, then the end of its alert is awaited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runbook import simulations
 from runbook.alerting import routing
@@ -15,7 +15,7 @@ from runbook.simulations import Simulation
 from scripts import log
 from scripts.backup.units import duration
 from scripts.clients import kubernetes, prometheus
-from scripts.exits import Exit, UsageError
+from scripts.exits import Exit, TemporaryError, UsageError
 from scripts.output import Outcome
 from scripts.simulation import faults, pace
 from scripts.simulation.place import MONITORING, Place, ask, find
@@ -23,6 +23,7 @@ from scripts.simulation.place import MONITORING, Place, ask, find
 if TYPE_CHECKING:
     from rich.console import Console
 
+_Answer = TypeVar("_Answer")
 _SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 1.0
 # What the fault itself takes to show (a rollout, a leak), and a busy machine.
@@ -56,32 +57,95 @@ def run(settings: OpsSettings, names: Sequence[str], *, speed: int, dry_run: boo
     unknown = [name for name in names if name not in simulations.BY_NAME]
     if unknown:
         raise UsageError(f"{unknown[0]!r} is no simulation: give any of {', '.join(simulations.BY_NAME)}")
-    chosen = [simulations.BY_NAME[name] for name in dict.fromkeys(names)]
+    incidents = [_Incident(simulations.BY_NAME[name]) for name in dict.fromkeys(names)]
     with kubernetes.connect(_SECONDS) as cluster:
         place = find(cluster, settings)
-        seen = [Seen(item.name, item.alert.name) for item in chosen]
         if not dry_run:
             with pace.pace(cluster, settings.namespace, MONITORING, speed):
                 _await_pace(place, speed)
-                _simulate(place, chosen, seen, speed)
-    return _outcome(seen, speed, dry_run=dry_run)
+                _simulate(place, incidents, speed)
+    return _outcome([incident.seen for incident in incidents], speed, dry_run=dry_run)
 
 
-def _simulate(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], speed: int) -> None:
+class _Incident:
+    """One fault, and what is seen of its alert."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.seen = Seen(simulation.name, simulation.alert.name)
+        self._fault = ExitStack()
+        self._began = 0.0
+        self._ended: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its fault has ended."""
+        return self._ended is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether no more is to be seen of it: whom nobody told of the alert is not told of its end."""
+        return self.ended and (self.seen.resolved is not None or self.seen.notified is None)
+
+    def begin(self, place: Place) -> None:
+        """Causes the fault."""
+        self._began = time.time()
+        self._fault.enter_context(faults.ALL[self.simulation.name](place))
+        log.info(f"{self.simulation.name}: {self.simulation.meaning}", alert=self.seen.alert)
+
+    def end(self) -> None:
+        """Ends the fault; the second call does nothing."""
+        if self._ended is None:
+            self._fault.close()
+            self._ended = time.time()
+
+    def look(self, firing: Sequence[Mapping[str, str]], told: Sequence[Any]) -> None:
+        """Notes what there is of its alert, and ends the fault when its receiver was told."""
+        seen = self.seen
+        if self._ended is not None:
+            if not self.over and is_over(self.simulation, firing, told):
+                seen.resolved = round(time.time() - self._ended, 1)
+                log.info(f"{seen.alert} is over", after=seen.resolved)
+            return
+        if seen.fired is None and any(_is(self.simulation, labels) for labels in firing):
+            seen.fired = round(time.time() - self._began, 1)
+            log.info(f"{seen.alert} fires", after=seen.fired)
+        found = _first_told(self.simulation, told, self._began) if seen.notified is None else None
+        if found is not None:
+            seen.notified = round(time.time() - self._began, 1)
+            seen.receiver, seen.summary = found
+            log.info(f"{seen.receiver} is told of {seen.alert}", after=seen.notified, summary=seen.summary)
+        if seen.fired is not None and seen.notified is not None:
+            self.end()
+
+
+def _simulate(place: Place, incidents: Sequence[_Incident], speed: int) -> None:
     # The slowest of them, and what there is of noise.
-    began = time.time()
-    longest = max(routing.detection_seconds(item.alert) for item in chosen)
-    with ExitStack() as stack:
-        for item in chosen:
-            stack.enter_context(faults.ALL[item.name](place))
-            log.info(f"{item.name}: {item.meaning}", alert=item.alert.name)
+    longest = max(routing.detection_seconds(incident.simulation.alert) for incident in incidents)
+    slowest = max(_interval(incident.simulation) for incident in incidents) + longest
+
+    def look() -> None:
+        answers = answered(lambda: (_firing(place), ask("GET", place.notifications)))
+        if answers is not None:
+            for incident in incidents:
+                incident.look(*answers)
+
+    def arrived() -> bool:
+        look()
+        return all(incident.ended for incident in incidents)
+
+    def over() -> bool:
+        look()
+        return all(incident.over for incident in incidents)
+
+    with ExitStack() as ends:
+        for incident in incidents:
+            ends.callback(incident.end)
+            incident.begin(place)
         # A fault may have brought a new target.
         pace.nudger(place.cluster, MONITORING)()
-        _watch(lambda: _arrived(place, chosen, seen, began), longest / speed + _SLACK_SECONDS)
-    ended = time.time()
-    log.info("the faults are over; waiting for the ends of their alerts")
-    slowest = max(_interval(item) for item in chosen) + longest
-    _watch(lambda: _over(place, chosen, seen, ended), slowest / speed + _SLACK_SECONDS)
+        _watch(arrived, longest / speed + _SLACK_SECONDS)
+    _watch(over, slowest / speed + _SLACK_SECONDS)
 
 
 def _interval(item: Simulation) -> int:
@@ -89,37 +153,19 @@ def _interval(item: Simulation) -> int:
     return next(route.interval for route in routing.ROUTES if route.receiver == receiver)
 
 
-def _watch(look: Callable[[], bool], seconds: float) -> None:
+def _watch(done: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not look() and time.monotonic() < end:
+    while not done() and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
 
 
-def _arrived(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], began: float) -> bool:
-    """Notes what fires and what was told; whether that is all."""
-    firing = _firing(place)
-    told = ask("GET", place.notifications)
-    for item, noted in zip(chosen, seen, strict=True):
-        if noted.fired is None and any(_is(item, labels) for labels in firing):
-            noted.fired = round(time.time() - began, 1)
-            log.info(f"{item.alert.name} fires", after=noted.fired)
-        found = _first_told(item, told, began) if noted.notified is None else None
-        if found is not None:
-            noted.notified = round(time.time() - began, 1)
-            noted.receiver, noted.summary = found
-            log.info(f"{noted.receiver} is told of {item.alert.name}", after=noted.notified, summary=noted.summary)
-    return all(noted.fired is not None and noted.notified is not None for noted in seen)
-
-
-def _over(place: Place, chosen: Sequence[Simulation], seen: Sequence[Seen], ended: float) -> bool:
-    firing = _firing(place)
-    told = ask("GET", place.notifications)
-    for item, noted in zip(chosen, seen, strict=True):
-        if noted.resolved is None and noted.notified is not None and is_over(item, firing, told):
-            noted.resolved = round(time.time() - ended, 1)
-            log.info(f"{item.alert.name} is over", after=noted.resolved)
-    # Who was never told is not told of the end.
-    return all(noted.resolved is not None or noted.notified is None for noted in seen)
+def answered(question: Callable[[], _Answer]) -> _Answer | None:
+    """The answer, or None where none comes now: a server under load, or one that starts anew, is asked again later."""
+    try:
+        return question()
+    except TemporaryError as error:
+        log.warning(f"{error}; asking again")
+        return None
 
 
 def _firing(place: Place) -> list[Mapping[str, str]]:
@@ -167,14 +213,14 @@ def _await_pace(place: Place, speed: int) -> None:
     """Waits until Prometheus has the rules in their present form, and its targets have been asked."""
     if speed == 1:
         return
-    interval = f"{pace.faster('30s', speed)}".removesuffix("s")
+    interval = pace.interval("30s", speed).removesuffix("s")
     nudge = pace.nudger(place.cluster, MONITORING)
 
     def ready() -> bool:
         nudge()
         url = (place.settings.prometheus.url if place.settings.prometheus else "").rstrip("/")
-        groups = ask("GET", f"{url}/api/v1/rules")["data"]["groups"]
-        own = [group for group in groups if group["name"].startswith("crypto-")]
+        answer = answered(lambda: ask("GET", f"{url}/api/v1/rules"))
+        own = [group for group in (answer["data"]["groups"] if answer else ()) if group["name"].startswith("crypto-")]
         return bool(own) and all(float(group["interval"]) == float(interval) for group in own)
 
     _watch(ready, _SLACK_SECONDS)

@@ -1,7 +1,7 @@
 """Incidents on the running system: each fault raises its alert at its receiver, and the alert ends with its fault.
 
-By `ops incident simulate`, all side by side, with every duration of the deployed rules, scrapes and routes divided by
-SPEED. The limits are the runbook's.
+By `ops incident simulate`, all side by side, with the deployed rules, scrapes and routes at SPEED times their pace. The
+limits are the runbook's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scripts.simulation import pace
 from tests.cluster.environment import Environment, wait_until
 from tests.cluster.observing import no_drift, result
 
-SPEED: Final = 10
+SPEED: Final = 20
 _MONITORING: Final = "monitoring"
 _ROUTES: Final = "/apis/monitoring.coreos.com/v1alpha1/namespaces/crypto/alertmanagerconfigs/crypto-routes"
 
@@ -34,7 +34,10 @@ def simulated(system: Environment) -> dict[str, dict[str, Any]]:
     """What was seen of each incident."""
     names = [simulation.name for simulation in simulations.ALL]
     answer = system.run("ops", "incident", "simulate", *names, f"--speed={SPEED}", "--json", timeout=900)
-    seen = result(answer.output)["simulations"]
+    said = result(answer.output)
+    # Exit code 1 is an incident that was not seen, which its own test tells.
+    assert said["exit"] in (0, 1), answer.output
+    seen = said["simulations"]
     assert len(seen) == len(names) >= 11
     return {item["name"]: item for item in seen}
 

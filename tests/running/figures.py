@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 _SLOWEST: Final = 20
+_SLOW_SECONDS: Final = 0.1
 _REASON_CHARACTERS: Final = 1500
 _CPU: Final = "cpu seconds"
 
@@ -109,8 +110,9 @@ class Figures:
         if self._groups:
             longest = sorted(self._groups.items(), key=lambda entry: -entry[1])[:5]
             write("longest groups: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in longest))
-        write(f"the {_SLOWEST} slowest tests and set-ups:")
-        for seconds, what in sorted(self._phases, reverse=True)[:_SLOWEST]:
+        slow = sorted((phase for phase in self._phases if phase[0] >= _SLOW_SECONDS), reverse=True)
+        write(f"the {_SLOWEST} slowest tests and set-ups of {_SLOW_SECONDS} s and more:")
+        for seconds, what in slow[:_SLOWEST]:
             write(f"{seconds:>8.1f} s  {what}")
 
 

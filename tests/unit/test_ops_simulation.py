@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
@@ -10,8 +11,9 @@ from typer.testing import CliRunner
 from runbook import alerts, simulations
 from scripts.cli import app
 from scripts.clients.kubernetes import Cluster, NotFoundError
-from scripts.exits import UsageError
+from scripts.exits import TemporaryError, UsageError
 from scripts.simulation import faults, pace, place, run
+from scripts.simulation.place import Place
 
 
 class _Cluster(Cluster):
@@ -68,6 +70,14 @@ def test_a_faster_pace_changes_times_and_no_limit() -> None:
     assert spec["groups"][0]["interval"] == "30s", "what was there is not changed"
 
 
+def test_no_pace_asks_for_more_than_a_scrape_in_three_seconds() -> None:
+    endpoint = {"port": "http", "interval": "30s", "scrapeTimeout": "10s"}
+    spec: dict[str, Any] = {"endpoints": [endpoint], "groups": [{"name": "g", "interval": "30s", "rules": []}]}
+    fast = pace.scaled(spec, 20)
+    assert fast["endpoints"] == [{"port": "http", "interval": "3s", "scrapeTimeout": "3s"}]
+    assert fast["groups"][0]["interval"] == "3s"
+
+
 def test_a_faster_scrape_is_not_given_longer_than_its_interval() -> None:
     endpoint = {"port": "http", "interval": "30s", "scrapeTimeout": "10s"}
     assert pace.scaled({"endpoints": [endpoint]}, 10)["endpoints"] == [
@@ -97,6 +107,55 @@ def test_an_incident_is_over_when_its_alert_is_gone_and_its_receiver_was_told_so
 ) -> None:
     labels = [{"alertname": name} for name in firing]
     assert run.is_over(simulations.BY_NAME["redis-memory"], labels, told) is over
+
+
+class _Service:
+    """A workload with pods of these names, and what each was told; ``gone`` and ``deaf`` ones do not answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        self.told: list[tuple[str, object]] = []
+        self.gone: set[str] = set()
+        self.deaf: set[str] = set()
+        self._names = names
+        monkeypatch.setattr(faults, "ask", self._ask)
+
+    def pods(self, _app: str) -> Iterator[Any]:
+        for name in self._names:
+            if name not in self.gone:
+                yield {"metadata": {"name": name, "uid": name}, "status": {"podIP": name}}
+
+    def _ask(self, _method: str, url: str, body: object) -> None:
+        name = url.removeprefix("http://").partition(":")[0]
+        if name in self.gone | self.deaf:
+            raise TemporaryError(f"{url}: no answer")
+        self.told.append((name, body))
+
+
+def test_a_fault_ends_in_each_pod_that_is_left_when_one_went_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = _Service(monkeypatch, "a", "b", "c")
+    with faults.kafka_lag(cast("Place", service)):
+        service.told.clear()
+        service.gone.add("b")
+    assert [entry for entry in service.told if entry[1] == {"lag": False}] == [
+        ("c", {"lag": False}),
+        ("a", {"lag": False}),
+    ]
+
+
+def test_a_pod_that_keeps_its_fault_is_named_after_the_others_have_lost_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = _Service(monkeypatch, "a", "b")
+    with pytest.raises(TemporaryError, match="http://b:"), faults.kafka_lag(cast("Place", service)):
+        service.deaf.add("b")
+    assert service.told[-1] == ("a", {"lag": False})
+
+
+def test_an_answer_that_does_not_come_now_ends_no_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+    def question() -> int:
+        raise TemporaryError("http://prometheus: ReadTimeout")
+
+    assert run.answered(question) is None
+    assert "http://prometheus: ReadTimeout; asking again" in capsys.readouterr().err
+    assert run.answered(lambda: 7) == 7
 
 
 def test_an_unknown_incident_is_one_line_that_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from local.sample_service.errors import DependencyError, HttpError
 from local.sample_service.faults import Faults
 from local.sample_service.health import Health
 from local.sample_service.log import Log
-from local.sample_service.metrics import Registry
+from local.sample_service.metrics import Registry, resident_bytes
 from local.sample_service.server import Request, Response, Router
 from local.sample_service.services.sentiment import ModelError, load_model, score
 from local.sample_service.tokens import Tokens
@@ -115,16 +115,17 @@ def test_a_burst_is_taken_once() -> None:
     assert (faults.take_burst(), faults.take_burst()) == (12000, 0)
 
 
-def test_the_memory_fault_grows_resident_memory_and_gives_it_back() -> None:
+def test_the_memory_fault_keeps_what_it_is_told_and_gives_it_back() -> None:
     faults = Faults()
-    workers = Workers(Log("test"))
-    workers.thread("leak", lambda: faults.leak(workers.stop))
-    faults.change({"memory_mb_per_minute": 600})
-    _wait_until(lambda: faults.kept_bytes >= 10 * 1024 * 1024)
+    before = resident_bytes()
+    faults.change({"memory_mb": 64})
+    assert faults.kept_bytes == 64 * 2**20
+    assert resident_bytes() > before + 60 * 2**20
+    faults.change({"errors": 0.5})
+    assert faults.kept_bytes == 64 * 2**20
     faults.clear()
     assert faults.kept_bytes == 0
-    faults.release()
-    assert workers.end(5)
+    assert resident_bytes() < before + 30 * 2**20
 
 
 @pytest.fixture
