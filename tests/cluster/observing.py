@@ -43,8 +43,18 @@ def no_drift(system: Environment) -> None:
 
 
 def run_job(system: Environment, cron_job: str, name: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
-    """Runs a CronJob now, waits for its end, and returns what ``ops`` said; its exit code is one of ``codes``."""
+    """Runs a CronJob now, and returns what ``ops`` said; its exit code is one of ``codes``."""
+    start_job(system, cron_job, name)
+    return said_by_job(system, name, codes)
+
+
+def start_job(system: Environment, cron_job: str, name: str) -> None:
+    """Starts a run of a CronJob."""
     system.ok("kubectl", "create", "job", NAMESPACE, f"--from=cronjob/{cron_job}", name)
+
+
+def said_by_job(system: Environment, name: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """Waits until a run ends, and returns what ``ops`` said; its exit code is one of ``codes``."""
 
     def ended() -> bool:
         conditions = system.get("job", name, NAMESPACE)["status"].get("conditions", [])
