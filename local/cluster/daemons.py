@@ -197,6 +197,8 @@ def _controller_manager(bin_dir: Path, env: dict[str, str]) -> DaemonSpec:
             f"--cluster-signing-cert-file={_pem('ca.crt')}",
             f"--cluster-signing-key-file={_pem('ca.key')}",
             f"--flex-volume-plugin-dir={NODE.kubelet / 'volume-plugins'}",
+            # A new autoscaler is looked at after this time for the first time: until then its Deployment has one pod.
+            "--horizontal-pod-autoscaler-sync-period=5s",
         ),
         env=env,
         after=(API_SERVER,),
