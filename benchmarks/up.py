@@ -4,20 +4,28 @@
 of Go's modules and of Go's builds; Debian packages and the virtual environment are there. It takes about a quarter of
 an hour and some 12 GiB of disk, in a folder that is removed afterwards. With `--warm` the user's own caches are used,
 and the cold start is left out.
+
+`--busy 2` runs two loops beside it that take what they get of the processor. `--kills 5` kills the cold start after
+random times of up to five minutes, and starts it again each time.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SLOT = "13"
+_LONGEST_UNTIL_KILLED_SECONDS = 300
 
 
 def _environment(folder: Path, *, warm: bool) -> dict[str, str]:
@@ -40,9 +48,32 @@ def _local(command: str, environment: dict[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def _measure(environment: dict[str, str], *, warm: bool) -> dict[str, float]:
+@contextmanager
+def _busy(loops: int) -> Generator[None]:
+    """Loops that ask for a processor each, at the priority of any program."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for loop in running:
+            loop.kill()
+            loop.wait()
+
+
+def _killed(environment: dict[str, str]) -> float:
+    """Starts it and kills it, with all that it runs in the foreground, after a random time. Returns the seconds."""
+    seconds = random.uniform(0, _LONGEST_UNTIL_KILLED_SECONDS)  # noqa: S311 (any moment will do)
+    with subprocess.Popen([sys.executable, "-m", "local", "up"], env=environment, start_new_session=True) as process:
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+    print(f"--- killed after {seconds:.0f} s", flush=True)
+    return seconds
+
+
+def _measure(environment: dict[str, str], *, warm: bool, kills: int) -> dict[str, float]:
     taken: dict[str, float] = {}
     if not warm:
+        taken |= {f"until kill {number}": _killed(environment) for number in range(1, kills + 1)}
         taken["cold"] = _local("up", environment)
         _local("clean", environment)
     taken["from tools and images"] = _local("up", environment)
@@ -56,11 +87,15 @@ def main() -> None:
     """Prints the seconds of each start."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--warm", action="store_true", help="use the user's own caches; no cold start")
-    warm: bool = parser.parse_args().warm
+    parser.add_argument("--busy", type=int, default=0, metavar="LOOPS", help="so many busy loops beside it")
+    parser.add_argument("--kills", type=int, default=0, help="kill the cold start so often before it may end")
+    arguments = parser.parse_args()
+    warm: bool = arguments.warm
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("TMPDIR")))
     environment = _environment(folder, warm=warm)
     try:
-        taken = _measure(environment, warm=warm)
+        with _busy(arguments.busy):
+            taken = _measure(environment, warm=warm, kills=arguments.kills)
     finally:
         _local("clean", environment)
         # Go writes its module cache read-only.
