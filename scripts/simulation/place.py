@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runbook import simulations
@@ -17,11 +18,15 @@ _SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The cluster, the settings, and the address at which notifications are shown."""
+    """The cluster, the settings, and the address at which notifications are shown.
+
+    ``afterwards`` has what a fault leaves until every alert is over.
+    """
 
     cluster: Cluster
     settings: OpsSettings
     notifications: str
+    afterwards: ExitStack = field(default_factory=ExitStack)
 
     @property
     def namespace(self) -> str:

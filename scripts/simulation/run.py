@@ -61,7 +61,7 @@ def run(settings: OpsSettings, names: Sequence[str], *, speed: int, dry_run: boo
     with kubernetes.connect(_SECONDS) as cluster:
         place = find(cluster, settings)
         if not dry_run:
-            with pace.pace(cluster, settings.namespace, MONITORING, speed):
+            with pace.pace(cluster, settings.namespace, MONITORING, speed), place.afterwards:
                 _await_pace(place, speed)
                 _simulate(place, incidents, speed)
     return _outcome([incident.seen for incident in incidents], speed, dry_run=dry_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -30,6 +31,26 @@ class _Cluster(Cluster):
         return self.objects[path]
 
 
+@dataclass
+class _Settings:
+    namespace: str
+
+
+class _Changed(_Cluster):
+    """A cluster that notes what is applied and deleted, by kind."""
+
+    def __init__(self, objects: dict[str, Any]) -> None:
+        super().__init__(objects)
+        self.changes: list[tuple[str, str]] = []
+
+    def apply(self, path: str, *_body: Any, **_options: Any) -> None:
+        self.changes.append(("apply", path.split("/")[-2]))
+
+    def delete(self, path: str) -> None:
+        self.changes.append(("delete", path.split("/")[-2]))
+
+
+_NOTIFICATIONS = "/apis/apps/v1/namespaces/monitoring/deployments/notifications"
 _CLASS = "/apis/storage.k8s.io/v1/storageclasses/standard"
 
 
@@ -147,6 +168,17 @@ def test_a_pod_that_keeps_its_fault_is_named_after_the_others_have_lost_theirs(m
     with pytest.raises(TemporaryError, match="http://b:"), faults.kafka_lag(cast("Place", service)):
         service.deaf.add("b")
     assert service.told[-1] == ("a", {"lag": False})
+
+
+def test_prometheus_sees_the_exporter_of_a_full_volume_go_before_its_monitor_goes() -> None:
+    cluster = _Changed({_NOTIFICATIONS: {"spec": {"template": {"spec": {"containers": [{"image": "python"}]}}}}})
+    where = place.Place(cluster, cast("Any", _Settings("crypto")), "http://notifications")
+    with where.afterwards:
+        with faults.ALL["disk"](where):
+            assert [kind for _, kind in cluster.changes] == ["pods", "services", "servicemonitors"]
+            cluster.changes.clear()
+        assert cluster.changes == [("delete", "pods"), ("delete", "services")]
+    assert cluster.changes[2:] == [("delete", "servicemonitors")]
 
 
 def test_an_answer_that_does_not_come_now_ends_no_simulation(capsys: pytest.CaptureFixture[str]) -> None:
