@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,11 +122,3 @@ def variables(state_home: Path, name: str, slot: int) -> dict[str, str]:
     own = ("CRYPTO_", "PULUMI_", "AWS_", "OPS_CONFIG", "KUBECONFIG")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     return {**kept, "XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Returns once the condition holds; fails with ``what`` when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.5)

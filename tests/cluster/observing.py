@@ -7,7 +7,8 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
+from tests.waiting import wait_until
 
 NAMESPACE = "--namespace=crypto"
 
@@ -38,7 +39,7 @@ def no_drift(system: Environment) -> None:
         states = [item["status"].get("availableReplicas", 0) == item["spec"]["replicas"] for item in deployments]
         return bool(states) and all(states)
 
-    wait_until(settled, 420, "every Deployment has the pods that its autoscaler asks for")
+    wait_until(settled, "every Deployment has the pods that its autoscaler asks for", 420)
     system.ok("pulumi", "preview", "--stack=local", "--refresh", "--expect-no-changes", "--non-interactive")
 
 
@@ -60,7 +61,7 @@ def said_by_job(system: Environment, name: str, codes: tuple[int, ...] = (0,)) -
         conditions = system.get("job", name, NAMESPACE)["status"].get("conditions", [])
         return any(item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions)
 
-    wait_until(ended, 180, f"the job {name} ends")
+    wait_until(ended, f"the job {name} ends", 180)
     said = result(system.ok("kubectl", "logs", NAMESPACE, f"job/{name}"))
     assert said["exit"] in codes, said
     return said

@@ -8,8 +8,9 @@ from pathlib import Path
 import yaml
 
 from runbook import services
-from tests.cluster.environment import ROOT, Environment, wait_until
+from tests.cluster.environment import ROOT, Environment
 from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, result, run_job, running_pods
+from tests.waiting import wait_until
 
 
 def test_every_pod_runs_and_is_ready_without_a_restart(system: Environment) -> None:
@@ -39,7 +40,7 @@ def test_autoscalers_see_real_cpu_figures(system: Environment) -> None:
         assert len(scalers) == len(services.ALL)
         return all('"averageUtilization"' in json.dumps(scaler["status"]) for scaler in scalers)
 
-    wait_until(all_measured, 120, "every HPA has a CPU figure")
+    wait_until(all_measured, "every HPA has a CPU figure")
 
 
 def test_a_refresh_finds_no_drift(system: Environment) -> None:
@@ -47,13 +48,13 @@ def test_a_refresh_finds_no_drift(system: Environment) -> None:
 
 
 def test_the_services_fill_the_database(system: Environment) -> None:
-    wait_until(lambda: int(system.sql("SELECT count(*) FROM prices")) > 0, 60, "there are prices")
+    wait_until(lambda: int(system.sql("SELECT count(*) FROM prices")) > 0, "there are prices")
     assert int(system.sql("SELECT count(*) FROM users")) > 0
 
 
 def test_health_is_green(system: Environment) -> None:
     # A pod that has just begun is refused or not scraped for a moment; what stays red is red.
-    wait_until(lambda: system.run("ops", "health", "--json").code == 0, 60, "the whole system is healthy")
+    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the whole system is healthy")
     statuses = {check["status"] for check in result(system.ok("ops", "health", "--json"))["checks"]}
     assert "ok" in statuses
     assert statuses <= {"ok", "warn"}
@@ -110,12 +111,12 @@ def test_a_restore_brings_back_what_was_lost_while_the_services_go_on(system: En
     assert restored["kept"].startswith("crypto_db_before_")
     assert 0 < counts(system)["users"] <= before + restored["rows"]
     prices = counts(system)["prices"]
-    wait_until(lambda: counts(system)["prices"] > prices, 60, "the services write into the restored database")
+    wait_until(lambda: counts(system)["prices"] > prices, "the services write into the restored database")
 
 
 def test_the_health_job_runs_in_the_cluster(system: Environment) -> None:
     # The restore above ended every connection; the services need a moment to open theirs again.
-    wait_until(lambda: system.run("ops", "health", "--json").code == 0, 60, "the system is healthy again")
+    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the system is healthy again")
     checks = {check["name"]: check["status"] for check in run_job(system, "health-check", "h1")["checks"]}
     assert len(checks) > len(services.ALL)
     # The job may not ask kubelets about volumes; what it cannot see it does not call healthy.

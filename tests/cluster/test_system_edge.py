@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.deploying import UP, stack_file, with_annotated_ingress, with_settings
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
 from tests.cluster.lagging_api import lagging
 from tests.cluster.observing import NAMESPACE
 from tests.cluster.reaching import fetch, write_authority
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +52,14 @@ def test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began(
     tls = system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"]
     system.ok(*UP, maintenance)
     try:
-        wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, 60, "the page is shown")
+        wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, "the page is shown")
         assert fetch(system, authority, "/prices").status == 503
         assert system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"] == tls
         suspended = {item["spec"]["suspend"] for item in system.get("cronjobs", NAMESPACE)["items"]}
         assert suspended == {True}
     finally:
         system.ok(*UP)
-    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, 60, "the gateway answers again")
+    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again")
     jobs = system.get("cronjobs", NAMESPACE)["items"]
     assert jobs
     assert {item["spec"]["suspend"] for item in jobs} == {False}

@@ -21,8 +21,9 @@ from runbook.alerting.model import Alert
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.simulation import pace
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
 from tests.cluster.observing import no_drift, result
+from tests.waiting import wait_until
 
 SPEED: Final = 20
 _MONITORING: Final = "monitoring"
@@ -118,7 +119,7 @@ class _Routes:
             self._nudge()
             return sign in self._ask(f"{self._alertmanager}/status")["config"]["original"]
 
-        wait_until(loaded, 120, f"Alertmanager's configuration has {sign!r}")
+        wait_until(loaded, f"Alertmanager's configuration has {sign!r}")
 
     def spec(self) -> dict[str, Any]:
         """The routes as they are."""
@@ -139,13 +140,13 @@ def routes(system: Environment, simulated: dict[str, Any]) -> Iterator[_Routes]:
 def test_a_cause_silences_what_follows_from_it_until_it_is_over(routes: _Routes) -> None:
     cause, effect = datastores.DATABASE_DOWN, services.PRICES_NOT_UPDATED
     routes.raise_alert(cause, "inhibition")
-    wait_until(lambda: routes.status(cause, "inhibition").get("state") == "active", 30, "the cause fires")
+    wait_until(lambda: routes.status(cause, "inhibition").get("state") == "active", "the cause fires")
     routes.raise_alert(effect, "inhibition")
-    wait_until(lambda: bool(routes.status(effect, "inhibition").get("inhibitedBy")), 30, "the effect is silenced")
-    wait_until(lambda: "p1" in routes.told(cause, "inhibition"), 60, "people hear of the cause")
+    wait_until(lambda: bool(routes.status(effect, "inhibition").get("inhibitedBy")), "the effect is silenced")
+    wait_until(lambda: "p1" in routes.told(cause, "inhibition"), "people hear of the cause")
     assert routes.told(effect, "inhibition") == []
     routes.raise_alert(cause, "inhibition", over=True)
-    wait_until(lambda: "p2" in routes.told(effect, "inhibition"), 120, "people hear of what goes on without it")
+    wait_until(lambda: "p2" in routes.told(effect, "inhibition"), "people hear of what goes on without it")
     routes.raise_alert(effect, "inhibition", over=True)
 
 
@@ -159,14 +160,14 @@ def test_maintenance_mutes_what_is_no_p1_and_a_p1_is_told(routes: _Routes) -> No
     try:
         routes.raise_alert(other, "mute")
         routes.raise_alert(urgent, "mute")
-        wait_until(lambda: "p1" in routes.told(urgent, "mute"), 60, "a P1 is told in a maintenance")
+        wait_until(lambda: "p1" in routes.told(urgent, "mute"), "a P1 is told in a maintenance")
         # Three times as long as its group waits: it would have been told.
         waits = next(route.wait for route in routing.ROUTES if route.receiver == routing.receiver_of(other.severity))
         silent = time.monotonic() + 3 * waits / SPEED
-        wait_until(lambda: bool(routes.told(other, "mute")) or time.monotonic() > silent, 60, "time passes")
+        wait_until(lambda: bool(routes.told(other, "mute")) or time.monotonic() > silent, "time passes")
         assert routes.told(other, "mute") == []
     finally:
         routes.configure({"muteTimeIntervals": before["muteTimeIntervals"]}, "02:00")
-    wait_until(lambda: "p2" in routes.told(other, "mute"), 120, "the rest is told when the maintenance is over")
+    wait_until(lambda: "p2" in routes.told(other, "mute"), "the rest is told when the maintenance is over")
     for alert in (urgent, other):
         routes.raise_alert(alert, "mute", over=True)

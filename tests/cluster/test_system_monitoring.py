@@ -6,9 +6,10 @@ import json
 import urllib.request
 
 from runbook import alerts, exporters, services
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
 from tests.cluster.observing import prometheus
 from tests.program.settings import load
+from tests.waiting import wait_until
 
 
 def test_every_service_and_exporter_is_a_target_that_is_up(system: Environment) -> None:
@@ -18,12 +19,12 @@ def test_every_service_and_exporter_is_a_target_that_is_up(system: Environment) 
         found = prometheus(system, "query", query='up{namespace="crypto"} == 1')["result"]
         return {item["metric"]["job"] for item in found}
 
-    wait_until(lambda: expected <= up(), 180, f"targets up: {sorted(expected)}")
+    wait_until(lambda: expected <= up(), f"targets up: {sorted(expected)}", 180)
 
 
 def test_the_exporters_see_their_datastores(system: Environment) -> None:
     for query in ("pg_up == 1", "redis_up == 1", "kafka_brokers >= 1", 'kafka_topic_partitions{topic="price_updates"}'):
-        wait_until(lambda query=query: bool(prometheus(system, "query", query=query)["result"]), 120, query)
+        wait_until(lambda query=query: bool(prometheus(system, "query", query=query)["result"]), query)
 
 
 def test_prometheus_has_loaded_every_rule_of_the_runbook_without_an_error(system: Environment) -> None:
@@ -33,8 +34,8 @@ def test_prometheus_has_loaded_every_rule_of_the_runbook_without_an_error(system
         groups = prometheus(system, "rules")["groups"]
         return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 
-    wait_until(lambda: expected <= loaded().keys(), 120, "every alert is loaded")
-    wait_until(lambda: {loaded()[name] for name in expected} == {"ok"}, 120, "every alert was evaluated")
+    wait_until(lambda: expected <= loaded().keys(), "every alert is loaded")
+    wait_until(lambda: {loaded()[name] for name in expected} == {"ok"}, "every alert was evaluated")
 
 
 def test_the_sign_of_life_reaches_the_alertmanager_by_the_systems_own_route(system: Environment) -> None:
@@ -50,4 +51,4 @@ def test_the_sign_of_life_reaches_the_alertmanager_by_the_systems_own_route(syst
             for item in found
         )
 
-    wait_until(received, 120, f"Watchdog arrives at {receiver}")
+    wait_until(received, f"Watchdog arrives at {receiver}")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.deploying import PREVIEW, UP, stack_file, with_annotated_ingress, with_settings
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
 from tests.cluster.observing import NAMESPACE, prometheus, result
 from tests.cluster.reaching import fetch, write_authority
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
     on = result(system.ok("ops", "maintenance", "on", "--reason", "test", "--silent", "--json"))
     try:
         assert (on["mode"], on["jobs"] > 10) == ("on", True)
-        wait_until(lambda: fetch(system, authority, "/prices").status == 503, 60, "the page is shown")
+        wait_until(lambda: fetch(system, authority, "/prices").status == 503, "the page is shown")
         assert _rules(system)["tls"] == before["tls"]
         # A deployment that changes every job leaves them suspended.
         system.ok(*UP, zone)
@@ -57,16 +58,14 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
         assert result(system.ok("ops", "maintenance", "status", "--json"))["mode"] == "on"
         # Prometheus sees the page where users see it, and counts the time.
         pending = 'ALERTS{alertname="MaintenanceLeftOn", alertstate="pending"}'
-        wait_until(
-            lambda: bool(prometheus(system, "query", query=pending)["result"]), 120, "the page's time is counted"
-        )
+        wait_until(lambda: bool(prometheus(system, "query", query=pending)["result"]), "the page's time is counted")
         jobs = {job["metadata"]["name"] for job in system.get("jobs", NAMESPACE)["items"]}
     finally:
         off = result(system.ok("ops", "maintenance", "off", "--silent", "--json"))
     assert off["mode"] == "off"
     assert _rules(system) == before
     assert _suspended(system) == {False}
-    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, 60, "the gateway answers again")
+    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again")
     # Nothing of what was missed has started; what is due now may.
     started = {job["metadata"]["name"] for job in system.get("jobs", NAMESPACE)["items"]} - jobs
     assert started & set(off["missed"]) == set()

@@ -11,9 +11,10 @@ from typing import Final
 import pytest
 import yaml
 
-from tests.cluster.environment import ROOT, Answer, Environment, wait_until
+from tests.cluster.environment import ROOT, Answer, Environment
 from tests.cluster.observing import NAMESPACE, backup_ids, counts, no_drift, run_job, running_pods
 from tests.environment.cluster.host_state import HostState, look
+from tests.waiting import wait_until
 
 _QUIET: Final = ("--stack=local", "--yes", "--skip-preview", "--non-interactive")
 
@@ -49,7 +50,7 @@ def test_after_everything_was_killed_an_up_that_is_killed_while_it_deploys_locks
     os.kill(supervisor.pid, signal.SIGKILL)
     locks = system.instance.state_dir / "pulumi-state" / ".pulumi" / "locks"
     with system.start("up") as process:
-        wait_until(lambda: any(locks.rglob("*.json")), 240, "the engine has locked the stack")
+        wait_until(lambda: any(locks.rglob("*.json")), "the engine has locked the stack", 240)
         os.killpg(process.pid, signal.SIGKILL)
     assert any(locks.rglob("*.json"))
     answer = system.local("up")
@@ -113,7 +114,7 @@ def test_what_was_spared_serves_again_and_a_volume_grows_under_its_running_pod(
     system.ok("pulumi", "up", *_QUIET, f"--config-file={config}", timeout=600)
     assert counts(system)["users"] >= spared.users
     assert running_pods(system)
-    wait_until(lambda: _capacity(system, "data-redis-0") == "3Gi", 60, "the claim has what it asks for")
+    wait_until(lambda: _capacity(system, "data-redis-0") == "3Gi", "the claim has what it asks for")
     assert _uids(system, "pods")["redis-0"] == before
     assert _uids(system, "statefulsets") == spared.stateful_sets
     refused = system.run("pulumi", "preview", "--stack=local", "--non-interactive")

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.running.slots import free_port
-from tests.services.servers import accepts, wait_until
+from tests.services.servers import accepts
+from tests.waiting import wait_until
 
 PROGRAM = shutil.which("prometheus")
 

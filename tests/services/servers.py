@@ -16,9 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
 from tests.running.slots import free_port
+from tests.waiting import wait_until
 
 SUPERUSER = "superuser"
 
@@ -46,14 +46,6 @@ class Server:
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Poll until ``condition`` holds; fail with ``what`` when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
 
 
 def accepts(port: int) -> bool:

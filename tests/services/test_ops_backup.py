@@ -27,7 +27,8 @@ from tests.services.ops_environment import (
     populate,
 )
 from tests.services.ops_process import OpsProcess
-from tests.services.servers import Gate, Server, wait_until
+from tests.services.servers import Gate, Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -14,7 +14,8 @@ import pytest
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from tests.services import ops_environment
 from tests.services.ops_environment import PASSWORDS, Environment
-from tests.services.servers import SUPERUSER, Server, wait_until
+from tests.services.servers import SUPERUSER, Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -16,7 +16,8 @@ from tests.services import fake_http, report_environment
 from tests.services.fake_http import Fake, Page, as_json
 from tests.services.ops_environment import PREFIX, Answer, finish
 from tests.services.report_environment import Desk, by_query, prometheus_answer
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -21,7 +21,8 @@ from tests.services import ops_environment
 from tests.services.faulty_s3 import Altered, Call, Choice, Cut, Fault, Refused, Reset, Slow, at
 from tests.services.interruptions import interrupted, moments, timed
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, await_log, finish, populate
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(300),

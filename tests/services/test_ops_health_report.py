@@ -23,7 +23,8 @@ from tests.services import fake_http, prometheus_server, report_environment
 from tests.services.fake_http import Fake, as_json
 from tests.services.ops_environment import Answer
 from tests.services.report_environment import Desk
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 

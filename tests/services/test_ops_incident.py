@@ -14,7 +14,8 @@ import yaml
 from tests.services import report_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, finish
 from tests.services.report_environment import Desk
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -166,7 +167,8 @@ def test_updates_killed_at_any_moment_leave_a_whole_ticket(place: _Place) -> Non
         )
         with_delay = datetime.now(UTC) + timedelta(seconds=0.4 + number * 0.3)
         wait_until(
-            lambda process=process, until=with_delay: process.poll() is not None or datetime.now(UTC) > until, "x"
+            lambda process=process, until=with_delay: process.poll() is not None or datetime.now(UTC) > until,
+            "the answer is there",
         )
         process.send_signal(signal.SIGKILL)
         finish(process)

@@ -15,7 +15,8 @@ from tests.services import report_environment
 from tests.services.fake_http import Asked, Fake, Page, as_json
 from tests.services.ops_environment import BUCKET, PREFIX, finish
 from tests.services.report_environment import Desk
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -14,7 +14,8 @@ from psycopg import errors
 
 from tests.services import ops_environment
 from tests.services.ops_environment import Answer, Environment, finish
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -175,7 +176,7 @@ def test_a_run_that_is_ended_in_the_middle_is_repaired_by_the_next(
         running.send_signal(number)
         ended = finish(running)
         # The server notices by itself that the client is gone.
-        wait_until(lambda: not _building(environment), "the server has given up the build", 40)
+        wait_until(lambda: not _building(environment), "the server has given up the build")
         left = _state(environment)
     answer = _maintain(environment)
 

@@ -16,6 +16,7 @@ from tests.running import slots
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import Environment, finish
 from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -176,7 +177,7 @@ def test_a_replica_is_refused_as_a_mistake_in_the_settings(
     with servers.redis("--replicaof", redis_server.host, str(redis_server.port)) as replica:
         follower: Any = redis.Redis(replica.host, replica.port)
         client.set("price:1:old", "1")
-        servers.wait_until(lambda: follower.dbsize() == 1, "the replica follows")
+        wait_until(lambda: follower.dbsize() == 1, "the replica follows")
         environment.configure(redis={"host": replica.host, "port": replica.port})
         answer = environment.ops("redis", "purge", "price:*:old", "--json")
         follower.close()

@@ -27,7 +27,8 @@ from scripts.clients import replication
 from scripts.exits import OpsError, TemporaryError
 from tests.services import ops_environment, servers
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -25,7 +25,8 @@ from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
 from tests.services.ops_process import OpsProcess
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -14,7 +14,8 @@ from tests.services import fake_http, prometheus_server, report_environment
 from tests.services.fake_http import Fake, Page, as_json
 from tests.services.ops_environment import Answer
 from tests.services.report_environment import Desk, by_query, prometheus_answer
-from tests.services.servers import Server, wait_until
+from tests.services.servers import Server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -110,7 +111,7 @@ def test_a_real_prometheus_is_judged_figure_by_figure(desk: Desk) -> None:
             assert desk.told == []
             services.failing = services.slow = services.busy = True
             services.updated_at = time.time() - 3600
-            wait_until(lambda: _failing(desk) == 6, "the figures follow", 90)
+            wait_until(lambda: _failing(desk) == 6, "the figures follow")
             bad = desk.environment.ops("slo", "--json")
     desk.environment.configure(prometheus=None)
 

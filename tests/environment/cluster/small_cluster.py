@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from local.cluster.layout import Layout
 from local.cluster.lifecycle import ClusterSpec
 from local.paths import Instance
 from tests.running.guard import guarded
+from tests.waiting import wait_until
 
 IMAGE = "localhost/crypto/cluster-test:1"
 APPLETS = ("busybox", "sh", "sleep", "cat", "echo", "httpd", "wget", "nslookup", "touch", "rm", "nc")
@@ -53,7 +53,9 @@ class SmallCluster:
     def add_namespace(self, manifest: str, name: str) -> None:
         """Make a namespace and wait until pods can be made in it."""
         self.kubectl("apply", "-f", "-", stdin=manifest)
-        await_true(lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name"), 20, "no account")
+        wait_until(
+            lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name"), "the namespace has its account"
+        )
 
 
 def small_instance(state_home: Path, name: str, slot: int) -> Instance:
@@ -80,10 +82,3 @@ def write_image(archive: Path, extra: Mapping[str, Path] | None = None) -> None:
     """An OCI archive of IMAGE: the applets below /bin, and what `extra` adds."""
     files = {f"bin/{applet}": Path("/bin/busybox") for applet in APPLETS} | dict(extra or {})
     images.write_archive(archive, IMAGE, files, ("/bin/sh",), "65532:65532")
-
-
-def await_true(condition: Callable[[], bool], seconds: float, problem: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, problem
-        time.sleep(0.1)

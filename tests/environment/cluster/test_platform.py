@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from local.platform.names import alertmanager_address, notifications_address, prometheus_address
-from tests.cluster.environment import Environment, wait_until
+from tests.cluster.environment import Environment
 from tests.environment.cluster import platform_objects
 from tests.environment.cluster.platform_objects import HOST, SPACE, ingress
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def authority(objects: Environment, tmp_path_factory: pytest.TempPathFactory) ->
     """A file with the certificate of the test's own authority, once the server's certificate is ready."""
     ready = "{.status.conditions[?(@.type=='Ready')].status}"
     command = ("kubectl", "get", "certificate", "server", f"--namespace={SPACE}", f"--output=jsonpath={ready}")
-    wait_until(lambda: objects.ok(*command) == "True", 60, "the Certificate is ready")
+    wait_until(lambda: objects.ok(*command) == "True", "the Certificate is ready")
     secret = objects.get("secret", "server", f"--namespace={SPACE}")
     assert secret["type"] == "kubernetes.io/tls"
     path = tmp_path_factory.mktemp("authority") / "ca.crt"
@@ -74,17 +75,17 @@ def test_an_ingress_is_told_its_address(objects: Environment) -> None:
         found = objects.get("ingress", "web", f"--namespace={SPACE}")
         return found["status"].get("loadBalancer", {}).get("ingress", [])
 
-    wait_until(lambda: address() == [{"ip": str(objects.instance.node_address)}], 30, "the Ingress has the address")
+    wait_until(lambda: address() == [{"ip": str(objects.instance.node_address)}], "the Ingress has the address")
 
 
 def test_an_ingress_answers_over_tls_and_follows_its_backend(objects: Environment, authority: str) -> None:
-    wait_until(lambda: _ask(objects, authority)[:2] == (200, "one"), 60, "the first backend answers")
+    wait_until(lambda: _ask(objects, authority)[:2] == (200, "one"), "the first backend answers")
     objects.apply([ingress("two")])
-    wait_until(lambda: _ask(objects, authority)[:2] == (200, "two"), 30, "the second backend answers")
+    wait_until(lambda: _ask(objects, authority)[:2] == (200, "two"), "the second backend answers")
 
 
 def test_plain_http_is_redirected(objects: Environment, authority: str) -> None:
-    wait_until(lambda: _ask(objects, authority, "http")[0] == 308, 30, "a redirect")
+    wait_until(lambda: _ask(objects, authority, "http")[0] == 308, "a redirect")
     assert _ask(objects, authority, "http")[2] == f"https://{HOST}/"
 
 
@@ -104,7 +105,7 @@ def test_plain_http_is_redirected(objects: Environment, authority: str) -> None:
 )
 def test_a_part_of_the_platform_is_scraped_under_its_job(objects: Environment, job: str, where: str) -> None:
     expression = f"up{{{','.join(filter(None, [f'job={json.dumps(job)}', where]))}}} == 1"
-    wait_until(lambda: bool(_query(objects, expression)), 90, f"{job} is up")
+    wait_until(lambda: bool(_query(objects, expression)), f"{job} is up")
 
 
 @pytest.mark.parametrize(
@@ -117,11 +118,11 @@ def test_a_part_of_the_platform_is_scraped_under_its_job(objects: Environment, j
     ],
 )
 def test_figures_of_the_system_arrive(objects: Environment, expression: str) -> None:
-    wait_until(lambda: bool(_query(objects, expression)), 90, f"there is {expression}")
+    wait_until(lambda: bool(_query(objects, expression)), f"there is {expression}")
 
 
 def test_a_service_monitor_of_any_namespace_is_followed_by_its_label(objects: Environment) -> None:
-    wait_until(lambda: bool(_query(objects, f'up{{namespace="{SPACE}",job="web-one"}} == 1')), 120, "the target is up")
+    wait_until(lambda: bool(_query(objects, f'up{{namespace="{SPACE}",job="web-one"}} == 1')), "the target is up")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def received(objects: Environment) -> dict[str, Any]:
         everything = _json(objects, f"http://{notifications_address(objects.instance)}:8080/")
         return [entry["notification"] for entry in everything if entry["receiver"] == SPACE]
 
-    wait_until(lambda: bool(found()), 120, "a notification")
+    wait_until(lambda: bool(found()), "a notification")
     return found()[0]
 
 

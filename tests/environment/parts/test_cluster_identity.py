@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from local.cluster.errors import ClusterError
 from local.cluster.identity import ProcessFacts, ProcessIdentity
 from local.cluster.lock import exclusive
 from local.paths import Instance
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -72,9 +72,7 @@ def test_a_zombie_is_not_alive() -> None:
         try:
             found = _facts_soon(process.pid)
             process.kill()
-            deadline = time.monotonic() + 10
-            while identity.is_alive(found.identity):
-                assert time.monotonic() < deadline
+            wait_until(lambda: not identity.is_alive(found.identity), "it is dead")
         finally:
             # Leaving the block waits for the process, whatever happened in it.
             process.kill()
@@ -82,9 +80,9 @@ def test_a_zombie_is_not_alive() -> None:
 
 def _facts_soon(pid: int) -> identity.ProcessFacts:
     """A process that has just been started has no arguments for a moment, and no facts."""
-    deadline = time.monotonic() + 10
-    while (found := identity.facts(pid)) is None:
-        assert time.monotonic() < deadline
+    wait_until(lambda: identity.facts(pid) is not None, "the process has arguments")
+    found = identity.facts(pid)
+    assert found is not None
     return found
 
 

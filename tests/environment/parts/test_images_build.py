@@ -21,6 +21,7 @@ from local.images.kafka_jars import checksums_of, expected_jars, verify
 from local.images.process import Children
 from local.images.superseded import use
 from local.stop import Stop
+from tests.waiting import wait_until
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 # Logs its arguments; `push` writes the folder that it was asked for, with one blob.
@@ -34,7 +35,7 @@ case "$*" in
         for last; do :; done
         folder=${last#dir:}; mkdir "$folder"
         printf layer >"$folder/cafe"; printf version >"$folder/version"
-        [ -z "$STUB_HANG" ] || exec sleep 60
+        [ -z "$STUB_HANG" ] || exec sleep 600
         [ -z "$STUB_FAIL" ] || { echo "writing blob: No space left on device"; exit 1; }
         printf '{"layers": ["cafe"]}' >"$folder/manifest.json" ;;
 esac
@@ -179,13 +180,10 @@ def test_a_killed_build_leaves_no_half_archive(tmp_path: Path, stub_log: Path, n
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 30
-    while "push" not in stub_log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: "push" in stub_log.read_text(), "the image is written")
     # As a terminal or a cgroup would: to the whole group.
     os.killpg(build.pid, number)
-    assert build.wait(30) != 0
+    assert build.wait(60) != 0
     cache = tmp_path / "home" / "crypto-operations"
     assert not planned(cache, ["redis"])["redis"].archive.exists()
     assert archive_images(build_all(cache, ["redis"])["redis"].archive)
@@ -195,20 +193,19 @@ def test_a_build_that_is_stopped_from_another_thread_ends_at_once_and_begins_not
     tmp_path: Path, stub_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STUB_HANG", "1")
-    stop = Stop()
+    stop, asked = Stop(), list[float]()
 
     def stop_at_the_push() -> None:
-        while " push " not in stub_log.read_text():
-            time.sleep(0.01)
+        wait_until(lambda: " push " in stub_log.read_text(), "the image is written")
+        asked.append(time.monotonic())
         stop.ask()
 
     stopping = threading.Thread(target=stop_at_the_push)
     stopping.start()
-    began = time.monotonic()
     with pytest.raises(ImageError):
         build_all(tmp_path / "cache", ["redis", "pgbouncer"], stop=stop)
     stopping.join()
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - asked[0] < 60, "it waited for the stub's end"
     assert "pgbouncer" not in stub_log.read_text()
 
 

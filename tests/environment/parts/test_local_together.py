@@ -20,7 +20,8 @@ from local.stop import Stop
 from local.together import Together
 from local.toolchain.errors import ToolchainError
 from local.toolchain.stages import start
-from tests.environment.parts.toolchain_fakes import Recorder, World, eventually, make_world
+from tests.environment.parts.toolchain_fakes import Recorder, World, make_world
+from tests.waiting import wait_until
 
 LONG_SECONDS = 20.0
 
@@ -106,7 +107,7 @@ def hold_images(*_: Any, stop: Stop) -> None:
 
 def test_an_image_that_fails_ends_the_toolchain_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail_image(*_: Any, **__: Any) -> None:
-        eventually(lambda: len(world.builds) == 1)
+        wait_until(lambda: len(world.builds) == 1, "one is built")
         raise ImageError("image redis failed: no such package").with_log(["E: no such package"])
 
     world.hold()

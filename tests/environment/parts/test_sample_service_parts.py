@@ -19,6 +19,7 @@ from local.sample_service.server import Request, Response, Router
 from local.sample_service.services.sentiment import ModelError, load_model, score
 from local.sample_service.tokens import Tokens
 from local.sample_service.workers import Stop, Workers, backoff
+from tests.waiting import wait_until
 
 
 def test_the_settings_of_the_environment_are_read() -> None:
@@ -219,7 +220,9 @@ def test_only_a_needed_dependency_makes_a_service_unavailable() -> None:
 
     health.watch("database", lambda: None, workers)
     health.watch("other", down, workers, needed=False)
-    _wait_until(lambda: "no route" in str(health.answer()) and health.answer()[1]["status"] == "degraded")
+    wait_until(
+        lambda: "no route" in str(health.answer()) and health.answer()[1]["status"] == "degraded", "it is degraded"
+    )
     assert health.answer()[0] == 200
     health.watch("third", down, workers)
     assert health.answer()[0] == 503
@@ -244,11 +247,3 @@ def test_a_model_that_cannot_be_loaded_says_so_like_the_real_one() -> None:
         load_model("cuda:0", "any", crash=True)
     with pytest.raises(ModelError, match="'some/model': download failed"):
         load_model("cpu", "some/model", crash=True)
-
-
-def _wait_until(condition: object, seconds: float = 10) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "condition not met in time"
-        time.sleep(0.02)

@@ -13,7 +13,8 @@ import pytest
 from local.toolchain.build import GIB
 from local.toolchain.errors import ToolchainError
 from local.toolchain.stages import Handle, bin_dir, ensure, start
-from tests.environment.parts.toolchain_fakes import Recorder, World, eventually, make_world, write_script
+from tests.environment.parts.toolchain_fakes import Recorder, World, make_world, write_script
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_resumes(world: Wor
     )
     arguments = [str(world.cache), str(world.folder / "modules"), world.toolchain.model_dump_json()]
     run = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=Path(__file__).parents[3])
-    eventually(lambda: len(world.builds) == 1)
+    wait_until(lambda: len(world.builds) == 1, "one is built")
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert [path.name for path in (world.cache / "tools" / "first").glob("[!.]*")] == []
@@ -124,7 +125,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_resumes(world: Wor
         world.toolchain, ["first"], cache=world.cache, progress=recorder, space=lambda _: 1 << 60
     ) as handle:  # fmt: skip
         # The orphaned compiler still holds the lock: nothing is compiled beside it.
-        eventually(lambda: ("waiting", "first") in recorder.events)
+        wait_until(lambda: ("waiting", "first") in recorder.events, "it waits for the first")
         assert len(world.builds) == 1
         world.release()
         assert handle.wait_for("alpha")["alpha"].exists()
@@ -138,7 +139,9 @@ def test_two_runs_at_once_build_once(world: World) -> None:
         Handle(world.toolchain, ["first"], cache=world.cache, progress=recorder, space=lambda _: 1 << 60)
         for recorder in recorders
     ]
-    eventually(lambda: any(("waiting", "first") in recorder.events for recorder in recorders))
+    wait_until(
+        lambda: any(("waiting", "first") in recorder.events for recorder in recorders), "one waits for the first"
+    )
     world.release()
     paths = [handle.wait() for handle in handles]
     assert paths[0] == paths[1]
@@ -149,7 +152,7 @@ def test_leaving_the_handle_ends_the_build(world: World) -> None:
     world.hold()
     handle = start(cache=world.cache, toolchain=world.toolchain, progress=Recorder(), space=lambda _: 1 << 60)
     with handle:
-        eventually(lambda: len(world.builds) == 1)
+        wait_until(lambda: len(world.builds) == 1, "one is built")
     with pytest.raises(ToolchainError, match=r"building first was killed \(SIGTERM\): run the command again"):
         handle.wait_for("alpha")
     world.release()
@@ -160,7 +163,7 @@ def test_a_group_can_be_used_while_the_next_one_still_compiles(world: World) -> 
     recorder = Recorder()
     world.hold()
     with start(cache=world.cache, toolchain=world.toolchain, progress=recorder, space=lambda _: 1 << 60) as handle:
-        eventually(lambda: len(world.builds) == 1)
+        wait_until(lambda: len(world.builds) == 1, "one is built")
         world.release()
         assert handle.wait_for("cluster").keys() == {"alpha", "beta"}
         assert handle.wait_for("gamma").keys() == {"gamma"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from botocore.config import Config
 
 from tests.running.slots import free_port
+from tests.waiting import wait_until
 
 _STARTED_WITHIN_SECONDS = 30
 
@@ -43,7 +43,7 @@ class AwsEndpoint:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "local.aws.server", *arguments], stdout=log, stderr=subprocess.STDOUT
             )
-        wait_until(self._answers, _STARTED_WITHIN_SECONDS)
+        wait_until(self._answers, "the endpoint answers", _STARTED_WITHIN_SECONDS)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -83,11 +83,3 @@ def aws_endpoint(tmp_path: Path) -> Iterator[AwsEndpoint]:
     yield endpoint
     if endpoint.process is not None and endpoint.process.poll() is None:
         endpoint.kill()
-
-
-def wait_until(condition: Callable[[], bool], within_seconds: float) -> None:
-    """Return once `condition` holds; fail the test when it does not in time."""
-    deadline = time.monotonic() + within_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_seconds} s"
-        time.sleep(0.05)

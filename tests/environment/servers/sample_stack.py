@@ -7,10 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,11 @@ from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
 from tests.running.slots import free_port
+from tests.waiting import wait_until
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Poll until the condition holds; fails naming `what`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)
 
 
 class SampleStack:

@@ -16,7 +16,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.running.slots import free_port
 from tests.services import servers
-from tests.services.servers import Kafka, wait_until
+from tests.services.servers import Kafka
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -177,8 +178,8 @@ def test_a_broker_that_is_gone_is_missing_and_its_replicas_are_out_of_sync(kafka
     with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
         assert _scrape(port)["kafka_brokers", ()] == 2
         kafka.kill(1)
-        wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 1, "one broker is missing", 60)
-        wait_until(lambda: _short(_scrape(port)) == {"0", "1", "2"}, "every partition lacks a replica", 60)
+        wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 1, "one broker is missing")
+        wait_until(lambda: _short(_scrape(port)) == {"0", "1", "2"}, "every partition lacks a replica")
 
 
 def _short(metrics: Metrics) -> set[str]:

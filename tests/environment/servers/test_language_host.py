@@ -8,13 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 _DEADLINE_SECONDS = 120
 
@@ -226,17 +226,13 @@ def test_an_interrupt_ends_the_program(project: Project, tmp_path: Path) -> None
         cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _await(lambda: pid_file.exists() and re.fullmatch(r"\d+", pid_file.read_text()) is not None)
+        wait_until(
+            lambda: pid_file.exists() and re.fullmatch(r"\d+", pid_file.read_text()) is not None,
+            "the program has begun",
+        )
         engine.send_signal(signal.SIGINT)
         assert engine.wait(timeout=_DEADLINE_SECONDS) != 0
-        _await(lambda: not Path("/proc", pid_file.read_text()).exists())
+        wait_until(lambda: not Path("/proc", pid_file.read_text()).exists(), "the program has ended")
     finally:
         engine.kill()
         engine.wait()
-
-
-def _await(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.environment.servers.sample_stack import SampleStack, wait_until
+from tests.environment.servers.sample_stack import SampleStack
+from tests.waiting import wait_until
 
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
 
@@ -51,7 +52,7 @@ def _lag(stack: SampleStack) -> int:
 
 
 def test_services_started_before_their_dependencies_become_healthy_by_themselves(stack: SampleStack) -> None:
-    wait_until(lambda: [stack.health(name) for name in _SERVICES] == [200] * 5, "all healthy", 90)
+    wait_until(lambda: [stack.health(name) for name in _SERVICES] == [200] * 5, "all healthy")
 
 
 def test_prices_reach_the_table_the_topic_the_cache_and_the_aggregates(stack: SampleStack) -> None:
