@@ -74,6 +74,18 @@ def _scrape(port: int) -> Metrics:
     return found
 
 
+def _answer(port: int, name: str, *labels: str) -> Metrics:
+    """The first answer that has this sample: what Kafka does not tell in time is left out of an answer."""
+    answers: list[Metrics] = []
+
+    def whole() -> bool:
+        answers.append(_scrape(port))
+        return (name, labels) in answers[-1]
+
+    wait_until(whole, f"the answer has {name} of {labels}")
+    return answers[-1]
+
+
 def _named(metrics: Metrics, name: str) -> dict[tuple[str, ...], int]:
     return {labels: value for (found, labels), value in metrics.items() if found == name}
 
@@ -89,7 +101,7 @@ def _commit(kafka: Kafka, group: str, offsets: Mapping[int, int]) -> None:
 
 def test_brokers_topics_and_replicas_are_shown_as_the_cluster_has_them(kafka: Kafka) -> None:
     with _exporter(*(f"--kafka.server={broker.address}" for broker in kafka.brokers)) as (port, _):
-        metrics = _scrape(port)
+        metrics = _answer(port, "kafka_topic_partition_oldest_offset", "price_updates", "0")
 
     assert _named(metrics, "kafka_brokers") == {(): 2}
     addresses = {(str(number), broker.address): 1 for number, broker in enumerate(kafka.brokers, start=1)}
@@ -107,7 +119,7 @@ def test_brokers_topics_and_replicas_are_shown_as_the_cluster_has_them(kafka: Ka
 def test_the_lag_of_a_group_is_what_it_has_not_committed(kafka: Kafka) -> None:
     _commit(kafka, "whole", {0: 10, 1: 1, 2: 0})
     with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
-        metrics = _scrape(port)
+        metrics = _answer(port, "kafka_consumergroup_lag", "whole", "price_updates", "2")
 
     lags = {number: metrics["kafka_consumergroup_lag", ("whole", "price_updates", number)] for number in "012"}
     assert lags == {"0": 0, "1": 4, "2": 7}
@@ -119,7 +131,7 @@ def test_the_lag_of_a_group_is_what_it_has_not_committed(kafka: Kafka) -> None:
 def test_a_partition_without_a_commit_has_lag_minus_one_and_is_left_out_of_the_sum(kafka: Kafka) -> None:
     _commit(kafka, "partial", {0: 4})
     with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
-        metrics = _scrape(port)
+        metrics = _answer(port, "kafka_consumergroup_lag", "partial", "price_updates", "2")
 
     lags = {number: metrics["kafka_consumergroup_lag", ("partial", "price_updates", number)] for number in "012"}
     assert lags == {"0": 6, "1": -1, "2": -1}
@@ -135,7 +147,7 @@ def test_a_group_that_reads_and_never_commits_is_seen_by_its_members_only(kafka:
         consumer.subscribe(["price_updates"])
         wait_until(lambda: consumer.poll(0.1) is not None or len(consumer.assignment()) == 3, "the group is joined")
         with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
-            metrics = _scrape(port)
+            metrics = _answer(port, "kafka_consumergroup_members", "silent")
     finally:
         consumer.close()
 
@@ -146,7 +158,7 @@ def test_a_group_that_reads_and_never_commits_is_seen_by_its_members_only(kafka:
 def test_filters_keep_topics_and_groups_by_unanchored_expressions(kafka: Kafka) -> None:
     flags = (f"--kafka.server={kafka.bootstrap}", "--topic.filter=ice_up", "--group.filter", "^whole$")
     with _exporter(*flags) as (port, _):
-        metrics = _scrape(port)
+        metrics = _answer(port, "kafka_consumergroup_members", "whole")
 
     assert set(_named(metrics, "kafka_topic_partitions")) == {("price_updates",)}
     assert set(_named(metrics, "kafka_consumergroup_members")) == {("whole",)}
@@ -176,7 +188,7 @@ def test_without_any_broker_it_lives_and_says_that_there_are_none() -> None:
 def test_a_broker_that_is_gone_is_missing_and_its_replicas_are_out_of_sync(kafka: Kafka) -> None:
     """The last one of this file: it leaves one broker."""
     with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
-        assert _scrape(port)["kafka_brokers", ()] == 2
+        wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 2, "both brokers are there")
         kafka.kill(1)
         wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 1, "one broker is missing")
         wait_until(lambda: _short(_scrape(port)) == {"0", "1", "2"}, "every partition lacks a replica")
