@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local import toolchain
 from tests.cluster.system import environment_variables, machine_before, system
@@ -15,6 +16,10 @@ from tests.cluster.system import environment_variables, machine_before, system
 __all__ = ["environment_variables", "machine_before", "system"]
 
 pytest_plugins = ("tests.running.spreading", "tests.running.figures")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("tests", parent=settings(), deadline=None)
+settings.load_profile("tests")
 
 
 @cache
