@@ -61,7 +61,7 @@ def _busy(loops: int) -> Generator[None]:
 
 
 def _killed(environment: dict[str, str]) -> float:
-    """Starts it and kills it, with all that it runs in the foreground, after a random time. Returns the seconds."""
+    """Starts `make up` and kills its process group after a random time. Returns the seconds until then."""
     seconds = random.uniform(0, _LONGEST_UNTIL_KILLED_SECONDS)  # noqa: S311 (any moment will do)
     with subprocess.Popen([sys.executable, "-m", "local", "up"], env=environment, start_new_session=True) as process:
         time.sleep(seconds)
@@ -90,6 +90,8 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=0, metavar="LOOPS", help="so many busy loops beside it")
     parser.add_argument("--kills", type=int, default=0, help="kill the cold start so often before it may end")
     arguments = parser.parse_args()
+    if arguments.warm and arguments.kills:
+        parser.error("--kills is for a cold start: leave --warm out")
     warm: bool = arguments.warm
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("TMPDIR")))
     environment = _environment(folder, warm=warm)

@@ -48,13 +48,13 @@ def test_a_refresh_finds_no_drift(system: Environment) -> None:
 
 
 def test_the_services_fill_the_database(system: Environment) -> None:
-    wait_until(lambda: int(system.sql("SELECT count(*) FROM prices")) > 0, "there are prices")
+    wait_until(lambda: int(system.sql("SELECT count(*) FROM prices")) > 0, "there are prices", 60)
     assert int(system.sql("SELECT count(*) FROM users")) > 0
 
 
 def test_health_is_green(system: Environment) -> None:
     # A pod that has just begun is refused or not scraped for a moment; what stays red is red.
-    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the whole system is healthy")
+    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the whole system is healthy", 60)
     statuses = {check["status"] for check in result(system.ok("ops", "health", "--json"))["checks"]}
     assert "ok" in statuses
     assert statuses <= {"ok", "warn"}
@@ -111,12 +111,12 @@ def test_a_restore_brings_back_what_was_lost_while_the_services_go_on(system: En
     assert restored["kept"].startswith("crypto_db_before_")
     assert 0 < counts(system)["users"] <= before + restored["rows"]
     prices = counts(system)["prices"]
-    wait_until(lambda: counts(system)["prices"] > prices, "the services write into the restored database")
+    wait_until(lambda: counts(system)["prices"] > prices, "the services write into the restored database", 60)
 
 
 def test_the_health_job_runs_in_the_cluster(system: Environment) -> None:
     # The restore above ended every connection; the services need a moment to open theirs again.
-    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the system is healthy again")
+    wait_until(lambda: system.run("ops", "health", "--json").code == 0, "the system is healthy again", 60)
     checks = {check["name"]: check["status"] for check in run_job(system, "health-check", "h1")["checks"]}
     assert len(checks) > len(services.ALL)
     # The job may not ask kubelets about volumes; what it cannot see it does not call healthy.

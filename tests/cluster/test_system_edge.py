@@ -52,14 +52,14 @@ def test_maintenance_shows_the_page_under_the_same_name_and_ends_as_it_began(
     tls = system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"]
     system.ok(*UP, maintenance)
     try:
-        wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, "the page is shown")
+        wait_until(lambda: "maintenance" in fetch(system, authority, "/prices").body, "the page is shown", 60)
         assert fetch(system, authority, "/prices").status == 503
         assert system.get("ingress", "api-gateway", NAMESPACE)["spec"]["tls"] == tls
         suspended = {item["spec"]["suspend"] for item in system.get("cronjobs", NAMESPACE)["items"]}
         assert suspended == {True}
     finally:
         system.ok(*UP)
-    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again")
+    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again", 60)
     jobs = system.get("cronjobs", NAMESPACE)["items"]
     assert jobs
     assert {item["spec"]["suspend"] for item in jobs} == {False}

@@ -140,10 +140,10 @@ def routes(system: Environment, simulated: dict[str, Any]) -> Iterator[_Routes]:
 def test_a_cause_silences_what_follows_from_it_until_it_is_over(routes: _Routes) -> None:
     cause, effect = datastores.DATABASE_DOWN, services.PRICES_NOT_UPDATED
     routes.raise_alert(cause, "inhibition")
-    wait_until(lambda: routes.status(cause, "inhibition").get("state") == "active", "the cause fires")
+    wait_until(lambda: routes.status(cause, "inhibition").get("state") == "active", "the cause fires", 30)
     routes.raise_alert(effect, "inhibition")
-    wait_until(lambda: bool(routes.status(effect, "inhibition").get("inhibitedBy")), "the effect is silenced")
-    wait_until(lambda: "p1" in routes.told(cause, "inhibition"), "people hear of the cause")
+    wait_until(lambda: bool(routes.status(effect, "inhibition").get("inhibitedBy")), "the effect is silenced", 30)
+    wait_until(lambda: "p1" in routes.told(cause, "inhibition"), "people hear of the cause", 60)
     assert routes.told(effect, "inhibition") == []
     routes.raise_alert(cause, "inhibition", over=True)
     wait_until(lambda: "p2" in routes.told(effect, "inhibition"), "people hear of what goes on without it")
@@ -160,11 +160,11 @@ def test_maintenance_mutes_what_is_no_p1_and_a_p1_is_told(routes: _Routes) -> No
     try:
         routes.raise_alert(other, "mute")
         routes.raise_alert(urgent, "mute")
-        wait_until(lambda: "p1" in routes.told(urgent, "mute"), "a P1 is told in a maintenance")
+        wait_until(lambda: "p1" in routes.told(urgent, "mute"), "a P1 is told in a maintenance", 60)
         # Three times as long as its group waits: it would have been told.
         waits = next(route.wait for route in routing.ROUTES if route.receiver == routing.receiver_of(other.severity))
         silent = time.monotonic() + 3 * waits / SPEED
-        wait_until(lambda: bool(routes.told(other, "mute")) or time.monotonic() > silent, "time passes")
+        wait_until(lambda: bool(routes.told(other, "mute")) or time.monotonic() > silent, "time passes", 60)
         assert routes.told(other, "mute") == []
     finally:
         routes.configure({"muteTimeIntervals": before["muteTimeIntervals"]}, "02:00")

@@ -43,7 +43,7 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
     on = result(system.ok("ops", "maintenance", "on", "--reason", "test", "--silent", "--json"))
     try:
         assert (on["mode"], on["jobs"] > 10) == ("on", True)
-        wait_until(lambda: fetch(system, authority, "/prices").status == 503, "the page is shown")
+        wait_until(lambda: fetch(system, authority, "/prices").status == 503, "the page is shown", 60)
         assert _rules(system)["tls"] == before["tls"]
         # A deployment that changes every job leaves them suspended.
         system.ok(*UP, zone)
@@ -65,7 +65,7 @@ def test_deployments_and_ops_maintenance_leave_one_another_alone(
     assert off["mode"] == "off"
     assert _rules(system) == before
     assert _suspended(system) == {False}
-    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again")
+    wait_until(lambda: fetch(system, authority, "/api/health").status == 200, "the gateway answers again", 60)
     # Nothing of what was missed has started; what is due now may.
     started = {job["metadata"]["name"] for job in system.get("jobs", NAMESPACE)["items"]} - jobs
     assert started & set(off["missed"]) == set()

@@ -37,7 +37,7 @@ def test_the_whole_system_survives_down_and_up_with_its_data(system: Environment
     no_drift(system)
 
 
-def test_after_everything_was_killed_an_up_that_is_killed_while_it_deploys_locks_the_next_one_not_out(
+def test_after_everything_was_killed_an_up_that_is_killed_while_it_deploys_does_not_lock_the_next_one_out(
     system: Environment,
 ) -> None:
     from local.cluster import identity
@@ -114,7 +114,7 @@ def test_what_was_spared_serves_again_and_a_volume_grows_under_its_running_pod(
     system.ok("pulumi", "up", *_QUIET, f"--config-file={config}", timeout=600)
     assert counts(system)["users"] >= spared.users
     assert running_pods(system)
-    wait_until(lambda: _capacity(system, "data-redis-0") == "3Gi", "the claim has what it asks for")
+    wait_until(lambda: _capacity(system, "data-redis-0") == "3Gi", "the claim has what it asks for", 60)
     assert _uids(system, "pods")["redis-0"] == before
     assert _uids(system, "statefulsets") == spared.stateful_sets
     refused = system.run("pulumi", "preview", "--stack=local", "--non-interactive")

@@ -168,7 +168,7 @@ def test_updates_killed_at_any_moment_leave_a_whole_ticket(place: _Place) -> Non
         with_delay = datetime.now(UTC) + timedelta(seconds=0.4 + number * 0.3)
         wait_until(
             lambda process=process, until=with_delay: process.poll() is not None or datetime.now(UTC) > until,
-            "the answer is there",
+            "the moment of the kill has come",
         )
         process.send_signal(signal.SIGKILL)
         finish(process)

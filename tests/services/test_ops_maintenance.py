@@ -176,7 +176,7 @@ def test_a_run_that_is_ended_in_the_middle_is_repaired_by_the_next(
         running.send_signal(number)
         ended = finish(running)
         # The server notices by itself that the client is gone.
-        wait_until(lambda: not _building(environment), "the server has given up the build")
+        wait_until(lambda: not _building(environment), "the server has given up the build", 40)
         left = _state(environment)
     answer = _maintain(environment)
 

@@ -111,7 +111,7 @@ def test_a_real_prometheus_is_judged_figure_by_figure(desk: Desk) -> None:
             assert desk.told == []
             services.failing = services.slow = services.busy = True
             services.updated_at = time.time() - 3600
-            wait_until(lambda: _failing(desk) == 6, "the figures follow")
+            wait_until(lambda: _failing(desk) == 6, "the figures follow", 90)
             bad = desk.environment.ops("slo", "--json")
     desk.environment.configure(prometheus=None)
 

@@ -54,7 +54,9 @@ class SmallCluster:
         """Make a namespace and wait until pods can be made in it."""
         self.kubectl("apply", "-f", "-", stdin=manifest)
         wait_until(
-            lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name"), "the namespace has its account"
+            lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name"),
+            "the namespace has its account",
+            20,
         )
 
 

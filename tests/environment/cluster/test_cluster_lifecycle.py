@@ -106,7 +106,7 @@ class Cluster(SmallCluster):
             pod = cast("dict[str, Any]", json.loads(self.kubectl("-n", "crypto", "get", "pod", "web", "-o", "json")))
             return is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] >= restarts
 
-        wait_until(ready, f"the pod is Ready after {restarts} restarts")
+        wait_until(ready, f"the pod is Ready after {restarts} restarts", 60)
 
     def restarts(self) -> int:
         """How often the container of the pod was started again."""
@@ -202,7 +202,7 @@ def test_the_metrics_api_serves_the_real_load_of_a_pod(cluster: Cluster) -> None
         loads[:] = [int(str(item["containers"][0]["usage"]["cpu"]).removesuffix("n")) for item in items]
         return bool(loads)
 
-    wait_until(measured, "there are figures")
+    wait_until(measured, "there are figures", 60)
     # The pod spins against its limit of 100m (10^8 nanocores); its request is 20m.
     assert 50_000_000 < loads[0] < 150_000_000
 
@@ -232,8 +232,8 @@ def test_a_killed_etcd_is_started_again_with_its_data(cluster: Cluster) -> None:
         daemon = lifecycle.status(cluster.instance).daemon("etcd")
         return daemon is not None and daemon.restarts == 1 and daemon.state is DaemonState.READY
 
-    wait_until(restarted, "etcd was started again")
-    wait_until(lambda: _serves(cluster), "the API server has recovered")
+    wait_until(restarted, "etcd was started again", 30)
+    wait_until(lambda: _serves(cluster), "the API server has recovered", 30)
     assert "written-just-before" in cluster.kubectl("-n", "crypto", "get", "configmap", "-o", "name")
 
 
@@ -267,13 +267,13 @@ def test_a_deployments_pod_is_made_anew_by_up_so_that_its_start_is_nobodys_load(
         return len(found) == 1 and is_ready(found[0])
 
     cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    wait_until(only_one_ready, "the Deployment has a pod")
+    wait_until(only_one_ready, "the Deployment has a pod", 60)
     former = {pod["metadata"]["uid"] for pod in pods()}
     restarts = cluster.restarts()
     try:
         assert lifecycle.down(cluster.instance)
         lifecycle.up(cluster.spec)
-        wait_until(only_one_ready, "the Deployment has a pod again")
+        wait_until(only_one_ready, "the Deployment has a pod again", 60)
         (pod,) = pods()
         assert pod["metadata"]["uid"] not in former
         assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
@@ -287,7 +287,7 @@ def test_up_works_with_its_data_after_everything_was_killed_from_outside(cluster
     restarts, starts = cluster.restarts(), cluster.starts()
     supervisor = cluster.supervisor()
     os.kill(supervisor.pid, signal.SIGKILL)
-    wait_until(lambda: not identity.is_alive(supervisor), "the supervisor has ended")
+    wait_until(lambda: not identity.is_alive(supervisor), "the supervisor has ended", 30)
     # At once: the kernel may still be ending the daemons.
     lifecycle.up(cluster.spec)
     cluster.await_pod_ready(restarts + 1)
@@ -321,8 +321,8 @@ def test_a_deleted_claim_takes_its_folder_along(cluster: Cluster) -> None:
     folder = cluster.volume()
     assert folder.is_dir()
     cluster.kubectl("-n", "crypto", "delete", "pod/web", "pvc/data", "--timeout=60s")
-    wait_until(lambda: not folder.exists(), "the folder is gone")
-    wait_until(lambda: cluster.kubectl("get", "pv", "-o", "name") == "", "the volume is gone")
+    wait_until(lambda: not folder.exists(), "the folder is gone", 30)
+    wait_until(lambda: cluster.kubectl("get", "pv", "-o", "name") == "", "the volume is gone", 30)
 
 
 def test_a_tampered_pid_file_makes_down_end_the_cluster_and_nothing_else(cluster: Cluster) -> None:
@@ -330,7 +330,7 @@ def test_a_tampered_pid_file_makes_down_end_the_cluster_and_nothing_else(cluster
     with subprocess.Popen(["sleep", "600"]) as stranger:
         try:
             # For a moment after its start a process has no arguments: it is still becoming the new program.
-            wait_until(lambda: identity.facts(stranger.pid) is not None, "the stranger has begun")
+            wait_until(lambda: identity.facts(stranger.pid) is not None, "the stranger has begun", 10)
             facts = identity.facts(stranger.pid)
             assert facts is not None
             identity.write(cluster.layout.process, facts.identity)

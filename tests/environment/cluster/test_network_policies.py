@@ -134,13 +134,13 @@ class Cluster(SmallCluster):
             return [way for way, is_open in zip(ways, pool.map(self.reaches, pods, urls), strict=True) if is_open]
 
     def await_reaches(self, pod: str, url: str) -> None:
-        wait_until(lambda: self.reaches(pod, url), f"{pod} reaches {url}")
+        wait_until(lambda: self.reaches(pod, url), f"{pod} reaches {url}", 20)
 
     def close(self) -> None:
         """Default-deny, in force for both directions."""
         self.apply(DENY)
         ways = [(pod, self.url(8080)) for pod in ("shop/client", "watch/scraper")]
-        wait_until(lambda: self.reached(*ways) == [], "the namespace is closed")
+        wait_until(lambda: self.reached(*ways) == [], "the namespace is closed", 20)
 
     def is_ready(self, pod: str) -> bool:
         path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
@@ -165,7 +165,7 @@ class Cluster(SmallCluster):
 
     def output_of(self, name: str) -> str:
         """All that a pod has written, once it has ended."""
-        wait_until(lambda: self.phase(name) in ("Succeeded", "Failed"), f"{name} ends")
+        wait_until(lambda: self.phase(name) in ("Succeeded", "Failed"), f"{name} ends", 30)
         return self.kubectl("-n", "shop", "logs", name)
 
     def on_node(self, *command: str) -> str:
@@ -222,7 +222,7 @@ def test_default_deny_closes_both_directions_and_no_other_namespace_and_its_remo
     assert cluster.reached(inward, outward, ("watch/scraper", node)) == [("watch/scraper", node)]
     assert not cluster.resolves("shop/client")
     cluster.kubectl("-n", "shop", "delete", "networkpolicy", "deny")
-    wait_until(lambda: cluster.reached(inward, outward) == [inward, outward], "they are open")
+    wait_until(lambda: cluster.reached(inward, outward) == [inward, outward], "they are open", 20)
 
 
 def test_a_flow_allowed_by_labels_passes_and_no_other_port_and_no_other_pod_does(cluster: Cluster) -> None:
@@ -259,7 +259,7 @@ def test_names_are_resolved_only_where_the_way_to_the_nodes_dns_is_allowed(clust
     cluster.close()
     dns = f"{{to: [{{ipBlock: {{cidr: {cluster.instance.node_address}/32}}}}], ports: [{{protocol: UDP, port: 53}}]}}"
     cluster.apply(_policy("dns", CLIENT_TO % dns))
-    wait_until(lambda: cluster.resolves("shop/client"), "a name is resolved")
+    wait_until(lambda: cluster.resolves("shop/client"), "a name is resolved", 20)
     assert not cluster.resolves("shop/stranger")
     cluster.apply(CLIENT_TO_SERVER, SERVER_FROM_CLIENT)
     # Port 80 of the Service is port 8080 of the pod, and only that one is allowed.
@@ -271,9 +271,9 @@ def test_probes_of_the_kubelet_and_the_machines_own_shell_always_pass(cluster: C
     assert httpx.get(cluster.url(8080), trust_env=False).text == "hello\n"
     inside = ("-n", "shop", "exec", "server", "--")
     cluster.kubectl(*inside, "rm", "/www/ready")
-    wait_until(lambda: not cluster.is_ready("server"), "the probe looks")
+    wait_until(lambda: not cluster.is_ready("server"), "the probe looks", 20)
     cluster.kubectl(*inside, "touch", "/www/ready")
-    wait_until(lambda: cluster.is_ready("server"), "the probe passes")
+    wait_until(lambda: cluster.is_ready("server"), "the probe passes", 20)
 
 
 def test_a_pod_starts_under_its_rules_and_not_before_and_leaves_none(cluster: Cluster) -> None:
@@ -284,7 +284,7 @@ def test_a_pod_starts_under_its_rules_and_not_before_and_leaves_none(cluster: Cl
     with cluster.without_enforcer():
         recorded = len(cluster.records())
         cluster.apply(*(_pod("shop", f"early-{app}", app, ask) for app in ("client", "stranger")))
-        wait_until(lambda: len(cluster.records()) == recorded + 2, "the pods have addresses")
+        wait_until(lambda: len(cluster.records()) == recorded + 2, "the pods have addresses", 20)
         # A pod of the node's own network is under no rule. By the time that it has ended the others could have, too.
         cluster.apply(_pod("shop", "on-node", "stranger", ask, "hostNetwork: true"))
         assert cluster.output_of("on-node") == "hello\n"
@@ -294,7 +294,7 @@ def test_a_pod_starts_under_its_rules_and_not_before_and_leaves_none(cluster: Cl
     assert "No route to host" in cluster.output_of("early-stranger")
     gone = [cluster.address(f"early-{app}") for app in ("client", "stranger")]
     assert f"chain egress-{cluster.address('client')} " in cluster.rules()
-    wait_until(lambda: not any(f"{each} " in cluster.rules() for each in gone), "the rules of ended pods are gone")
+    wait_until(lambda: not any(f"{each} " in cluster.rules() for each in gone), "the rules of ended pods are gone", 20)
 
 
 def test_rules_outlive_the_daemon_that_made_them_and_follow_the_policies_again_once_it_is_back(
@@ -317,7 +317,7 @@ def test_the_log_names_who_was_refused_what(cluster: Cluster) -> None:
     cluster.close()
     line = f"refused: shop/client ({cluster.address('client')}) -> shop/server ({cluster.address('server')}) TCP 8080"
     log = cluster.layout.log_file(ENFORCER)
-    wait_until(lambda: line in log.read_text(), "the refusal is in the log")
+    wait_until(lambda: line in log.read_text(), "the refusal is in the log", 20)
 
 
 def test_a_pod_cannot_go_round_its_rules_by_ipv6(cluster: Cluster) -> None:

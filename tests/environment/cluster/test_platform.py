@@ -58,7 +58,7 @@ def authority(objects: Environment, tmp_path_factory: pytest.TempPathFactory) ->
     """A file with the certificate of the test's own authority, once the server's certificate is ready."""
     ready = "{.status.conditions[?(@.type=='Ready')].status}"
     command = ("kubectl", "get", "certificate", "server", f"--namespace={SPACE}", f"--output=jsonpath={ready}")
-    wait_until(lambda: objects.ok(*command) == "True", "the Certificate is ready")
+    wait_until(lambda: objects.ok(*command) == "True", "the Certificate is ready", 60)
     secret = objects.get("secret", "server", f"--namespace={SPACE}")
     assert secret["type"] == "kubernetes.io/tls"
     path = tmp_path_factory.mktemp("authority") / "ca.crt"
@@ -75,17 +75,17 @@ def test_an_ingress_is_told_its_address(objects: Environment) -> None:
         found = objects.get("ingress", "web", f"--namespace={SPACE}")
         return found["status"].get("loadBalancer", {}).get("ingress", [])
 
-    wait_until(lambda: address() == [{"ip": str(objects.instance.node_address)}], "the Ingress has the address")
+    wait_until(lambda: address() == [{"ip": str(objects.instance.node_address)}], "the Ingress has the address", 30)
 
 
 def test_an_ingress_answers_over_tls_and_follows_its_backend(objects: Environment, authority: str) -> None:
-    wait_until(lambda: _ask(objects, authority)[:2] == (200, "one"), "the first backend answers")
+    wait_until(lambda: _ask(objects, authority)[:2] == (200, "one"), "the first backend answers", 60)
     objects.apply([ingress("two")])
-    wait_until(lambda: _ask(objects, authority)[:2] == (200, "two"), "the second backend answers")
+    wait_until(lambda: _ask(objects, authority)[:2] == (200, "two"), "the second backend answers", 30)
 
 
 def test_plain_http_is_redirected(objects: Environment, authority: str) -> None:
-    wait_until(lambda: _ask(objects, authority, "http")[0] == 308, "a redirect")
+    wait_until(lambda: _ask(objects, authority, "http")[0] == 308, "a redirect", 30)
     assert _ask(objects, authority, "http")[2] == f"https://{HOST}/"
 
 
@@ -105,7 +105,7 @@ def test_plain_http_is_redirected(objects: Environment, authority: str) -> None:
 )
 def test_a_part_of_the_platform_is_scraped_under_its_job(objects: Environment, job: str, where: str) -> None:
     expression = f"up{{{','.join(filter(None, [f'job={json.dumps(job)}', where]))}}} == 1"
-    wait_until(lambda: bool(_query(objects, expression)), f"{job} is up")
+    wait_until(lambda: bool(_query(objects, expression)), f"{job} is up", 90)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_part_of_the_platform_is_scraped_under_its_job(objects: Environment, j
     ],
 )
 def test_figures_of_the_system_arrive(objects: Environment, expression: str) -> None:
-    wait_until(lambda: bool(_query(objects, expression)), f"there is {expression}")
+    wait_until(lambda: bool(_query(objects, expression)), f"there is {expression}", 90)
 
 
 def test_a_service_monitor_of_any_namespace_is_followed_by_its_label(objects: Environment) -> None:

@@ -190,8 +190,8 @@ def test_a_broker_that_is_gone_is_missing_and_its_replicas_are_out_of_sync(kafka
     with _exporter(f"--kafka.server={kafka.bootstrap}") as (port, _):
         wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 2, "both brokers are there")
         kafka.kill(1)
-        wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 1, "one broker is missing")
-        wait_until(lambda: _short(_scrape(port)) == {"0", "1", "2"}, "every partition lacks a replica")
+        wait_until(lambda: _scrape(port)["kafka_brokers", ()] == 1, "one broker is missing", 60)
+        wait_until(lambda: _short(_scrape(port)) == {"0", "1", "2"}, "every partition lacks a replica", 60)
 
 
 def _short(metrics: Metrics) -> set[str]:

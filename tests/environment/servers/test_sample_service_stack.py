@@ -52,7 +52,7 @@ def _lag(stack: SampleStack) -> int:
 
 
 def test_services_started_before_their_dependencies_become_healthy_by_themselves(stack: SampleStack) -> None:
-    wait_until(lambda: [stack.health(name) for name in _SERVICES] == [200] * 5, "all healthy")
+    wait_until(lambda: [stack.health(name) for name in _SERVICES] == [200] * 5, "all healthy", 90)
 
 
 def test_prices_reach_the_table_the_topic_the_cache_and_the_aggregates(stack: SampleStack) -> None:
