@@ -25,7 +25,7 @@ class ProcessIdentity(BaseModel):
 
 @dataclass(frozen=True)
 class ProcessFacts:
-    """What /proc says about one process."""
+    """What /proc says about one process; ``argv`` is empty while the process becomes another program."""
 
     identity: ProcessIdentity
     argv: tuple[str, ...]
@@ -46,7 +46,7 @@ def facts(pid: int) -> ProcessFacts | None:
         ns_pids = [line for line in (folder / "status").read_text().splitlines() if line.startswith("NSpid:")]
     except OSError:
         return None
-    if fields[0] in "ZX" or not argv:
+    if fields[0] in "ZX":
         return None
     innermost = int(ns_pids[0].split()[-1]) if ns_pids else pid
     identity = ProcessIdentity(pid=pid, start_ticks=int(fields[19]), pid_namespace=namespace, boot_id=boot_id())

@@ -27,9 +27,6 @@ def instance(tmp_path: Path) -> Instance:
 @pytest.fixture
 def stranger() -> Iterator[int]:
     with subprocess.Popen(["sleep", "600"]) as process:
-        # For a moment after its start a process has no arguments: it is still becoming the new program.
-        while identity.facts(process.pid) is None:
-            assert process.poll() is None
         yield process.pid
         process.kill()
 
@@ -70,7 +67,8 @@ def test_a_reused_process_id_is_another_process(stranger: int) -> None:
 def test_a_zombie_is_not_alive() -> None:
     with subprocess.Popen(["sleep", "600"]) as process:
         try:
-            found = _facts_soon(process.pid)
+            found = identity.facts(process.pid)
+            assert found is not None
             process.kill()
             wait_until(lambda: not identity.is_alive(found.identity), "it is dead")
         finally:
@@ -78,12 +76,22 @@ def test_a_zombie_is_not_alive() -> None:
             process.kill()
 
 
-def _facts_soon(pid: int) -> identity.ProcessFacts:
-    """A process that has just been started has no arguments for a moment, and no facts."""
-    wait_until(lambda: identity.facts(pid) is not None, "the process has arguments")
-    found = identity.facts(pid)
-    assert found is not None
-    return found
+def test_a_process_that_becomes_another_program_is_alive_all_the_while(
+    stranger: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the middle of execve(2) a process has no arguments: the kernel has dropped the old ones.
+    becoming = identity.facts(stranger)
+    assert becoming is not None
+    proc = tmp_path / str(stranger)
+    proc.mkdir()
+    (proc / "cmdline").write_bytes(b"")
+    for name in ("stat", "status", "ns"):
+        (proc / name).symlink_to(identity.PROC / str(stranger) / name)
+    for name in ("sys", "self"):
+        (tmp_path / name).symlink_to(identity.PROC / name)
+    monkeypatch.setattr(identity, "PROC", tmp_path)
+    assert identity.is_alive(becoming.identity)
+    assert identity.find_supervisor(tmp_path / "pid", tmp_path / "config") is None
 
 
 @pytest.mark.parametrize("content", ["", "12", "{}", '{"pid": "x"}', "\x00"])
