@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 STACK ?= local
+FOLDER ?= build/review
+# A value is one word of the shell, whatever it holds.
+quoted = '$(subst ','\'',$(1))'
 
 # uv makes the virtual environment from uv.lock and runs the rest in it; where there is no uv, the user's cache gets one.
 export UV_PYTHON_DOWNLOADS = never
@@ -30,31 +33,31 @@ status: ## What of the environment runs
 	@$(LOCAL) status
 
 logs: ## Log of a daemon of the environment: make logs DAEMON=kubelet
-	@$(LOCAL) logs $(DAEMON)
+	@$(LOCAL) logs $(if $(DAEMON),$(call quoted,$(DAEMON)))
 
 env: ## Exports for a shell: eval "$$(make -s env)"
 	@$(LOCAL) env
 
 preview: ## What `pulumi up` would change, judged by the policies: make preview STACK=prod
-	@$(LOCAL) preview --stack $(STACK)
+	@$(LOCAL) preview --stack $(call quoted,$(STACK))
 
 review: ## What a pull request is told: previews of all stacks, the policies' findings, in build/review
 	@$(LOCAL) review
 
 publish-review: ## Write the review's comment to its pull request on GitHub: make publish-review FOLDER=build/review
-	@$(LOCAL) publish-review $(FOLDER)
+	@$(LOCAL) publish-review $(call quoted,$(FOLDER))
 
 render: ## A stack's Kubernetes objects as YAML in build/manifests, without a cluster: make render STACK=prod
-	@$(LOCAL) render --stack $(STACK)
+	@$(LOCAL) render --stack $(call quoted,$(STACK))
 
 rules: ## What Prometheus and Alertmanager get, as files in build/alerts: make rules STACK=prod
-	@$(LOCAL) rules --stack $(STACK)
+	@$(LOCAL) rules --stack $(call quoted,$(STACK))
 
 test: ## Everything in tests/, with its own servers and its own cluster; a part of it: make test SUITE=services
-	@$(LOCAL) test $(SUITE)
+	@$(LOCAL) test $(call quoted,$(SUITE))
 
 test-fast: ## The tests that need no server
-	@$(LOCAL) test --fast
+	@$(LOCAL) test --fast $(call quoted,$(SUITE))
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) true
@@ -84,4 +87,4 @@ format: ## Format the sources
 	@$(RUN) ruff format .
 
 bench: ## Measurements of docs/benchmarks.md: make bench NAME=preview
-	@$(RUN) python -m benchmarks.$(NAME)
+	@$(RUN) python -m benchmarks.$(call quoted,$(NAME))

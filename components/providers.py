@@ -29,6 +29,9 @@ def kubernetes_provider(settings: Settings) -> kubernetes.Provider:
     """The cluster of the context that the stack names. The kubeconfig is the caller's and never enters the state."""
     return kubernetes.Provider(
         "cluster",
+        # Empty: the provider reads KUBECONFIG as kubectl does. Where nothing is given, the SDK puts the path of this
+        # machine into the state, which no other machine has, and the provider a copy of the file into /tmp.
+        kubeconfig="",
         context=settings.kube_context,
         enable_server_side_apply=True,
         # The provider else deletes a changed ConfigMap and makes it anew: pods that start in between would fail. What

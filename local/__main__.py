@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.errors import LocalError
 from local.paths import Instance, InstanceError
+from local.proxies import without_proxy
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -172,7 +173,11 @@ def _config_schema(_: Instance, __: argparse.Namespace) -> int:
 def _test(_: Instance, arguments: argparse.Namespace) -> int:
     from local.run_tests import FAST, run_tests
 
-    return run_tests(FAST if arguments.fast else arguments.suites, shlex.split(arguments.pytest))
+    # `make test SUITE="unit program"` is one argument.
+    suites = " ".join(arguments.suites).split()
+    if arguments.fast and suites:
+        raise LocalError(f"the fast tests are the suites {', '.join(FAST)}: leave {' '.join(suites)} out")
+    return run_tests(FAST if arguments.fast else suites, shlex.split(arguments.pytest))
 
 
 _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
@@ -196,11 +201,23 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
 }
 
 
+def _elsewhere(file: object) -> str:
+    """What to do where a file of the environment's own folders cannot be written."""
+    instance = Instance.from_environment()
+    for variable, folder in (("XDG_STATE_HOME", instance.state_dir.parent), ("XDG_CACHE_HOME", instance.cache_dir)):
+        if isinstance(file, str) and Path(file).is_relative_to(folder):
+            return f"; set {variable} to a folder that this user can write and that has room"
+    return ""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; what a user can mend is one line and exit code 1."""
     arguments = _parser().parse_args(argv)
     try:
-        return _COMMANDS[arguments.command](Instance.from_environment(), arguments)
+        instance = Instance.from_environment()
+        # Before anything is imported or started that reads them.
+        os.environ.update(without_proxy(instance))
+        return _COMMANDS[arguments.command](instance, arguments)
     except LocalError as error:
         print(f"{arguments.command}: {error.shown()}", file=sys.stderr)
         return 1
@@ -212,7 +229,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         # A full disk and a folder without permission are the user's to mend; the rest of an OSError names the file.
-        print(f"{arguments.command}: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
+        what = f"{error.strerror or error}: {error.filename or 'no file'}"
+        print(f"{arguments.command}: {what}{_elsewhere(error.filename)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{arguments.command}: interrupted; run it again to go on", file=sys.stderr)

@@ -6,8 +6,20 @@ if command -v uv >/dev/null 2>&1; then
     command -v uv
     exit 0
 fi
-home="${XDG_CACHE_HOME:-$HOME/.cache}/crypto-operations/uv/$VERSION"
+case "${XDG_CACHE_HOME:-}" in
+    /*) cache="$XDG_CACHE_HOME" ;;
+    *) cache="${HOME:+$HOME/.cache}" ;;
+esac
+if [ -z "$cache" ]; then
+    echo "make: neither HOME nor XDG_CACHE_HOME names a folder; set HOME to yours" >&2
+    exit 1
+fi
+home="$cache/crypto-operations/uv/$VERSION"
 if [ ! -x "$home/bin/uv" ]; then
+    if ! mkdir -p "$home" 2>/dev/null || [ ! -w "$home" ]; then
+        echo "make: the folder $home cannot be written; set XDG_CACHE_HOME to a folder that this user can write" >&2
+        exit 1
+    fi
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
         echo "make: Python 3.11 or newer is needed as python3; install Debian's python3" >&2
         exit 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 
 from local import debian, shell, toolchain
 from local.cluster.machine import why_containers_cannot_run
@@ -34,6 +36,8 @@ FAST = ("unit", "program", "policies", "environment/parts")
 _WITHOUT_TOOLS = {*FAST, "alerts", "alert_mutation"}
 _CLUSTER_TESTS = ("tests/cluster", "tests/environment/cluster")
 _FOLDER = PROJECT_ROOT / "tests"
+# More have no shorter run, since the longest group decides it, and the numbers that tell their ports apart are few.
+_MOST_WORKERS = 16
 
 
 def suites() -> list[str]:
@@ -44,21 +48,18 @@ def suites() -> list[str]:
 
 def workers() -> int:
     """How many processes run tests: one more than cores, because the long tests wait for clusters and servers."""
-    return max(2, len(os.sched_getaffinity(0))) + 1
+    return min(max(2, len(os.sched_getaffinity(0))) + 1, _MOST_WORKERS)
 
 
 def run_tests(chosen: Sequence[str], arguments: Sequence[str]) -> int:
-    """Runs pytest over these suites (default: all) and returns its exit code.
+    """Runs pytest over these suites (default: all), named as folders of tests/, and returns its exit code.
 
     With CI=true, leaving anything out is a failure.
 
     Raises:
         LocalError: an unknown suite.
     """
-    known = suites()
-    for name in chosen:
-        if name not in known:
-            raise LocalError(f"there is no suite {name!r}: choose from {', '.join(known)}")
+    chosen = [_suite(name) for name in chosen]
     report, plain = Report(), bool(chosen) and set(chosen) <= set(FAST)
     left_out = None if plain else _left_out(report)
     skip = [f"--ignore={folder}" for folder in _CLUSTER_TESTS] if left_out else []
@@ -70,11 +71,47 @@ def run_tests(chosen: Sequence[str], arguments: Sequence[str]) -> int:
     without = bool(chosen) and set(chosen) <= _WITHOUT_TOOLS
     building = nullcontext() if without else toolchain.start(toolchain.UP_STAGES, progress=ToolchainLines(report))
     with building:
-        code = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
+        code = run_to_its_end(command, environment)
     if left_out:
         print(f"\nleft out: {', '.join(_CLUSTER_TESTS)}, because {left_out}")
         return code or (1 if os.environ.get("CI") == "true" else 0)
     return code
+
+
+def _suite(name: str) -> str:
+    """The suite of this name, or of this path as a shell completes it."""
+    known, wanted = suites(), name.strip("/").removeprefix("tests/")
+    if wanted not in known:
+        raise LocalError(f"there is no suite {name!r}: choose from {', '.join(known)}")
+    return wanted
+
+
+def run_to_its_end(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs the tests in the project's folder and returns their exit code, after an interruption as well.
+
+    Ctrl-C reaches them by itself, as it reaches every process of the terminal; SIGTERM is handed on as an interrupt.
+    They then end their servers and clusters, and tell what had failed until then.
+    """
+    tests: subprocess.Popen[bytes] | None = None
+    asked = False
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if number == signal.SIGTERM:
+            asked = True
+            if tests is not None:
+                tests.send_signal(signal.SIGINT)
+
+    # With a handler, because the tests would inherit it where a shell has this process ignore an interrupt.
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with subprocess.Popen(command, cwd=PROJECT_ROOT, env=dict(environment)) as tests:
+            if asked:
+                tests.send_signal(signal.SIGINT)
+            return tests.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _left_out(report: Report) -> str | None:

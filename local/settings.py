@@ -29,27 +29,24 @@ _VARIABLES = {
     "CRYPTO_IMAGES": "a JSON file with the reference of each image, which the cluster's nodes can pull",
     "CRYPTO_AWS_ENDPOINT": "an S3 endpoint that the cluster's pods and this machine reach",
 }
+_FILES = ("CRYPTO_KUBECONFIG", "CRYPTO_IMAGES")
 
 
 def existing_cluster(environ: Mapping[str, str] | None = None) -> ExistingCluster | None:
     """The cluster that the environment variables name; None where they name none.
 
     Raises:
-        LocalError: some of the variables are set and some are not, or a file is not there.
+        LocalError: variables are not set, or name no file; the message has all of them.
     """
     given = os.environ if environ is None else environ
     if not given.get("CRYPTO_KUBECONFIG"):
         return None
-    missing = [f"{name} ({meaning})" for name, meaning in _VARIABLES.items() if not given.get(name)]
-    if missing:
-        raise LocalError(f"CRYPTO_KUBECONFIG names an existing cluster; set as well: {'; '.join(missing)}")
-    cluster = ExistingCluster(
-        Path(given["CRYPTO_KUBECONFIG"]).expanduser().absolute(),
-        given["CRYPTO_KUBE_CONTEXT"],
-        Path(given["CRYPTO_IMAGES"]).expanduser().absolute(),
-        given["CRYPTO_AWS_ENDPOINT"],
-    )
-    for path in (cluster.kubeconfig, cluster.images):
+    problems = [f"{name} is not set: {meaning}" for name, meaning in _VARIABLES.items() if not given.get(name)]
+    files = {name: Path(given[name]).expanduser().absolute() for name in _FILES if given.get(name)}
+    for name, path in files.items():
         if not path.is_file():
-            raise LocalError(f"{path} is not there; CRYPTO_KUBECONFIG and CRYPTO_IMAGES must name files")
-    return cluster
+            problems.append(f"{name}={path} {'is a folder' if path.is_dir() else 'is not there'}: name a file")
+    if problems:
+        raise LocalError(f"CRYPTO_KUBECONFIG asks for an existing cluster, but {'; '.join(problems)}")
+    kubeconfig, images = files.values()
+    return ExistingCluster(kubeconfig, given["CRYPTO_KUBE_CONTEXT"], images, given["CRYPTO_AWS_ENDPOINT"])

@@ -13,6 +13,7 @@ from components.stack_config import ENVIRONMENT_VARIABLE
 from local import pulumi_cli
 from local.credentials import AWS_SECRET, Credentials
 from local.paths import Instance
+from local.proxies import without_proxy
 from local.settings import existing_cluster
 from runbook.ops_settings import CONFIG_VARIABLE
 
@@ -43,6 +44,7 @@ def variables(instance: Instance) -> dict[str, str]:
         CONFIG_VARIABLE: str(ops_config_file(instance)),
         "CRYPTO_AWS_ENDPOINT": endpoint,
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials(instance).path(AWS_SECRET, "credentials")),
+        **without_proxy(instance),
     }
 
 

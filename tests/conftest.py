@@ -11,11 +11,22 @@ import pytest
 from hypothesis import settings
 
 from local import toolchain
+from local.paths import Instance
+from local.proxies import without_proxy
 from tests.cluster.system import environment_variables, machine_before, system
+from tests.running.slots import cluster_slots
 
 __all__ = ["environment_variables", "machine_before", "system"]
 
 pytest_plugins = ("tests.running.spreading", "tests.running.figures")
+
+# Tests have an environment of their own: none may reach the cluster, the account or the stack of their caller, or go to
+# its proxy for a server of their own.
+for _name in [
+    name for name in os.environ if name.startswith(("CRYPTO_", "PULUMI_", "AWS_", "OPS_", "KUBECONFIG", "PG"))
+]:
+    del os.environ[_name]
+os.environ.update(without_proxy(*(Instance("tests", slot, Path(), Path()) for slot in cluster_slots())))
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("tests", parent=settings(), deadline=None)

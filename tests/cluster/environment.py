@@ -118,7 +118,5 @@ def _run(command: list[str], variables: Mapping[str, str], timeout: float) -> An
 
 
 def variables(state_home: Path, name: str, slot: int) -> dict[str, str]:
-    """Variables of an instance of its own: nothing of a running environment of the user's gets in."""
-    own = ("CRYPTO_", "PULUMI_", "AWS_", "OPS_CONFIG", "KUBECONFIG")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
-    return {**kept, "XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}
+    """Variables of an instance of its own."""
+    return {**os.environ, "XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}

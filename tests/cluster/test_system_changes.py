@@ -75,6 +75,12 @@ def _state(release: Path, environment: Mapping[str, str], managers: Mapping[str,
     return state
 
 
+def test_the_state_names_no_kubeconfig_of_the_machine_that_deploys(system: Environment) -> None:
+    state = system.ok("pulumi", "stack", "export", "--stack=local", "--show-secrets")
+    assert "pulumi:providers:kubernetes" in state
+    assert str(system.instance.kubeconfig) not in state
+
+
 def test_an_upgrade_from_every_release_replaces_nothing_and_deletes_nothing_that_holds_data(
     system: Environment, tmp_path: Path
 ) -> None:

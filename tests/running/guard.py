@@ -10,11 +10,14 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# As long as a start may take.
+_SECONDS = 1800.0
 
 
 @contextmanager
@@ -44,7 +47,13 @@ def main(pid: int) -> int:
         pass
     else:
         select.select([watched], [], [])
-    return subprocess.run([sys.executable, "-m", "local", "clean"], cwd=ROOT, check=False).returncode
+    # A command that the tests had started may still hold the instance: its end is waited for.
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        code = subprocess.run([sys.executable, "-m", "local", "clean"], cwd=ROOT, check=False).returncode
+        if code == 0 or time.monotonic() > deadline:
+            return code
+        time.sleep(1)
 
 
 if __name__ == "__main__":

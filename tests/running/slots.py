@@ -65,4 +65,10 @@ def cluster_slot(which: int) -> int:
     """CRYPTO_SLOT of this process's cluster number ``which`` (0 to 4): clusters that run side by side differ."""
     if not 0 <= which < _CLUSTERS:
         raise ValueError(f"cluster {which}: a process of tests has the clusters 0 to {_CLUSTERS - 1}")
-    return _FIRST_CLUSTER + number() * _CLUSTERS + which
+    return cluster_slots()[which]
+
+
+def cluster_slots() -> range:
+    """CRYPTO_SLOT of all clusters that this process may have."""
+    first = _FIRST_CLUSTER + number() * _CLUSTERS
+    return range(first, first + _CLUSTERS)

@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
@@ -28,6 +27,7 @@ from local import toolchain
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
+from tests.running.owned import owned, owned_folder
 from tests.running.slots import free_port
 from tests.waiting import wait_until
 
@@ -60,17 +60,6 @@ def postgres_programs() -> Path | None:
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
 
 
-@contextmanager
-def _folder(owner: str | None = None) -> Generator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="crypto-test-"))
-    try:
-        if owner is not None:
-            shutil.chown(folder, owner)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _other_user() -> str | None:
     """The user as which a server runs that refuses root; None where this is not root."""
     if os.geteuid() != 0:
@@ -79,26 +68,39 @@ def _other_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
-def _as(user: str | None) -> list[str]:
-    return ["setpriv", f"--reuid={user}", "--clear-groups", "--"] if user else []
-
-
 @contextmanager
-def _process(
-    command: Sequence[str], port: int, folder: Path, stop: signal.Signals, environment: Mapping[str, str] | None = None
+def listening(
+    command: Sequence[str],
+    port: int,
+    folder: Path,
+    stop: signal.Signals = signal.SIGTERM,
+    *,
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[Server]:
-    with _started(command, port, folder, stop, environment) as (server, _):
+    """A command that listens on ``port`` and writes its log into ``folder``, ended by ``stop`` after the block."""
+    with _started(command, port, folder, stop, user, environment) as (server, _):
         yield server
 
 
 @contextmanager
 def _started(
-    command: Sequence[str], port: int, folder: Path, stop: signal.Signals, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    folder: Path,
+    stop: signal.Signals,
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[tuple[Server, subprocess.Popen[bytes]]]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=environment, start_new_session=True
+            owned(command, stop, user),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
         )
     try:
         wait_until(
@@ -123,7 +125,7 @@ def postgres(password: str, settings: Mapping[str, str] | None = None) -> Genera
     programs = postgres_programs()
     assert programs is not None, "no PostgreSQL server is installed (apt-get install postgresql)"
     user = _other_user()
-    with _folder(user) as folder:
+    with owned_folder(user) as folder:
         secret = folder / "password"
         secret.write_text(password)
         secret.chmod(0o644)
@@ -138,7 +140,7 @@ def postgres(password: str, settings: Mapping[str, str] | None = None) -> Genera
             "--locale=C.UTF-8",
         ]
         subprocess.run(
-            [*_as(user), *initdb, f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"],
+            owned([*initdb, f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"], user=user),
             check=True,
             capture_output=True,
         )
@@ -150,8 +152,8 @@ def postgres(password: str, settings: Mapping[str, str] | None = None) -> Genera
             **(settings or {}),
         }
         options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
-        command = [*_as(user), str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
-        with _process(command, port, folder, signal.SIGINT) as server:
+        command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
+        with listening(command, port, folder, signal.SIGINT, user=user) as server:
             wait_until(lambda: _answers(server, password), "PostgreSQL accepts connections")
             yield server
 
@@ -171,10 +173,10 @@ def redis(*options: str) -> Generator[Server]:
     """Redis without persistence; ``options`` as on its command line."""
     program = shutil.which("redis-server")
     assert program is not None, "redis-server is not installed (apt-get install redis-server)"
-    with _folder() as folder:
+    with owned_folder() as folder:
         port = free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
-        with _process(command, port, folder, signal.SIGTERM) as server:
+        with listening(command, port, folder) as server:
             yield server
 
 
@@ -200,7 +202,7 @@ def kafka(brokers: int = 1) -> Generator[Kafka]:
     """Kafka in KRaft mode without any topic, from the jars of its image."""
     jars = _jars()
     ports, controller = [free_port() for _ in range(brokers)], free_port()
-    with _folder() as folder, ExitStack() as stack:
+    with owned_folder() as folder, ExitStack() as stack:
         started = [
             stack.enter_context(_broker(folder / str(number), jars, number, port, controller))
             for number, port in enumerate(ports, start=1)
@@ -248,9 +250,9 @@ replica.lag.time.max.ms=3000
 def s3() -> Generator[Server]:
     """An S3 endpoint in memory, without any bucket."""
     program = Path(sys.executable).with_name("moto_server")
-    with _folder() as folder:
+    with owned_folder() as folder:
         port = free_port()
-        with _process([str(program), "-H", "127.0.0.1", "-p", str(port)], port, folder, signal.SIGTERM) as server:
+        with listening([str(program), "-H", "127.0.0.1", "-p", str(port)], port, folder) as server:
             yield server
 
 
@@ -265,7 +267,7 @@ def empty_s3(server: Server) -> None:
 def minio(access_key: str, secret_key: str) -> Generator[Server]:
     """MinIO, a real S3 server on disk, without any bucket; built on first use (some two minutes)."""
     program = toolchain.ensure(["minio"])["minio"]
-    with _folder() as folder:
+    with owned_folder() as folder:
         port = free_port()
         environment = {
             "MINIO_ROOT_USER": access_key,
@@ -276,7 +278,7 @@ def minio(access_key: str, secret_key: str) -> Generator[Server]:
             "PATH": os.environ["PATH"],
         }
         command = [str(program), "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder / "data")]
-        with _process(command, port, folder, signal.SIGTERM, environment) as server:
+        with listening(command, port, folder, environment=environment) as server:
             yield server
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ import pytest
 
 from runbook.datastores import BACKUP_ROLE, DATABASE
 from scripts.backup import parts
+from tests.running.owned import owned_folder
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Altered, Call, Choice, Cut, Fault, Refused, Reset, Slow, at
-from tests.services.interruptions import interrupted, moments, timed
+from tests.services.interruptions import Length, moments
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, await_log, finish, populate
 from tests.services.servers import Server
 from tests.waiting import wait_until
@@ -253,16 +253,12 @@ def test_a_restore_onto_a_full_disk_says_so_and_leaves_the_database_as_it_was(
 @contextmanager
 def _small_disk() -> Generator[Path]:
     """A folder of the server's user on a file system of its own, with room for an empty database and little more."""
-    folder = Path(tempfile.mkdtemp(prefix="crypto-small-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "tmpfs", str(folder)], check=True)
-    try:
+    with owned_folder() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "tmpfs", str(folder)], check=True)
         inside = folder / "tablespace"
         inside.mkdir()
         shutil.chown(inside, "postgres")
         yield inside
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
 
 
 def test_a_database_whose_backends_all_end_leaves_the_restore_undone(environment: Environment) -> None:
@@ -296,12 +292,13 @@ def _await_end(environment: Environment, pattern: str) -> None:
 def test_a_backup_ended_at_any_moment_is_whole_or_not_there_and_the_next_one_succeeds(
     environment: Environment, number: signal.Signals
 ) -> None:
-    # The fastest counts: on a busy machine the others would end before their signal.
-    length = min(timed(environment.backup) for _ in range(2))
+    length = Length()
+    for _ in range(2):
+        length.timed(environment.backup)
     good = {entry["id"] for entry in environment.ops("backups", "list", "--json").json["backups"]}
     codes: list[int] = []
     for part in moments(_KILLS):
-        codes.append(interrupted(environment.start("backup", "postgres", "--json"), number, part * length)[0])
+        codes.append(length.interrupted(environment.start("backup", "postgres", "--json"), number, part)[0])
         listed = environment.ops("backups", "list", "--json").json["backups"]
         there = {entry["id"] for entry in listed if entry["readable"]}
         assert len(there) == len(listed)
@@ -326,13 +323,14 @@ def test_a_restore_ended_at_any_moment_leaves_the_old_state_or_the_new_and_the_n
     environment: Environment, number: signal.Signals
 ) -> None:
     environment.backup()
-    length = timed(lambda: environment.ops("restore", "postgres", "--yes"))
+    length = Length()
+    length.timed(lambda: environment.ops("restore", "postgres", "--yes"))
     codes: list[int] = []
     for part in moments(_KILLS):
         _drop_kept(environment)
         # Whoever sees this row sees the old state.
         environment.execute("INSERT INTO users (email) VALUES ('old') ON CONFLICT DO NOTHING", DATABASE)
-        code, told = interrupted(environment.start("restore", "postgres", "--yes", "--json"), number, part * length)
+        code, told = length.interrupted(environment.start("restore", "postgres", "--yes", "--json"), number, part)
         codes.append(code)
         _await_end(environment, "ops restore%")
         kept = [name for name in environment.databases() if "_before_" in name]
@@ -344,9 +342,7 @@ def test_a_restore_ended_at_any_moment_leaves_the_old_state_or_the_new_and_the_n
         assert len(kept) == (0 if old else 1)
         assert all(environment.rows("SELECT count(*) FROM users", name) == [(_USERS + 1,)] for name in kept)
         assert told or old or number == signal.SIGKILL, "a swap that was done must be reported as done"
-        begin = time.monotonic()
-        again = environment.ops("restore", "postgres", "--yes", "--json")
-        length = min(length, time.monotonic() - begin)
+        again = length.timed(lambda: environment.ops("restore", "postgres", "--yes", "--json"))
         assert again.code == 0, again.stderr
         assert environment.rows("SELECT count(*) FROM users") == [(_USERS,)]
         left = {name for name in environment.databases() if name != DATABASE}

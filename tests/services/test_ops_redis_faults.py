@@ -16,7 +16,7 @@ import redis
 from scripts.backup.redis_staging import MARKER
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Refused, Reset, at
-from tests.services.interruptions import interrupted, moments, timed
+from tests.services.interruptions import Length, moments
 from tests.services.ops_environment import Environment, finish
 from tests.services.servers import Server
 
@@ -165,12 +165,13 @@ def test_a_restore_ended_at_any_moment_leaves_the_old_keys_or_the_new_and_the_ne
     environment: Environment, server: Server, number: signal.Signals
 ) -> None:
     _backup(environment)
-    length = timed(lambda: environment.ops("restore", "redis", "--yes", "--json"))
+    length = Length()
+    length.timed(lambda: environment.ops("restore", "redis", "--yes", "--json"))
     codes: list[int] = []
     for part in moments(_KILLS):
         # Whoever sees this key sees the old state.
         _client(server).set("old", 1)
-        code, told = interrupted(environment.start("restore", "redis", "--yes", "--json"), number, part * length)
+        code, told = length.interrupted(environment.start("restore", "redis", "--yes", "--json"), number, part)
         codes.append(code)
         old = int(_client(server).exists("old"))
         assert _client(server).dbsize() == _KEYS + old
@@ -180,7 +181,7 @@ def test_a_restore_ended_at_any_moment_leaves_the_old_keys_or_the_new_and_the_ne
         if number == signal.SIGTERM:
             assert _sizes(server).keys() == {0}
         _age_markers(server)
-        again = environment.ops("restore", "redis", "--yes", "--json")
+        again = length.timed(lambda: environment.ops("restore", "redis", "--yes", "--json"))
         assert again.code == 0, again.stderr
         assert _sizes(server) == {0: _KEYS}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from local.cluster.identity import ProcessIdentity
 from local.cluster.layout import Layout
 from local.cluster.lifecycle import ClusterSpec
 from local.paths import Instance
+from tests.cluster.environment import variables
 from tests.running.guard import guarded
 from tests.waiting import wait_until
 
@@ -62,22 +62,17 @@ class SmallCluster:
 
 def small_instance(state_home: Path, name: str, slot: int) -> Instance:
     """An instance whose state lies below this folder."""
-    return Instance.from_environment(_variables(state_home, name, slot))
+    return Instance.from_environment(variables(state_home, name, slot))
 
 
 @contextmanager
 def cleaned(instance: Instance) -> Generator[None]:
     """Cleans the instance after the block, even where the tests' process is killed in it."""
-    with guarded(_variables(instance.state_dir.parents[1], instance.name, instance.slot)):
+    with guarded(variables(instance.state_dir.parents[1], instance.name, instance.slot)):
         try:
             yield
         finally:
             lifecycle.clean(instance)
-
-
-def _variables(state_home: Path, name: str, slot: int) -> dict[str, str]:
-    own = {"XDG_STATE_HOME": str(state_home), "CRYPTO_INSTANCE": name, "CRYPTO_SLOT": str(slot)}
-    return {**os.environ, **own}
 
 
 def write_image(archive: Path, extra: Mapping[str, Path] | None = None) -> None:

@@ -36,7 +36,7 @@ def _ctr(folder: Path, script: str, *there: ImageName) -> Path:
     rows = "".join(f"echo '{image.reference} type {image.digest}'; " for image in there)
     path = folder / "ctr"
     path.write_text(
-        f'#!/bin/sh\necho "$@" >> {folder}/calls\nif [ "$6" = list ]; then echo REF; {rows}exit 0; fi\n{script}\n'
+        f'#!/bin/sh\necho "$@" >> "{folder}/calls"\nif [ "$6" = list ]; then echo REF; {rows}exit 0; fi\n{script}\n'
     )
     path.chmod(0o755)
     return path
@@ -66,7 +66,7 @@ def test_one_archive_has_the_images_of_all_and_each_blob_once(tmp_path: Path, ar
 
 def test_only_what_is_not_there_is_imported_and_by_one_call(tmp_path: Path, archives: list[Path]) -> None:
     (first,) = archive_images(archives[0])
-    ctr = _ctr(tmp_path, f"cat > {tmp_path}/imported.tar", first)
+    ctr = _ctr(tmp_path, f"cat > '{tmp_path}/imported.tar'", first)
     assert import_archives(ctr, SOCKET, archives) == ["localhost/crypto/b:1", "localhost/crypto/c:1"]
     assert [image.reference for image in archive_images(tmp_path / "imported.tar")] == [
         "localhost/crypto/b:1",

@@ -6,8 +6,12 @@ import io
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,13 @@ import pytest
 from components.ops_config import ops_settings
 from components.ops_jobs import secrets
 from local import __main__ as cli
-from local import credentials, ops_config, pulumi_cli, readiness, settings, shell
+from local import credentials, ops_config, pulumi_cli, readiness, run_tests, settings, shell
 from local.errors import LocalError
 from local.kubectl import Kubectl
 from local.paths import Instance
 from local.platform.names import addresses
 from local.pods import Watcher
+from local.proxies import without_proxy
 from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores, jobs
@@ -182,23 +187,122 @@ def test_no_existing_cluster_is_the_normal_case() -> None:
     assert settings.existing_cluster({}) is None
 
 
-def test_an_existing_cluster_that_is_half_named_says_what_else_to_set() -> None:
-    with pytest.raises(LocalError, match=r"CRYPTO_KUBE_CONTEXT \(the context in it\)") as caught:
-        settings.existing_cluster({"CRYPTO_KUBECONFIG": "/etc/hosts", "CRYPTO_IMAGES": "/etc/hosts"})
-    assert "CRYPTO_AWS_ENDPOINT" in str(caught.value)
-    assert "CRYPTO_IMAGES (" not in str(caught.value)
+def test_everything_that_an_existing_cluster_lacks_is_said_at_once(tmp_path: Path) -> None:
+    gone = tmp_path / "images.json"
+    with pytest.raises(LocalError) as caught:
+        settings.existing_cluster({"CRYPTO_KUBECONFIG": str(tmp_path), "CRYPTO_IMAGES": str(gone)})
+    for problem in (
+        "CRYPTO_KUBE_CONTEXT is not set: the context in it",
+        "CRYPTO_AWS_ENDPOINT is not set",
+        f"CRYPTO_KUBECONFIG={tmp_path} is a folder: name a file",
+        f"CRYPTO_IMAGES={gone} is not there: name a file",
+    ):
+        assert problem in str(caught.value)
+    assert "CRYPTO_IMAGES is not set" not in str(caught.value)
 
 
-def test_an_existing_cluster_whose_kubeconfig_is_not_there_is_named(tmp_path: Path) -> None:
-    missing = tmp_path / "kubeconfig"
-    names = {
-        "CRYPTO_KUBECONFIG": str(missing),
-        "CRYPTO_KUBE_CONTEXT": "c",
-        "CRYPTO_IMAGES": "i",
-        "CRYPTO_AWS_ENDPOINT": "e",
-    }
-    with pytest.raises(LocalError, match=str(missing)):
-        settings.existing_cluster(names)
+@pytest.mark.parametrize("name", ["unit/", "tests/unit", "tests/environment/parts/"])
+def test_a_suite_may_be_named_as_a_shell_completes_its_folder(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[Sequence[str]] = []
+
+    def ran(command: Sequence[str], _: Mapping[str, str]) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(run_tests, "run_to_its_end", ran)
+    assert run_tests.run_tests([name], []) == 0
+    assert commands[0][-1] == f"tests/{name.strip('/').removeprefix('tests/')}"
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["test", "unit; rm -rf x"], "test: there is no suite 'unit;': choose from alert_mutation, alerts"),
+    (["test", "--fast", "services"], "test: the fast tests are the suites unit, program"),
+])  # fmt: skip
+def test_a_wrong_suite_is_refused_before_any_test(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+_TESTS = """
+import signal, sys, time
+def ended(*_):
+    print("servers ended, 2 had failed", flush=True)
+    sys.exit(2)
+signal.signal(signal.SIGINT, ended)
+print("running", flush=True)
+while True:
+    time.sleep(60)
+"""
+_MAKE_TEST = """
+import os, sys
+from local.run_tests import run_to_its_end
+sys.exit(run_to_its_end([sys.executable, "-c", sys.argv[1]], os.environ))
+"""
+
+
+def test_tests_that_are_told_to_end_finish_before_the_command_does() -> None:
+    # As from a shell that does not let an interrupt reach what it runs in the background.
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", _MAKE_TEST, _TESTS]
+    with subprocess.Popen(command, cwd=pulumi_cli.PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "running\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.stdout.read() == "servers ended, 2 had failed\n"
+        assert running.wait() == 2
+
+
+@pytest.mark.parametrize("proxy", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_environments_own_addresses_are_reached_without_the_proxy_of_the_shell(proxy: str, tmp_path: Path) -> None:
+    instance = Instance("blue", 5, tmp_path, tmp_path)
+    given = {proxy: "http://proxy.example.org:3128", "no_proxy": "example.com, 10.0.0.1"}
+    added = without_proxy(instance, environ=given)
+    assert set(added) == {"NO_PROXY", "no_proxy"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+            patch.delenv(name)
+        for name, value in {**given, **added}.items():
+            patch.setenv(name, value)
+        # Python's own reader of the variables; the test of the system's down and up has those of Go and gRPC.
+        for host in ("127.0.0.1", "localhost", str(instance.node_address), str(instance.host_address)):
+            assert urllib.request.proxy_bypass(host)
+        for host in ("example.com", "10.0.0.1"):
+            assert urllib.request.proxy_bypass(host), "what the shell leaves out stays left out"
+        assert not urllib.request.proxy_bypass("pypi.example.org")
+    assert {"10.231.5.0/24", "10.244.5.0/24", "10.96.5.0/24"} <= set(added["no_proxy"].split(","))
+    again = without_proxy(instance, environ={**given, **added})
+    assert again == added, "a second evaluation adds nothing"
+    assert without_proxy(instance, environ={}) == {}
+
+
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"HOME": ""}, "neither HOME nor XDG_CACHE_HOME names a folder; set HOME"),
+    ({"HOME": "", "XDG_CACHE_HOME": "relative"}, "neither HOME nor XDG_CACHE_HOME names a folder"),
+    ({"XDG_CACHE_HOME": "/dev/null"}, "/dev/null/crypto-operations"),
+])  # fmt: skip
+def test_a_machine_without_a_folder_for_uv_is_told_what_to_set(variables: dict[str, str], said: str) -> None:
+    environment = {"PATH": "/usr/bin:/bin", **variables}
+    script = pulumi_cli.PROJECT_ROOT / "local" / "bootstrap.sh"
+    done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_variable_that_moves_it() -> None:
+    # An existing cluster, which needs no root.
+    names = ("CRYPTO_KUBECONFIG", "CRYPTO_KUBE_CONTEXT", "CRYPTO_IMAGES", "CRYPTO_AWS_ENDPOINT")
+    environment = {**os.environ, **dict.fromkeys(names, __file__)}
+    environment |= {"XDG_STATE_HOME": "/dev/null", "CRYPTO_INSTANCE": "blue"}
+    command = [sys.executable, "-m", "local", "up"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "up: Not a directory: /dev/null/crypto-operations/blue; set XDG_STATE_HOME to a folder"
+    )
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:

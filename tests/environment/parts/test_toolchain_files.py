@@ -31,7 +31,7 @@ def test_the_file_of_the_module_is_found(world: World) -> None:
 
 def test_go_is_asked_where_the_version_and_the_checksum_stand(world: World) -> None:
     asked = world.control / "asked"
-    script = (world.path_folder / "go").read_text().replace("mod) ", f'mod) echo "$PWD $4" >> {asked}; ')
+    script = (world.path_folder / "go").read_text().replace("mod) ", f'mod) echo "$PWD $4" >> "{asked}"; ')
     write_script(world.path_folder / "go", script)
     with pytest.raises(ToolchainError):
         module_file("sample", world.cache, _with_file(world))

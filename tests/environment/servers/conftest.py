@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.running.owned import owned
 from tests.running.slots import free_port
 from tests.waiting import wait_until
 
@@ -41,7 +42,7 @@ class AwsEndpoint:
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--state", str(self.state)]
         with (self.state.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "local.aws.server", *arguments], stdout=log, stderr=subprocess.STDOUT
+                owned([sys.executable, "-m", "local.aws.server", *arguments]), stdout=log, stderr=subprocess.STDOUT
             )
         wait_until(self._answers, "the endpoint answers", _STARTED_WITHIN_SECONDS)
 

@@ -16,6 +16,7 @@ from typing import Any
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
+from tests.running.owned import owned
 from tests.running.slots import free_port
 from tests.waiting import wait_until
 
@@ -138,7 +139,11 @@ class SampleStack:
     ) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, user=user, env=environment, cwd=None if not user else "/"
+                owned(command, user=user),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=None if not user else "/",
             )
 
     def _environment(self, name: str) -> dict[str, str]:

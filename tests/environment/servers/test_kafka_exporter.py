@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.running.owned import owned
 from tests.running.slots import free_port
 from tests.services import servers
 from tests.services.servers import Kafka
@@ -46,7 +47,7 @@ def kafka() -> Iterator[Kafka]:
 def _exporter(*flags: str) -> Generator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()
     command = [sys.executable, "-m", "local.kafka_exporter", *flags, f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(owned(command), stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: servers.accepts(port), "the exporter listens")
         yield port, process

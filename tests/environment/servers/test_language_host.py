@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.running.owned import owned
 from tests.waiting import wait_until
 
 _DEADLINE_SECONDS = 120
@@ -222,7 +223,7 @@ def test_an_interrupt_ends_the_program(project: Project, tmp_path: Path) -> None
         f"import os, pathlib, time\npathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n"
     )
     engine = subprocess.Popen(
-        ["pulumi", "preview", "--non-interactive"],
+        owned(["pulumi", "preview", "--non-interactive"]),
         cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -1,15 +1,13 @@
 """The five sample services on real PostgreSQL, Redis and Kafka. The tests of this file share one running stack."""
 
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.environment.servers.sample_stack import SampleStack
+from tests.running.owned import owned_folder
 from tests.waiting import wait_until
 
 _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", "sentiment")
@@ -17,24 +15,22 @@ _SERVICES = ("api-gateway", "user-service", "market-data-service", "analytics", 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[SampleStack]:
-    # Not pytest's own folder: PostgreSQL runs as another user, who could not enter it.
-    folder = Path(tempfile.mkdtemp(prefix="sample-stack-"))
-    folder.chmod(0o755)
-    running = SampleStack(folder)
-    missing = running.missing()
-    if missing:
-        pytest.skip(f"{missing} is not installed")
-    try:
-        for name in _SERVICES:
-            running.start_service(name)
-        wait_until(lambda: [running.health(name) for name in _SERVICES] == [503] * 5, "503 without dependencies")
-        running.start_kafka()
-        running.start_redis()
-        running.start_postgres()
-        yield running
-    finally:
-        running.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with owned_folder() as folder:
+        folder.chmod(0o755)
+        running = SampleStack(folder)
+        missing = running.missing()
+        if missing:
+            pytest.skip(f"{missing} is not installed")
+        try:
+            for name in _SERVICES:
+                running.start_service(name)
+            wait_until(lambda: [running.health(name) for name in _SERVICES] == [503] * 5, "503 without dependencies")
+            running.start_kafka()
+            running.start_redis()
+            running.start_postgres()
+            yield running
+        finally:
+            running.close()
 
 
 def _lag(stack: SampleStack) -> int:
