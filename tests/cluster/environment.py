@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.paths import Instance
+from tests.running.owned import owned
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +39,7 @@ class Environment:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The same in the background, as a process group of its own."""
-        command = [sys.executable, "-m", "local", *arguments]
+        command = owned([sys.executable, "-m", "local", *arguments])
         quiet = subprocess.DEVNULL
         return subprocess.Popen(
             command, cwd=ROOT, env=dict(self.base), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
@@ -104,7 +105,7 @@ class Environment:
 
 def _run(command: list[str], variables: Mapping[str, str], timeout: float) -> Answer:
     run = subprocess.run(
-        command,
+        owned(command),
         cwd=ROOT,
         env=dict(variables),
         stdin=subprocess.DEVNULL,
