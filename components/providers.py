@@ -29,8 +29,8 @@ def kubernetes_provider(settings: Settings) -> kubernetes.Provider:
     """The cluster of the context that the stack names. The kubeconfig is the caller's and never enters the state."""
     return kubernetes.Provider(
         "cluster",
-        # Empty: the provider reads KUBECONFIG as kubectl does. Where nothing is given, the SDK puts the path of this
-        # machine into the state, which no other machine has, and the provider a copy of the file into /tmp.
+        # Empty: the provider reads KUBECONFIG as kubectl does. Where nothing is given, the SDK puts its value into the
+        # state, although machines differ and it may name several files, and the provider puts a copy into /tmp.
         kubeconfig="",
         context=settings.kube_context,
         enable_server_side_apply=True,
