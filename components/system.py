@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,46 +49,24 @@ class System:
         }
 
 
-Declaring = Generator[None, None, System]
-"""The declaration under way. Each time that it yields, the engine may begin with what there is so far."""
-
-
-def declare(settings: Settings) -> System:
-    """Declares everything that the stack's settings ask for."""
-    steps = declaring(settings, providers.declare(settings))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
-def declaring(settings: Settings, chosen: Providers) -> Declaring:
-    """Declares everything that the stack's settings ask for, part by part, with these providers."""
+def declare(settings: Settings, chosen: Providers) -> System:
+    """Declares everything that the stack's settings ask for, with these providers."""
     cluster = providers.options(chosen.cluster)
     context = Context(settings, settings.namespace)
     namespace = CryptoNamespace("crypto", context, cluster)
-    yield
     context = context.in_namespace(namespace.name)
     Network("network", context, cluster)
-    yield
     Access("access", context, cluster)
-    yield
     storage = BackupStorage("backups", context, providers.options(chosen.account))
-    yield
     app_config = AppConfig("app", context, cluster)
     stores = datastores.declare(context, cluster)
-    yield
     _exporters(context, storage, stores, cluster)
-    yield
-    microservices = yield from _services(context, app_config, stores, cluster)
+    microservices = _services(context, app_config, stores, cluster)
     maintenance = Maintenance("maintenance", context, cluster)
-    jobs = yield from _jobs(context, storage, cluster)
+    jobs = _jobs(context, storage, cluster)
     certificates = Certificates("certificates", context, cluster)
-    behind = [microservices[services.API_GATEWAY.name].service, maintenance.service, *certificates.certificates]
-    yield
     Monitoring("monitoring", context, cluster)
-    yield
+    behind = [microservices[services.API_GATEWAY.name].service, maintenance.service, *certificates.certificates]
     edge = Edge("edge", context, behind, cluster)
     return System(namespace, storage, microservices, jobs, edge)
 
@@ -103,23 +81,19 @@ def _exporters(
 
 def _services(
     context: Context, app_config: AppConfig, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions
-) -> Generator[None, None, dict[str, Microservice]]:
+) -> dict[str, Microservice]:
     ready = [app_config.config_map, *stores]
     made: dict[str, Microservice] = {}
     for spec in services.ALL:
         args = MicroserviceArgs(spec, context.settings.services[spec.name], app_config.data)
         made[spec.name] = Microservice(spec.name, args, context, ready, cluster)
-        yield
     return made
 
 
-def _jobs(
-    context: Context, storage: BackupStorage, cluster: pulumi.ResourceOptions
-) -> Generator[None, None, dict[str, OpsCronJob]]:
+def _jobs(context: Context, storage: BackupStorage, cluster: pulumi.ResourceOptions) -> dict[str, OpsCronJob]:
     config = OpsConfig("ops", context, cluster)
     made: dict[str, OpsCronJob] = {}
     for args in ops_jobs.all_jobs(context.settings):
         role = storage.role_arn(args.job)
         made[args.name] = OpsCronJob(args.name, args, context, role, [config.config_map], cluster)
-        yield
     return made

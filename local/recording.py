@@ -86,10 +86,8 @@ def run(program: Callable[[], Any], *, project: str = "crypto", stack_name: str 
     asyncio.set_event_loop(loop)
     settings.reset_options(project=project, stack=stack_name)
     mocks.set_mocks(_Echo(), project=project, stack=stack_name, preview=False, monitor=monitor)
-    # The mocks' own stack takes no entry point (``pulumi.run``): the program gets one of its own, as from the engine.
-    settings.set_root_resource(cast("Any", None))
     try:
-        loop.run_until_complete(stack.run_in_stack(program))
+        loop.run_until_complete(stack.run_pulumi_func(program))
     finally:
         loop.close()
     found = [resource for resource in monitor.registered if resource.token != STACK_TYPE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import runpy
@@ -15,7 +14,6 @@ from typing import Any, cast
 import pulumi
 import yaml
 
-from components import sdk
 from components.stack_config import ENVIRONMENT_VARIABLE, SERVICE_IMAGE
 from local.errors import LocalError
 from local.pulumi_cli import PROJECT_ROOT, check_stack
@@ -70,14 +68,10 @@ def record(stack: str) -> list[Registered]:
         runpy.run_path(str(PROJECT_ROOT / "__main__.py"))
 
     try:
-        with sdk.put_back(), _example_environment():
+        with _example_environment():
             return run(program, project=PROJECT, stack_name=stack)
     except pulumi.RunError as error:
         raise LocalError(str(error)) from None
-    finally:
-        # The program turns it off for its own process, and keeps its end from collecting; this one goes on.
-        gc.enable()
-        gc.unfreeze()
 
 
 def _document(path: Path) -> dict[str, Any]:

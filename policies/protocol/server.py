@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,9 @@ from typing import Final
 
 # The engine waits for the port before it does anything else: each import here is time of every preview.
 import grpc
+from pulumi.runtime.proto.analyzer_pb2_grpc import add_AnalyzerServicer_to_server
 
 from policies.catalogue import ALL
-from policies.protocol.messages import service
 from policies.protocol.pack import Pack
 from policies.protocol.servicer import Servicer
 
@@ -26,8 +25,6 @@ _LOOK_FOR_PARENT_SECONDS: Final = 5
 
 def main() -> None:
     """Serves until the engine ends this process, or is no more."""
-    # What the engine shows is kept to the end, and a run is short.
-    gc.disable()
     parent = os.getppid()
     # The engine asks one thing at a time, and the pack need not guard what it keeps.
     options = [
@@ -35,7 +32,7 @@ def main() -> None:
         ("grpc.max_send_message_length", _LARGEST_MESSAGE),
     ]
     server = grpc.server(ThreadPoolExecutor(max_workers=1), options=options)
-    service.add_AnalyzerServicer_to_server(Servicer(Pack(ALL, FOLDER)), server)
+    add_AnalyzerServicer_to_server(Servicer(Pack(ALL, FOLDER)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
@@ -44,9 +41,6 @@ def main() -> None:
     with suppress(KeyboardInterrupt):
         while server.wait_for_termination(timeout=_LOOK_FOR_PARENT_SECONDS) and os.getppid() == parent:
             pass
-    # The engine waits for the end of this process, which has nothing left to do: Python would take a whole stack apart
-    # piece by piece.
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """The calls of the engine, answered from a ``Pack``."""
 
+# ruff: noqa: ARG002, N802 (the names and arguments of the protocol)
+
 from __future__ import annotations
 
 from typing import Any, Final
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import analyzer_pb2 as api
+from pulumi.runtime.proto import plugin_pb2
+from pulumi.runtime.proto.analyzer_pb2_grpc import AnalyzerServicer
 
 from policies.configuring.configuration import LEVEL_KEY, WAIVERS_PARAMETER, ConfigurationError
 from policies.configuring.levels import Enforcement
 from policies.configuring.schema import parameters_schema
 from policies.model import Meta, Resource, ResourceRule, Severity
 from policies.protocol import wire
-from policies.protocol.messages import analyzer_pb2 as api
-from policies.protocol.messages import plugin_pb2
 from policies.protocol.pack import NAME, Diagnostic, Pack
 from policies.waiving.reading import WaiversError
 from policies.waiving.waiver import META
@@ -35,32 +38,32 @@ _SEVERITIES: Final = {
 }
 
 
-class Servicer:
+class Servicer(AnalyzerServicer):
     """The analyzer's service. Its methods have the names of the protocol."""
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
 
-    def Handshake(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def Handshake(self, request: Any, context: Any) -> Any:
         return api.AnalyzerHandshakeResponse()
 
-    def ConfigureStack(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def ConfigureStack(self, request: Any, context: Any) -> Any:
         return api.AnalyzerStackConfigureResponse()
 
-    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def Cancel(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
 
-    def GetAnalyzerInfo(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:
         """Every rule with its level, schema and texts; and the waivers, which are configured like one."""
         policies = [_info(rule.meta, isinstance(rule, ResourceRule)) for rule in self._pack.rules]
         waivers = _info(META, of_resources=False)
         waivers.configSchema.properties.update({WAIVERS_PARAMETER: {"type": "string"}})
         return api.AnalyzerInfo(name=NAME, version=VERSION, supportsConfig=True, policies=[*policies, waivers])
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Configure(self, request: Any, context: Any) -> Any:
         """Levels and parameters of the stack; what they may not be ends the run in one line."""
         given = {
             name: {**json_format.MessageToDict(said.properties), LEVEL_KEY: _WORDS[said.enforcementLevel].value}
@@ -72,11 +75,11 @@ class Servicer:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return empty_pb2.Empty()
 
-    def Analyze(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    def Analyze(self, request: Any, context: Any) -> Any:
         """What the rules say of a resource."""
         return _response(self._pack.analyze(_resource(request, wire.plain(request.properties))))
 
-    def AnalyzeStack(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    def AnalyzeStack(self, request: Any, context: Any) -> Any:
         """What the rules say of all resources together: on their inputs, wherever those were shown."""
         return _response(self._pack.analyze_stack(self._joined(each) for each in request.resources))
 
@@ -85,7 +88,7 @@ class Servicer:
         links = {key: tuple(each.urns) for key, each in shown.propertyDependencies.items()}
         return _resource(shown, wire.plain(shown.properties) if inputs is None else inputs, links)
 
-    def Remediate(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    def Remediate(self, request: Any, context: Any) -> Any:
         """The properties as the rules would have them, after each rule that changed something."""
         response = api.RemediateResponse()
         if not self._pack.mends:

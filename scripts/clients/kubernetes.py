@@ -1,25 +1,30 @@
-"""The Kubernetes API over plain HTTP: reads and patches do not need a client that takes 40 MB to import."""
+"""The Kubernetes API, by the official client: its configuration, its ways to log in, and requests by path.
+
+Objects are plain data: the client's models leave out what their release does not know, and a backup must not.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+# (the official client says no types)
 
 from __future__ import annotations
 
-import base64
 import json
+import logging
 import os
-import ssl
-import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from scripts import redact
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
-    import httpx
+    from kubernetes.client import ApiClient, Configuration
 
-_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = 250
+_CHUNK_BYTES: Final = 65_536
 # Whose the changed fields are from then on, in the objects' managedFields.
 FIELD_MANAGER: Final = "ops"
 _VERBS: Final = {"GET": "read", "PATCH": "change"}
@@ -40,8 +45,9 @@ class ConflictError(TemporaryError):
 class Cluster:
     """The API server. Every method raises ``OpsError``."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: ApiClient, seconds: float) -> None:
         self._client = client
+        self._seconds = seconds
 
     @contextmanager
     def stream(self, path: str, parameters: Mapping[str, str | int]) -> Generator[Iterator[bytes]]:
@@ -50,20 +56,15 @@ class Cluster:
         Raises:
             ForbiddenError: the account may not read it.
         """
-        import httpx
+        from urllib3.exceptions import HTTPError
 
-        where = f"Kubernetes API at {self._client.base_url}: {path}"
+        answer = self._ask("GET", path, parameters)
         try:
-            with self._client.stream("GET", path, params=dict(parameters)) as answer:
-                if answer.status_code in (401, 403):
-                    raise ForbiddenError(f"Kubernetes API: not permitted to read {path} ({answer.status_code})")
-                if answer.is_server_error:
-                    raise TemporaryError(f"{where} answers {answer.status_code}")
-                if not answer.is_success:
-                    raise CheckFailedError(f"{where} answers {answer.status_code}")
-                yield answer.iter_bytes()
-        except httpx.HTTPError as error:
-            raise TemporaryError(f"{where}: {error or type(error).__name__}") from None
+            yield answer.stream(_CHUNK_BYTES, decode_content=True)
+        except HTTPError as error:
+            raise self._unanswered(error) from None
+        finally:
+            answer.close()
 
     def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
         """What the API answers, as plain data.
@@ -71,8 +72,8 @@ class Cluster:
         Raises:
             ForbiddenError: the account may not read it.
         """
-        answer = self._ask("GET", path, parameters)
-        return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+        answer, content = self._whole("GET", path, parameters)
+        return json.loads(content) if "json" in answer.headers.get("content-type", "") else content.decode()
 
     def patch(
         self,
@@ -96,8 +97,7 @@ class Cluster:
         """
         parameters = {"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {})
         kind = "strategic-merge-patch" if strategic else "merge-patch"
-        content = json.dumps(change).encode()
-        return self._ask("PATCH", path, parameters, content, f"application/{kind}+json").json()
+        return json.loads(self._whole("PATCH", path, parameters, change, f"application/{kind}+json")[1])
 
     def apply(self, path: str, body: Mapping[str, Any], *, manager: str, dry_run: bool = False) -> None:
         """Server-side apply of an object; conflicts are taken over, and what is no longer named is given up.
@@ -109,12 +109,12 @@ class Cluster:
             CheckFailedError: the server refuses the object, in its own words.
         """
         query = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
-        self._ask("PATCH", path, query, json.dumps(body).encode(), "application/apply-patch+yaml")
+        self._whole("PATCH", path, query, body, "application/apply-patch+yaml")
 
     def delete(self, path: str) -> None:
         """Delete an object and what it owns, without waiting for their end; one that is gone already is fine."""
         with suppress(NotFoundError):
-            self._ask("DELETE", path, {"propagationPolicy": "Background"})
+            self._whole("DELETE", path, {"propagationPolicy": "Background"})
 
     def items(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Iterator[Any]:
         """All objects of a list, page by page; ``parameters`` may select some."""
@@ -127,26 +127,58 @@ class Cluster:
             if not token:
                 return
 
+    def _whole(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str | int] | None = None,
+        body: Mapping[str, object] | None = None,
+        content_type: str = "",
+    ) -> tuple[Any, bytes]:
+        """The answer and all of its content."""
+        from urllib3.exceptions import HTTPError
+
+        answer = self._ask(method, path, parameters, body, content_type)
+        try:
+            return answer, answer.data
+        except HTTPError as error:
+            raise self._unanswered(error) from None
+
     def _ask(
         self,
         method: str,
         path: str,
         parameters: Mapping[str, str | int] | None = None,
-        content: bytes | None = None,
+        body: Mapping[str, object] | None = None,
         content_type: str = "",
-    ) -> httpx.Response:
-        import httpx
+    ) -> Any:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
 
-        headers = {"Content-Type": content_type} if content_type else {}
+        headers = {"Accept": "application/json, */*"} | ({"Content-Type": content_type} if content_type else {})
         try:
-            answer = self._client.request(method, path, params=dict(parameters or {}), content=content, headers=headers)
-        except httpx.HTTPError as error:
-            raise TemporaryError(
-                f"Kubernetes API at {self._client.base_url}: {error or type(error).__name__}"
-            ) from None
-        if answer.is_success:
-            return answer
-        raise _error(method, path, answer.status_code, _told(answer))
+            return self._client.call_api(
+                path,
+                method,
+                query_params=list((parameters or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=(self._seconds, self._seconds),
+            )
+        except ApiException as error:
+            if not error.status:
+                raise self._unanswered(error) from None
+            raise _error(method, path, error.status, _told(error.body)) from None
+        except HTTPError as error:
+            raise self._unanswered(error) from None
+
+    def _unanswered(self, error: Exception) -> TemporaryError:
+        # urllib3 wraps what the system said, with the names of its own objects around it.
+        reason = error.__cause__ or getattr(error, "reason", None) or error
+        return TemporaryError(f"Kubernetes API at {self._client.configuration.host}: {reason or type(reason).__name__}")
 
 
 def _error(method: str, path: str, code: int, told: str) -> OpsError:
@@ -157,11 +189,10 @@ def _error(method: str, path: str, code: int, told: str) -> OpsError:
     return (TemporaryError if code >= 500 else kinds.get(code, CheckFailedError))(line)
 
 
-def _told(answer: httpx.Response) -> str:
+def _told(body: bytes | str | None) -> str:
     """The reason in the server's own words, where it gives one."""
     try:
-        body: Any = answer.json()
-        return f": {body['message']}"
+        return f": {json.loads(body or '')['message']}"
     except (ValueError, KeyError, TypeError):
         return ""
 
@@ -175,70 +206,95 @@ def connect(seconds: float) -> Generator[Cluster]:
     Raises:
         UsageError: there is neither, or the kubeconfig cannot be used.
     """
-    import httpx
+    from kubernetes.client import ApiClient
 
-    server, context, headers = _inside() if "KUBERNETES_SERVICE_HOST" in os.environ else _outside()
-    with httpx.Client(base_url=server, verify=context, headers=headers, timeout=seconds, trust_env=False) as client:
-        yield Cluster(client)
+    with ApiClient(configuration()) as client:
+        yield Cluster(client, seconds)
 
 
-def _inside() -> tuple[str, ssl.SSLContext, dict[str, str]]:
-    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+def configuration() -> Configuration:
+    """How the official client reaches that cluster.
+
+    Raises:
+        UsageError: there is none, or the kubeconfig cannot be used.
+    """
+    from kubernetes.client import Configuration
+
+    made = Configuration()
+    # The client reads the other variables of proxies itself, and this one only to forget it (release 35).
+    made.no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    made.retries = False
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        _inside(made)
+    else:
+        _outside(made)
+    _hide_tokens(made)
+    return made
+
+
+def _inside(made: Configuration) -> None:
+    from kubernetes.config import ConfigException, load_incluster_config
+
     try:
-        token = (_ACCOUNT / "token").read_text(encoding="utf-8").strip()
-        context = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
-    except OSError as error:
-        raise UsageError(f"no service-account token is mounted at {_ACCOUNT}: {error.strerror}") from None
-    redact.hide(token)
-    return f"https://{f'[{host}]' if ':' in host else host}:{port}", context, {"Authorization": f"Bearer {token}"}
+        load_incluster_config(client_configuration=made)
+    except (ConfigException, OSError) as error:
+        raise UsageError(f"the service account of this pod cannot be used: {error}") from None
 
 
-def _outside() -> tuple[str, ssl.SSLContext, dict[str, str]]:
-    import yaml
+def _outside(made: Configuration) -> None:
+    from kubernetes.config import ConfigException, load_kube_config
 
-    name = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or str(Path.home() / ".kube" / "config")
+    name = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    if not any(Path(part).is_file() for part in name.split(os.pathsep)):
+        raise UsageError(f"no Kubernetes: not inside a cluster, and there is no kubeconfig {name}")
     try:
-        whole = cast("dict[str, Any]", yaml.safe_load(Path(name).read_text(encoding="utf-8")))
-        context = _named(whole, "contexts", whole["current-context"])["context"]
-        cluster = _named(whole, "clusters", context["cluster"])["cluster"]
-        user = _named(whole, "users", context["user"])["user"]
-        return cluster["server"], _tls(cluster, user, Path(name).parent), _headers(user)
-    except OSError as error:
-        raise UsageError(
-            f"no Kubernetes: not inside a cluster, and the kubeconfig {name} cannot be read: {error.strerror}"
-        ) from None
-    except (KeyError, StopIteration, TypeError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"the kubeconfig {name} cannot be used: {type(error).__name__} {error}") from None
+        with _logged() as errors:
+            load_kube_config(config_file=name, client_configuration=made)
+        made.proxy = _proxy(name) or made.proxy
+    except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"the kubeconfig {name} cannot be used: {error}") from None
+    if errors:
+        raise UsageError(f"the kubeconfig {name} cannot be used: {errors[0]}")
 
 
-def _named(whole: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
-    return next(entry for entry in whole[kind] if entry["name"] == name)
+class _Errors(logging.Handler):
+    """Keeps what is logged as an error: the official client tells of a plugin that fails nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage().partition("\n")[0])
 
 
-def _headers(user: dict[str, Any]) -> dict[str, str]:
-    token = user.get("token")
-    if token is None and "tokenFile" in user:
-        token = Path(user["tokenFile"]).read_text(encoding="utf-8").strip()
-    redact.hide(token)
-    return {"Authorization": f"Bearer {token}"} if token else {}
+@contextmanager
+def _logged() -> Generator[list[str]]:
+    errors, root = _Errors(), logging.getLogger()
+    root.addHandler(errors)
+    try:
+        yield errors.lines
+    finally:
+        root.removeHandler(errors)
 
 
-def _tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext:
-    authority = _content(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    certificate, key = _content(user, "client-certificate", folder), _content(user, "client-key", folder)
-    if certificate and key:
-        # OpenSSL takes a client certificate only from a file; a private one, gone before the first request.
-        with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
-            pair.write(certificate + b"\n" + key)
-            pair.flush()
-            context.load_cert_chain(pair.name)
-    return context
+def _proxy(name: str) -> str | None:
+    """The proxy that the current context names; the official client does not read it (release 35)."""
+    from kubernetes.config.kube_config import KubeConfigMerger
+
+    whole: Any = KubeConfigMerger(name).config
+    context = whole["contexts"].get_with_name(whole["current-context"])["context"]
+    return whole["clusters"].get_with_name(context["cluster"])["cluster"].safe_get("proxy-url")
 
 
-def _content(entry: dict[str, Any], name: str, folder: Path) -> bytes | None:
-    if data := entry.get(f"{name}-data"):
-        return base64.b64decode(data)
-    return (folder / entry[name]).read_bytes() if entry.get(name) else None
+def _hide_tokens(made: Configuration) -> None:
+    """No token is ever shown, neither this one nor one that replaces it."""
+    refresh = made.refresh_api_key_hook
+
+    def hide(of: Configuration) -> None:
+        if refresh is not None:
+            refresh(of)
+        redact.hide(of.api_key.get("authorization", "").partition(" ")[2].strip())
+
+    hide(made)
+    made.refresh_api_key_hook = hide

@@ -8,20 +8,23 @@ from typing import Any
 
 import pulumi
 
-from components import sdk, system
+from components import providers, system
 from local.recording import Registered, run
+from runbook.settings import Settings
 from tests.program import settings
 
-__all__ = ["Registered", "config", "declared", "run"]
+__all__ = ["Registered", "config", "declared", "registered", "run"]
 
 
 @cache
 def declared(stack: str) -> list[Registered]:
-    """The resources of a stack of this project, registered once with the SDK as the program uses it."""
-    chosen = settings.load(stack)
-    with sdk.put_back():
-        sdk.prepare()
-        return run(lambda: system.declare(chosen), stack_name=stack)
+    """The resources of a stack of this project, registered once."""
+    return registered(settings.load(stack), stack)
+
+
+def registered(chosen: Settings, stack: str) -> list[Registered]:
+    """The resources of the program with these settings, under a name of a stack."""
+    return run(lambda: system.declare(chosen, providers.declare(chosen)), stack_name=stack)
 
 
 def config(**values: Any) -> pulumi.Config:

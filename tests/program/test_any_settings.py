@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from components import system
 from runbook import quantity, settings
 from tests.program import engine, look
 from tests.program.settings import stack_values
@@ -70,7 +69,7 @@ def test_any_accepted_settings_build_a_whole_system(changes: dict[str, Any]) -> 
         chosen = settings.load({**stack_values("prod"), **changes})
     assume(chosen)
     assert chosen is not None
-    stack = engine.run(lambda: system.declare(chosen), stack_name="any")
+    stack = engine.registered(chosen, "any")
     hard = look.of(stack, "ResourceQuota")[0].inputs["spec"]["hard"]
     assert quantity.parse(hard["pods"]) > len(look.of(stack, "CronJob"))
     # Whatever was chosen, a name is taken once.

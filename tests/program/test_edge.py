@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import ingress, system
+from components import ingress
 from components.certificates import grafana_host
 from components.context import Context
 from runbook import practices, settings
@@ -95,7 +95,7 @@ def test_the_maintenance_page_runs_before_it_is_needed(stack: list[Registered]) 
 def test_grafana_gets_an_ingress_where_its_service_is_named() -> None:
     values = {**stack_values("prod"), "monitoring": {"grafana": {"service": "grafana", "namespace": "observability"}}}
     chosen = settings.load(values)
-    stack = engine.run(lambda: system.declare(chosen), stack_name="grafana")
+    stack = engine.registered(chosen, "grafana")
     found = look.named(stack, "Ingress", "crypto-grafana")
     assert found["metadata"]["namespace"] == "observability"
     assert found["spec"]["tls"] == [{"hosts": ["grafana.cryptoanalytics.com"], "secretName": "grafana-tls"}]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from components import system
 from runbook import jobs, maintenance, services, settings
 from runbook.jobs import Job, Need
 from runbook.ops_paths import CONFIG_FILE
@@ -32,7 +31,7 @@ def test_every_job_of_the_runbook_is_declared_with_its_command(stack: list[Regis
 def test_jobs_never_overlap_and_say_their_time_zone(prod_stack: list[Registered]) -> None:
     values = {**stack_values("prod"), "timeZone": "Europe/Berlin"}
     chosen = settings.load(values)
-    in_berlin = engine.run(lambda: system.declare(chosen), stack_name="berlin")
+    in_berlin = engine.registered(chosen, "berlin")
     for job in jobs.ALL:
         spec = look.named(in_berlin, "CronJob", job.name)["spec"]
         assert spec["concurrencyPolicy"] == "Forbid"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from components import system
 from runbook import quantity, settings
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -76,7 +75,7 @@ def test_no_container_asks_for_more_than_the_limit_range_allows(stack: list[Regi
 
 def test_a_namespace_of_somebody_else_is_labelled_and_never_deleted() -> None:
     chosen = settings.load({**stack_values("prod"), "adoptNamespace": True})
-    stack = engine.run(lambda: system.declare(chosen), stack_name="adopted")
+    stack = engine.registered(chosen, "adopted")
     assert not [item for item in stack if item.token == "kubernetes:core/v1:Namespace"]
     patch = look.of(stack, "NamespacePatch")[0].inputs["metadata"]
     assert patch["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"

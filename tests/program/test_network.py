@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import network, system
+from components import network
 from runbook import datastores, flows, jobs, services, settings
 from runbook.flows import Outside
 from tests.program import engine, look
@@ -107,7 +107,7 @@ def test_an_external_datastore_is_reached_at_its_network_and_nothing_of_it_is_de
     values["redis"] = {"external": {"host": "cache.example.com", "port": 6380, "cidr": "10.2.0.0/16"}}
     values["kafka"] = {"external": {"bootstrap": ["b1.example.com:9094"], "cidr": "10.3.0.0/16"}}
     chosen = settings.load(values)
-    stack = engine.run(lambda: system.declare(chosen), stack_name="external")
+    stack = engine.registered(chosen, "external")
     assert not [item for item in stack if item.token.endswith(":StatefulSet")]
     policies = _policies(stack)
     reached = {

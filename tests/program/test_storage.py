@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from components import system
 from components.storage.bucket import ABORT_UPLOADS_AFTER_DAYS
 from runbook import bucket as places
 from runbook import exporters, jobs, practices, settings, thresholds
@@ -41,7 +40,7 @@ def careful_stack() -> list[Registered]:
     values = stack_values("prod")
     values["backup"] = {**values["backup"], "objectLockDays": 7, "replicaRegion": "eu-west-1"}
     chosen = settings.load(values)
-    return engine.run(lambda: system.declare(chosen), stack_name="careful")
+    return engine.registered(chosen, "careful")
 
 
 def test_backups_are_kept_thirty_days_and_broken_uploads_go(stack: list[Registered]) -> None:
