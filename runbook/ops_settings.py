@@ -41,11 +41,13 @@ class PostgresTarget(_Model):
 
 
 class RedisTarget(_Model):
-    """Redis."""
+    """Redis. ``login`` is an ACL user; ``ca_file`` has the authorities of ``tls``, by default those of the machine."""
 
     host: str
     port: int = Field(ge=1, le=65535)
+    login: Login | None = None
     tls: bool = False
+    ca_file: str | None = None
 
 
 class KafkaTarget(_Model):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import size
-from scripts.clients import redis
+from scripts.clients import redis_server
 from scripts.output import Outcome
 from scripts.progress import passing
 
@@ -35,9 +35,9 @@ class Kind:
 
 def run(settings: OpsSettings, *, pattern: str, top: int, samples: int) -> Outcome:
     """The largest keys of each type; a large one is measured on ``samples`` of its elements."""
-    with redis.connect(settings.redis) as server:
-        found = passing(server.keys(pattern), "measuring", things="keys")
-        kinds = collect(((keys, server.measure(keys, samples)) for keys in found), top)
+    with redis_server.connect(settings.redis) as client:
+        found = passing(redis_server.keys(client, pattern), "measuring", things="keys")
+        kinds = collect(((keys, redis_server.measure(client, keys, samples)) for keys in found), top)
     data: dict[str, object] = {
         "pattern": pattern,
         "keys": sum(kind.count for kind in kinds.values()),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import size
-from scripts.clients import redis
+from scripts.clients import redis_server
 from scripts.exits import UsageError
 from scripts.output import Outcome
 from scripts.progress import passing
@@ -29,15 +29,15 @@ def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool)
     check(pattern, everything=everything)
     matched = removed = 0
     sample: list[str] = []
-    with redis.connect(settings.redis) as server:
-        before = int(server.info("memory")["used_memory"])
-        for keys in passing(server.keys(pattern), "finding" if dry_run else "purging", things="keys"):
+    with redis_server.connect(settings.redis) as client:
+        before = int(redis_server.info(client, "memory")["used_memory"])
+        for keys in passing(redis_server.keys(client, pattern), "finding" if dry_run else "purging", things="keys"):
             if len(sample) < _SAMPLE:
                 sample += [key.decode(errors="replace") for key in keys[: _SAMPLE - len(sample)]]
             if not dry_run:
-                removed += server.unlink(keys)
+                removed += redis_server.unlink(client, keys)
             matched += len(keys)
-        after = int(server.info("memory")["used_memory"])
+        after = int(redis_server.info(client, "memory")["used_memory"])
     data: dict[str, object] = {
         "pattern": pattern,
         "dry_run": dry_run,

@@ -1,13 +1,17 @@
-"""Redis: commands, errors in the terms of this program, and what kind of server it is."""
+"""Redis: connections, errors in the terms of this program, and the commands that walk a large server.
+
+Nothing here holds Redis up: keys are walked by SCAN and freed by UNLINK, in batches (defect 11).
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from runbook.ops_settings import RedisTarget
+from scripts import config
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -15,8 +19,11 @@ if TYPE_CHECKING:
     import redis
 
 _SECONDS: Final = 30.0
-_TEMPORARY: Final = ("LOADING", "BUSY", "MASTERDOWN", "NOMASTERLINK", "TRYAGAIN", "CLUSTERDOWN", "OOM", "MISCONF")
-_WRONG: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "READONLY", "unknown command", "max number of clients")
+# One step takes Redis well under a millisecond; other clients are served between two steps.
+_BATCH: Final = 500
+_CHECK_TLS: Final = "check host and caFile in the settings"
+# Codes of passing states for which redis-py has no class of its own: their error's text begins with them.
+_PASSING: Final = ("BUSY", "NOMASTERLINK", "MISCONF", "NOREPLICAS")
 
 
 @contextmanager
@@ -26,8 +33,8 @@ def connect(
     """A client of the server, or of the one at ``socket_path``; each answer may take ``seconds``.
 
     Raises:
-        TemporaryError: it does not answer, is loading, or its memory is full.
-        UsageError: it refuses the login or a command.
+        TemporaryError: it does not answer, is loading, has no connection left, or its memory is full.
+        UsageError: it refuses the login or a command, or it is a replica and was to write.
     """
     import redis
     from redis.backoff import NoBackoff
@@ -35,6 +42,7 @@ def connect(
 
     common: dict[str, Any] = {
         "db": database,
+        "client_name": "ops",
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         # Not repeated in silence: a command that was cut off may have been done.
@@ -43,12 +51,29 @@ def connect(
     if socket_path is not None:
         client = redis.Redis(unix_socket_path=socket_path, **common)
     else:
-        client = redis.Redis(target.host, target.port, ssl=target.tls, **common)
-    with translated(socket_path or f"{target.host}:{target.port}"):
+        user, password = login(target) or (None, None)
+        common |= {"ssl": True, "ssl_ca_certs": target.ca_file} if target.tls else {}
+        client = redis.Redis(target.host, target.port, username=user, password=password, **common)
+    with translated(socket_path or address(target)):
         try:
             yield client
         finally:
             client.close()
+
+
+def address(target: RedisTarget) -> str:
+    """Where the server is, for a message."""
+    return f"{target.host}:{target.port}"
+
+
+def login(target: RedisTarget) -> tuple[str, str] | None:
+    """The ACL user and the password; None where the server wants none. Raises UsageError: no password can be read."""
+    return None if target.login is None else (target.login.user, config.password(target.login))
+
+
+def tls(target: RedisTarget) -> ssl.SSLContext:
+    """How a connection to Redis is encrypted that redis-py does not make."""
+    return ssl.create_default_context(cafile=target.ca_file)
 
 
 @contextmanager
@@ -59,25 +84,84 @@ def translated(where: str) -> Generator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise refused(one_line(str(error)), where, lost=isinstance(error, redis.ConnectionError)) from None
+        raise translation(error, where) from None
 
 
-def refused(message: str, where: str, *, lost: bool = False) -> OpsError:
-    """The error for what the server answered, or for a connection that was ``lost``."""
-    text = f"Redis at {where}: {message or 'the connection broke'}"
-    if any(word in message for word in _WRONG):
+def translation(error: redis.RedisError, where: str) -> OpsError:
+    """The error of this program: the class that redis-py gives the server's answer decides."""
+    from redis import exceptions
+
+    said = one_line(str(error))
+    text = f"Redis at {where}: {said or type(error).__name__}"
+    refusals = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+    # Before the lost connections: redis-py counts a refused login among them.
+    if isinstance(error, refusals) or said.lower().startswith("unknown command"):
         return UsageError(text)
-    if lost or "imeout" in message or any(word in message for word in _TEMPORARY):
+    if _distrusts(error):
+        return UsageError(f"{text}; {_CHECK_TLS}")
+    if isinstance(error, exceptions.ReadOnlyError):
+        return UsageError(f"{text}; name the primary in the settings")
+    passing = (
+        exceptions.ConnectionError,
+        exceptions.TimeoutError,
+        exceptions.OutOfMemoryError,
+        exceptions.TryAgainError,
+        exceptions.ClusterDownError,
+    )
+    if isinstance(error, passing) or said.split(" ", 1)[0] in _PASSING:
         return TemporaryError(text)
     return CheckFailedError(text)
 
 
-def info(client: redis.Redis) -> Mapping[str, Any]:
-    """What INFO tells."""
-    found: Any = client.info()  # pyright: ignore[reportUnknownMemberType] - redis-py has no exact types
-    return found
+def unconnected(error: OSError, where: str) -> OpsError:
+    """The error of this program for a connection that redis-py has not made."""
+    text = f"Redis at {where}: {error.strerror or error}"
+    return UsageError(f"{text}; {_CHECK_TLS}") if _distrusts(error) else TemporaryError(text)
 
 
-def tls() -> ssl.SSLContext:
-    """How a connection to Redis is encrypted that redis-py does not make."""
-    return ssl.create_default_context()
+def _distrusts(error: BaseException | None) -> bool:
+    """Whether the reason of an error is a certificate that no known authority has signed, or for another name."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def info(client: redis.Redis, section: str | None = None) -> Mapping[str, Any]:
+    """What INFO tells, of a section or of all; numbers are numbers."""
+    untyped: Any = client
+    return untyped.info(section)
+
+
+def keys(client: redis.Redis, pattern: str) -> Iterator[list[bytes]]:
+    """The keys that match, batch by batch.
+
+    A key that exists all the time is met at least once, and twice at times: that is what SCAN promises.
+    """
+    untyped: Any = client
+    cursor = 0
+    while True:
+        cursor, found = untyped.scan(cursor, match=pattern, count=_BATCH)
+        if found:
+            yield found
+        if cursor == 0:
+            return
+
+
+def unlink(client: redis.Redis, names: Sequence[bytes]) -> int:
+    """Remove keys; their memory is freed in the background. How many there were."""
+    untyped: Any = client
+    return int(untyped.unlink(*names))
+
+
+def measure(client: redis.Redis, names: Sequence[bytes], samples: int) -> list[tuple[str, int]]:
+    """Type and size in bytes of each key, measured on ``samples`` of its elements; size 0 for one that is gone."""
+    untyped: Any = client
+    with untyped.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.type(name)
+            pipeline.memory_usage(name, samples=samples)
+        answers = pipeline.execute()
+    kinds, sizes = answers[::2], answers[1::2]
+    return [(kind.decode(), int(size or 0)) for kind, size in zip(kinds, sizes, strict=True)]

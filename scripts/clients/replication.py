@@ -9,11 +9,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runbook.ops_settings import RedisTarget
 from scripts.clients import redis_server
 from scripts.exits import OpsError, TemporaryError
+
+if TYPE_CHECKING:
+    import redis
 
 # While the server forks and waits it sends a line break every second: that long a silence is a dead connection.
 _SILENCE_SECONDS: Final = 60.0
@@ -30,10 +33,13 @@ def snapshot(target: RedisTarget, *, silence: float = _SILENCE_SECONDS) -> Gener
         TemporaryError: the server does not answer, its fork failed, or the connection broke before the end.
         UsageError: it does not allow replication to this client.
     """
-    where = f"{target.host}:{target.port}"
+    where = redis_server.address(target)
+    login = redis_server.login(target)
     try:
         with _open(target, silence) as connection:
             link = _Link(connection, where)
+            if login is not None:
+                link.ask("AUTH", *login)
             link.ask("PING")
             # The end is marked in the stream, so that the server need not know its length and write it to disk first.
             link.ask("REPLCONF", "capa", "eof")
@@ -44,7 +50,7 @@ def snapshot(target: RedisTarget, *, silence: float = _SILENCE_SECONDS) -> Gener
     except TimeoutError:
         raise TemporaryError(f"Redis at {where}: no byte within {silence:g} s") from None
     except OSError as error:
-        raise TemporaryError(f"Redis at {where}: {error.strerror or error}") from None
+        raise redis_server.unconnected(error, where) from None
 
 
 @contextmanager
@@ -53,7 +59,7 @@ def _open(target: RedisTarget, silence: float) -> Generator[socket.socket]:
         if not target.tls:
             yield plain
             return
-        with redis_server.tls().wrap_socket(plain, server_hostname=target.host) as secured:
+        with redis_server.tls(target).wrap_socket(plain, server_hostname=target.host) as secured:
             yield secured
 
 
@@ -65,8 +71,9 @@ class _Link:
 
     def ask(self, *words: str, optional: bool = False) -> None:
         """Send a command; raise unless the answer is a good one."""
-        parts = [f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]
-        self._connection.sendall("".join(parts).encode())
+        encoded = [word.encode() for word in words]
+        parts = [b"*%d\r\n" % len(words), *(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)]
+        self._connection.sendall(b"".join(parts))
         answer = self._line()
         if not answer.startswith("+") and not optional:
             raise self._refused(answer)
@@ -123,4 +130,19 @@ class _Link:
         self._buffer += received
 
     def _refused(self, answer: str) -> OpsError:
-        return redis_server.refused(answer.removeprefix("-"), self._where)
+        return redis_server.translation(_error(answer.removeprefix("-")), self._where)
+
+
+def _error(answer: str) -> redis.RedisError:
+    """What redis-py would make of an error that it had read itself."""
+    from redis import exceptions
+
+    code, _, text = answer.partition(" ")
+    classes = {
+        "NOAUTH": exceptions.AuthenticationError,
+        "WRONGPASS": exceptions.AuthenticationError,
+        "NOPERM": exceptions.NoPermissionError,
+        "LOADING": exceptions.BusyLoadingError,
+        "MASTERDOWN": exceptions.MasterDownError,
+    }
+    return classes[code](text) if code in classes else exceptions.ResponseError(answer.removeprefix("ERR "))

@@ -47,13 +47,12 @@ def connection_value(address: str) -> str:
 
 
 def _redis(target: RedisTarget, timeout: float) -> Sequence[Finding]:
-    from scripts.clients import redis
+    from scripts.clients import redis_server
 
-    with redis.connect(target, seconds=timeout) as server:
-        server.ping()
-        memory = server.info("memory")
+    with redis_server.connect(target, seconds=timeout) as client:
+        memory = redis_server.info(client, "memory")
     used, most = int(memory["used_memory"]), int(memory["maxmemory"])
-    answers = Finding("redis", Status.OK, connection_value(server.address))
+    answers = Finding("redis", Status.OK, connection_value(redis_server.address(target)))
     if most == 0:
         detail = f"{size(used)} in use and no maxmemory set: the container's limit ends it without warning"
         return [answers, Finding("redis memory", Status.WARN, size(used), "maxmemory > 0", detail)]

@@ -1,0 +1,196 @@
+"""What a real Redis refuses, and the exit code that each refusal decides."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from runbook.ops_settings import Login, RedisTarget
+from scripts.clients import redis_server, replication
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+from tests.running.owned import owned_folder
+from tests.running.slots import free_port
+from tests.services import servers
+from tests.services.servers import Server
+from tests.services.sinks import certificate
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
+_PASSWORD = "correct hörse\tbattery"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A server's options, what is done to it, the command that it refuses, and how that is taken."""
+
+    code: str
+    expected: type[OpsError]
+    command: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    prepare: Callable[[Any], object] = lambda _: None
+
+
+def _fill(client: Any) -> None:
+    client.set("large", "x" * 2_000_000)
+    client.config_set("maxmemory", "1mb")
+
+
+def _fail_a_snapshot(client: Any) -> None:
+    client.config_set("save", "1 1")
+    client.config_set("dbfilename", "folder")
+    Path(client.config_get("dir")["dir"], "folder").mkdir()
+    client.set("changed", 1)
+    client.bgsave()
+    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the snapshot has failed")
+
+
+def _run_a_long_script(client: Any) -> None:
+    def run() -> None:
+        with suppress(redis.RedisError):
+            client.eval("while true do end", 0)
+
+    client.config_set("busy-reply-threshold", 1)
+    threading.Thread(target=run, daemon=True).start()
+
+
+_CASES = [
+    Case("OOM", TemporaryError, ("SET", "a", "b"), prepare=_fill),
+    Case("MISCONF", TemporaryError, ("SET", "a", "b"), ("--enable-protected-configs", "yes"), _fail_a_snapshot),
+    Case("NOREPLICAS", TemporaryError, ("SET", "a", "b"), ("--min-replicas-to-write", "1")),
+    Case("READONLY", UsageError, ("SET", "a", "b"), ("--replicaof", "127.0.0.1 1")),
+    Case(
+        "MASTERDOWN", TemporaryError, ("GET", "a"),
+        ("--replicaof", "127.0.0.1 1", "--replica-serve-stale-data", "no"),
+    ),
+    Case("CLUSTERDOWN", TemporaryError, ("GET", "a"), ("--cluster-enabled", "yes")),
+    Case("unknown command", UsageError, ("FLUSHALL",), ("--rename-command", "FLUSHALL", "")),
+    Case("WRONGTYPE", CheckFailedError, ("LPUSH", "text", "x"), prepare=lambda client: client.set("text", "x")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.code)
+def test_an_error_of_the_server_decides_the_exit_code(case: Case) -> None:
+    with servers.redis(*case.options) as server:
+        case.prepare(redis.Redis(server.host, server.port))
+        _refused(_target(server), case)
+
+
+def test_a_server_whose_script_runs_on_is_asked_again_later() -> None:
+    with servers.redis() as server:
+        client: Any = redis.Redis(server.host, server.port)
+        _run_a_long_script(client)
+        case = Case("BUSY", TemporaryError, ("GET", "a"))
+        wait_until(lambda: _error(_target(server), case.command) is not None, "the script is at work")
+        _refused(_target(server), case)
+        redis.Redis(server.host, server.port).script_kill()  # pyright: ignore[reportUnknownMemberType] - no exact types
+
+
+def test_a_server_without_a_free_connection_is_asked_again_later() -> None:
+    with servers.redis("--maxclients", "1") as server:
+        client: Any = redis.Redis(server.host, server.port)
+        client.ping()
+        _refused(_target(server), Case("max number of clients", TemporaryError, ("GET", "a")))
+
+
+def test_a_server_that_still_loads_is_asked_again_later() -> None:
+    with owned_folder() as folder:
+        with servers.redis("--dir", str(folder), "--save", "3600 1") as server:
+            client: Any = redis.Redis(server.host, server.port)
+            client.mset({f"key:{number}": number for number in range(2000)})
+            client.save()
+        # A millisecond for each key: it answers meanwhile that it loads.
+        with servers.redis(
+            "--dir", str(folder), "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"
+        ) as server:
+            _refused(_target(server), Case("loading", TemporaryError, ("GET", "a")))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A server with an ACL user ``ops`` that may do all but write, and the folder of its password's file."""
+    folder = tmp_path_factory.mktemp("acl")
+    (folder / "password").write_text(f"{_PASSWORD}\n")
+    (folder / "wrong").write_text("wrong\n")
+    with servers.redis() as server:
+        client: Any = redis.Redis(server.host, server.port)
+        client.acl_setuser(
+            "ops", enabled=True, passwords=[f"+{_PASSWORD}"], categories=["+@all", "-@write"], keys=["*"]
+        )
+        client.config_set("requirepass", "of the default user")
+        yield server, folder
+
+
+def _target(server: Server, **more: Any) -> RedisTarget:
+    return RedisTarget(host=server.host, port=server.port, **more)
+
+
+def _login(folder: Path, name: str) -> Login:
+    return Login(user="ops", password_file=str(folder / name))
+
+
+def _error(target: RedisTarget, command: tuple[str, ...]) -> OpsError | None:
+    try:
+        with redis_server.connect(target, seconds=5) as client:
+            client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType] - no exact types
+    except OpsError as error:
+        return error
+    return None
+
+
+def _refused(target: RedisTarget, case: Case) -> None:
+    error = _error(target, case.command)
+    assert type(error) is case.expected, error
+    assert str(error).startswith(f"Redis at {redis_server.address(target)}: ")
+    assert "\n" not in str(error)
+
+
+def test_an_acl_user_of_the_settings_is_logged_in_and_its_missing_rights_are_a_mistake(
+    guarded: tuple[Server, Path],
+) -> None:
+    server, folder = guarded
+    target = _target(server, login=_login(folder, "password"))
+    with redis_server.connect(target) as client:
+        assert redis_server.info(client, "server")["redis_version"]
+    _refused(target, Case("NOPERM", UsageError, ("SET", "a", "b")))
+    _refused(_target(server, login=_login(folder, "wrong")), Case("WRONGPASS", UsageError, ("GET", "a")))
+    _refused(_target(server), Case("NOAUTH", UsageError, ("GET", "a")))
+
+
+def test_a_snapshot_is_taken_as_an_acl_user_and_refused_without(guarded: tuple[Server, Path]) -> None:
+    server, folder = guarded
+    with replication.snapshot(_target(server, login=_login(folder, "password"))) as chunks:
+        assert b"".join(chunks).startswith(b"REDIS")
+    for more in ({}, {"login": _login(folder, "wrong")}):
+        with pytest.raises(UsageError), replication.snapshot(_target(server, **more)):
+            pass
+
+
+@contextmanager
+def _encrypted(folder: Path) -> Generator[tuple[int, Path]]:
+    """A server that takes TLS alone, and its certificate, which it has signed itself."""
+    own, port = certificate(folder), free_port()
+    options = ("--tls-port", str(port), "--tls-cert-file", str(own), "--tls-key-file", str(own))
+    with servers.redis(*options, "--tls-ca-cert-file", str(own), "--tls-auth-clients", "no"):
+        wait_until(lambda: servers.accepts(port), "it listens for TLS")
+        yield port, own
+
+
+def test_tls_is_checked_against_the_authority_of_the_settings(tmp_path: Path) -> None:
+    with _encrypted(tmp_path) as (port, authority):
+        trusted = RedisTarget(host="127.0.0.1", port=port, tls=True, ca_file=str(authority))
+        with redis_server.connect(trusted) as client:
+            assert redis_server.info(client, "server")["redis_version"]
+        with replication.snapshot(trusted) as chunks:
+            assert b"".join(chunks).startswith(b"REDIS")
+        stranger = trusted.model_copy(update={"ca_file": None})
+        _refused(stranger, Case("certificate", UsageError, ("GET", "a")))
+        with pytest.raises(UsageError, match=r"certificate.*caFile"), replication.snapshot(stranger):
+            pass
