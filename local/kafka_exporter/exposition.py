@@ -1,8 +1,11 @@
-"""The metrics of the genuine exporter in the text format that Prometheus reads."""
+"""The metrics of the genuine exporter, by prometheus_client."""
 
+from collections.abc import Iterator
 from typing import Final
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _PARTITION: Final = ("topic", "partition")
 _GROUP_TOPIC: Final = ("consumergroup", "topic")
@@ -28,27 +31,25 @@ _FAMILIES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 }
 
 
-class Samples:
+class Samples(Collector):
     """The samples of one answer."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, list[str]] = {name: [] for name in _FAMILIES}
+        self._families = {
+            name: GaugeMetricFamily(name, text, labels=labels) for name, (labels, text) in _FAMILIES.items()
+        }
         self.add("kafka_exporter_build_info", 1, "local", "none", "none", "stand-in")
 
     def add(self, name: str, value: int, *labels: str | int) -> None:
         """Add a sample of a known name with the values of its labels."""
-        names = _FAMILIES[name][0]
-        pairs = ",".join(f'{label}="{_escape(str(given))}"' for label, given in zip(names, labels, strict=True))
-        self._lines[name].append(f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}")
+        self._families[name].add_metric([str(given) for given in labels], value)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families that have samples."""
+        return (family for family in self._families.values() if family.samples)
 
     def render(self) -> str:
-        """The whole answer; a family without samples is left out."""
-        lines: list[str] = []
-        for name, samples in self._lines.items():
-            if samples:
-                lines += [f"# HELP {name} {_FAMILIES[name][1]}", f"# TYPE {name} gauge", *samples]
-        return "\n".join(lines) + "\n"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        """The whole answer."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry).decode()

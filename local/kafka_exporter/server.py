@@ -4,7 +4,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .exposition import CONTENT_TYPE
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Server(ThreadingHTTPServer):
@@ -24,7 +24,7 @@ def _handler(path: str, collect: Callable[[], str]) -> type[BaseHTTPRequestHandl
         def do_GET(self) -> None:
             asked = self.path.partition("?")[0]
             if asked == path:
-                self._send(200, collect(), CONTENT_TYPE)
+                self._send(200, collect(), CONTENT_TYPE_PLAIN_0_0_4)
             elif asked == "/healthz":
                 self._send(200, "ok", "text/plain; charset=utf-8")
             else:

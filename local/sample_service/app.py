@@ -2,13 +2,15 @@
 
 from typing import Final
 
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
 from .cache import Cache
 from .config import Config
 from .database import Database
 from .faults import Faults
 from .health import Health
 from .log import Log
-from .metrics import CONTENT_TYPE, Registry, resident_bytes
+from .metrics import registry, resident_bytes
 from .server import Request, Response, Router, Server
 from .workers import Workers
 
@@ -22,7 +24,7 @@ class App:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.log = Log(config.service)
-        self.metrics = Registry()
+        self.metrics = registry()
         self.faults = Faults()
         self.workers = Workers(self.log)
         self.health = Health(config.service, self.metrics)
@@ -69,7 +71,7 @@ class App:
     def _common_routes(self) -> None:
         add = self.router.add
         add("GET", self.config.health_path, self._health, quiet=True)
-        add("GET", "/metrics", lambda _request: Response(self.metrics.render(), content_type=CONTENT_TYPE), quiet=True)
+        add("GET", "/metrics", self._metrics, quiet=True)
         add("GET", "/faults", lambda _request: Response(self.faults.change({})), quiet=True)
         add("POST", "/faults", self._change_faults, quiet=True)
         add("DELETE", "/faults", self._clear_faults, quiet=True)
@@ -77,6 +79,9 @@ class App:
     def _health(self, _request: Request) -> Response:
         status, body = self.health.answer()
         return Response(body, status)
+
+    def _metrics(self, _request: Request) -> Response:
+        return Response(generate_latest(self.metrics).decode(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _change_faults(self, request: Request) -> Response:
         answer = self.faults.change(request.json())

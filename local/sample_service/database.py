@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from .config import DatabaseConfig
 from .errors import DependencyError, first_line
-from .metrics import Registry
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -45,7 +45,7 @@ class _Idle:
 class Database:
     """Connections on demand: up to `pool_size` are kept, `max_overflow` more are closed when given back."""
 
-    def __init__(self, config: DatabaseConfig, service: str, registry: Registry) -> None:
+    def __init__(self, config: DatabaseConfig, service: str, registry: CollectorRegistry) -> None:
         self._config = config
         self._service = service
         self._idle: list[_Idle] = []
@@ -54,10 +54,13 @@ class Database:
         self._changed = threading.Condition()
         self._schema_ready = False
         limit = config.pool_size + config.max_overflow
-        registry.gauge("db_pool_used_connections", "Connections in use.", read=lambda: self._used)
-        registry.gauge("db_pool_idle_connections", "Connections kept open.", read=lambda: len(self._idle))
-        registry.gauge("db_pool_max_connections", "Pool size and overflow together.", read=lambda: limit)
-        self._timeouts = registry.counter("db_pool_timeouts_total", "Requests that got no connection in time.")
+        used = Gauge("db_pool_used_connections", "Connections in use.", registry=registry)
+        used.set_function(lambda: self._used)
+        idle = Gauge("db_pool_idle_connections", "Connections kept open.", registry=registry)
+        idle.set_function(lambda: len(self._idle))
+        Gauge("db_pool_max_connections", "Pool size and overflow together.", registry=registry).set(limit)
+        text = "Requests that got no connection in time."
+        self._timeouts = Counter("db_pool_timeouts_total", text, registry=registry)
 
     @contextmanager
     def transaction(self) -> Generator[Connection]:

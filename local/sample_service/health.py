@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Gauge
+
 from .errors import first_line
-from .metrics import Registry
 from .workers import Workers
 
 _CHECK_SECONDS: Final = 10.0
@@ -23,15 +24,14 @@ class State:
 class Health:
     """Dependencies are checked in the background, so that a probe is answered at once however slow they are."""
 
-    def __init__(self, service: str, registry: Registry) -> None:
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
         self._service = service
         self._needed: dict[str, bool] = {}
         self._states: dict[str, State] = {}
         self._guard = threading.Lock()
         self._stopping = False
-        self._gauge = registry.gauge(
-            "dependency_up", "1 when the last check of a dependency succeeded.", ["dependency"]
-        )
+        text = "1 when the last check of a dependency succeeded."
+        self._gauge = Gauge("dependency_up", text, ["dependency"], registry=registry)
 
     def watch(self, name: str, check: Callable[[], None], workers: Workers, *, needed: bool = True) -> None:
         """Check a dependency now and every ten seconds, sooner while it is down."""
@@ -72,4 +72,4 @@ class Health:
     def _record(self, name: str, state: State) -> None:
         with self._guard:
             self._states[name] = state
-        self._gauge.set(float(state.up), name)
+        self._gauge.labels(name).set(state.up)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
 from .errors import HttpError, first_line
 from .log import Log
-from .metrics import Registry
+from .metrics import LATENCY_BUCKETS
 
 _IDLE_SECONDS: Final = 30.0
 _MOST_BODY: Final = 1_000_000
@@ -96,13 +98,20 @@ class Router:
 class Server:
     """Serves a router on all addresses; `port` 0 takes a free one."""
 
-    def __init__(self, port: int, router: Router, registry: Registry, log: Log, before: Callable[[], None]) -> None:
+    def __init__(
+        self, port: int, router: Router, registry: CollectorRegistry, log: Log, before: Callable[[], None]
+    ) -> None:
         self._router = router
         self._log = log
         self._before = before
-        self._requests = registry.counter("http_requests_total", "Requests answered.", ["method", "status", "handler"])
-        self._latency = registry.histogram(
-            "http_request_duration_seconds", "Time from request to answer.", ["method", "handler"]
+        answered = ("method", "status", "handler")
+        self._requests = Counter("http_requests_total", "Requests answered.", answered, registry=registry)
+        self._latency = Histogram(
+            "http_request_duration_seconds",
+            "Time from request to answer.",
+            ("method", "handler"),
+            registry=registry,
+            buckets=LATENCY_BUCKETS,
         )
         self._running = 0
         self._idle = threading.Condition()
@@ -148,8 +157,8 @@ class Server:
                 self._running -= 1
                 self._idle.notify_all()
         seconds = time.perf_counter() - began
-        self._requests.inc(request.method, str(response.status), pattern)
-        self._latency.observe(seconds, request.method, pattern)
+        self._requests.labels(request.method, response.status, pattern).inc()
+        self._latency.labels(request.method, pattern).observe(seconds)
         if not quiet:
             self._log_access(request, response, seconds)
         return response, seconds

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
 
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
 from runbook.ops_settings import OpsSettings
 from scripts import log, redact
 from scripts.backup import trial
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
 # Backups change once a day; an alert on them waits for minutes.
 REFRESH_SECONDS: Final = 120.0
 _IDLE_SECONDS: Final = 30.0
-_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _HELP: Final[Mapping[str, str]] = {
     "crypto_backup_count": "Complete backups in the bucket.",
@@ -37,8 +40,8 @@ _HELP: Final[Mapping[str, str]] = {
     "crypto_backup_restore_seconds": "What the restore of the newest proven backup took (RTO).",
     "crypto_backup_stored_bytes": "Size of the newest complete backup in the bucket.",
     "crypto_backup_duration_seconds": "What the newest complete backup took.",
-    "crypto_backup_bucket_up": "Whether the bucket answered the last time it was asked.",
 }
+_UP: Final = "crypto_backup_bucket_up"
 
 
 def run(load: Callable[[], OpsSettings], *, port: int | None) -> Outcome:
@@ -68,14 +71,23 @@ def read(settings: OpsSettings) -> dict[str, Sequence[Entry]]:
 
 def exposition(found: Mapping[str, Sequence[Entry]], *, up: bool) -> str:
     """The metrics in Prometheus's text format. A kind without a proven backup has no time of one."""
-    values = [(name, f'{{kind="{kind}"}}', value) for kind, each in found.items() for name, value in _of_kind(each)]
-    values.append(("crypto_backup_bucket_up", "", float(up)))
-    lines: list[str] = []
-    for name, words in _HELP.items():
-        samples = [f"{name}{labels} {value!r}" for metric, labels, value in values if metric == name]
-        if samples:
-            lines += [f"# HELP {name} {words}", f"# TYPE {name} gauge", *samples]
-    return "\n".join(lines) + "\n"
+    registry = CollectorRegistry()
+    registry.register(_Found(found, up=up))
+    return generate_latest(registry).decode()
+
+
+class _Found(Collector):
+    def __init__(self, found: Mapping[str, Sequence[Entry]], *, up: bool) -> None:
+        self._found = found
+        self._up = up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        families = {name: GaugeMetricFamily(name, words, labels=["kind"]) for name, words in _HELP.items()}
+        for kind, entries in self._found.items():
+            for name, value in _of_kind(entries):
+                families[name].add_metric([kind], value)
+        yield from (family for family in families.values() if family.samples)
+        yield GaugeMetricFamily(_UP, "Whether the bucket answered the last time it was asked.", value=float(self._up))
 
 
 def _of_kind(entries: Sequence[Entry]) -> Iterator[tuple[str, float]]:
@@ -141,7 +153,7 @@ def _serve(load: Callable[[], OpsSettings], port: int) -> Outcome:
             page = pages.get(self.path)
             body = b"not here; see /metrics\n" if page is None else page().encode()
             self.send_response(404 if page is None else 200)
-            self.send_header("Content-Type", _TYPE)
+            self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

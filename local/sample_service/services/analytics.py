@@ -3,6 +3,8 @@
 import time
 from typing import Final
 
+from prometheus_client import Counter, Gauge
+
 from ..app import App
 from ..coins import START_PRICES
 from ..errors import DependencyError, HttpError, first_line
@@ -28,9 +30,9 @@ class _Analytics:
         self._app = app
         self._cache = app.cache()
         self.consumer = PriceConsumer(app.config)
-        self._processed = app.metrics.counter("analytics_messages_processed_total", "Price updates consumed.")
-        self._last = app.metrics.gauge(
-            "analytics_last_update_timestamp_seconds", "Time of the last batch as Unix time."
+        self._processed = Counter("analytics_messages_processed_total", "Price updates consumed.", registry=app.metrics)
+        self._last = Gauge(
+            "analytics_last_update_timestamp_seconds", "Time of the last batch as Unix time.", registry=app.metrics
         )
 
     def consume(self) -> None:
@@ -61,7 +63,7 @@ class _Analytics:
             raise
         # After the work: a crash in between repeats a batch, it never loses one.
         self.consumer.commit()
-        self._processed.inc(by=len(batch))
+        self._processed.inc(len(batch))
         self._last.set(time.time())
 
     def show(self, request: Request) -> Response:

@@ -3,6 +3,8 @@
 import random
 import time
 
+from prometheus_client import Counter, Gauge
+
 from ..app import App
 from ..coins import START_PRICES
 from ..errors import HttpError
@@ -32,8 +34,10 @@ class _MarketData:
         self._topic_ready = False
         self._random = random.Random()  # noqa: S311 - prices and headlines are no secrets
         self._prices = dict(START_PRICES)
-        self._updated = app.metrics.counter("prices_updated_total", "Prices stored and published.")
-        self._last = app.metrics.gauge("prices_last_update_timestamp_seconds", "Time of the last update as Unix time.")
+        self._updated = Counter("prices_updated_total", "Prices stored and published.", registry=app.metrics)
+        self._last = Gauge(
+            "prices_last_update_timestamp_seconds", "Time of the last update as Unix time.", registry=app.metrics
+        )
 
     def check_topic(self) -> None:
         if not self._topic_ready:
@@ -53,7 +57,7 @@ class _MarketData:
         self._producer.send(self._prices)
         self._cache.set_many({f"price:{coin}": f"{price:.8f}" for coin, price in self._prices.items()}, _FRESH_SECONDS)
         self._cache.set_many({f"{key}:old": price for key, price in before.items()}, _OLD_SECONDS)
-        self._updated.inc(by=len(self._prices))
+        self._updated.inc(len(self._prices))
         self._last.set(time.time())
         burst = self._faults.take_burst()
         if burst:

@@ -5,6 +5,8 @@ import re
 import time
 from typing import Any, Final
 
+from prometheus_client import Counter, Gauge
+
 from ..app import App
 from ..coins import START_PRICES
 from ..errors import HttpError
@@ -60,9 +62,9 @@ class _Sentiment:
     def __init__(self, app: App) -> None:
         self._database = app.database()
         self._random = random.Random()  # noqa: S311 - headlines are no secrets
-        self._processed = app.metrics.counter("sentiment_processed_total", "Texts scored and stored.")
-        self._last = app.metrics.gauge(
-            "sentiment_last_update_timestamp_seconds", "Time of the last score as Unix time."
+        self._processed = Counter("sentiment_processed_total", "Texts scored and stored.", registry=app.metrics)
+        self._last = Gauge(
+            "sentiment_last_update_timestamp_seconds", "Time of the last score as Unix time.", registry=app.metrics
         )
 
     def read_news(self) -> None:

@@ -3,6 +3,8 @@
 import secrets
 from typing import Any
 
+from prometheus_client import Counter
+
 from ..app import App
 from ..database import Database
 from ..errors import HttpError
@@ -24,7 +26,7 @@ class _Users:
     def __init__(self, app: App) -> None:
         self._database: Database = app.database()
         self.tokens = Tokens(app.config.jwt_secret_file, app.config.jwt_previous_secret_file)
-        self._registered = app.metrics.counter("users_registered_total", "Users registered.")
+        self._registered = Counter("users_registered_total", "Users registered.", registry=app.metrics)
 
     def show(self, request: Request) -> Response:
         number = request.params["id"]

@@ -104,8 +104,8 @@ def test_images_built_at_the_same_time_share_no_package_cache(name: str) -> None
 @pytest.mark.parametrize(
     ("image", "needed"),
     [
-        ("sample-service", {"psycopg", "psycopg-binary", "redis", "confluent-kafka"}),
-        ("kafka-exporter", {"confluent-kafka"}),
+        ("sample-service", {"psycopg", "psycopg-binary", "redis", "confluent-kafka", "prometheus-client"}),
+        ("kafka-exporter", {"confluent-kafka", "prometheus-client"}),
     ],
 )
 def test_an_image_has_the_versions_of_the_lock_file(image: str, needed: set[str]) -> None:

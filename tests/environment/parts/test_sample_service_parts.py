@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from local.sample_service.config import ConfigError, load_config
 from local.sample_service.errors import DependencyError, HttpError
 from local.sample_service.faults import Faults
 from local.sample_service.health import Health
 from local.sample_service.log import Log
-from local.sample_service.metrics import Registry, resident_bytes
+from local.sample_service.metrics import resident_bytes
 from local.sample_service.server import Request, Response, Router
 from local.sample_service.services.sentiment import ModelError, load_model, score
 from local.sample_service.tokens import Tokens
@@ -47,32 +48,6 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(name: str, 
     assert message.startswith(f"{name}=")
     assert value in message
     assert allowed in message
-
-
-def test_latency_has_an_edge_at_the_objective() -> None:
-    registry = Registry()
-    latency = registry.histogram("http_request_duration_seconds", "Time.", ["method", "handler"])
-    latency.observe(0.2, "GET", "/x")
-    latency.observe(0.21, "GET", "/x")
-    lines = registry.render().splitlines()
-    assert 'http_request_duration_seconds_bucket{method="GET",handler="/x",le="0.1"} 0' in lines
-    assert 'http_request_duration_seconds_bucket{method="GET",handler="/x",le="0.2"} 1' in lines
-    assert 'http_request_duration_seconds_bucket{method="GET",handler="/x",le="+Inf"} 2' in lines
-    assert 'http_request_duration_seconds_count{method="GET",handler="/x"} 2' in lines
-
-
-@given(st.text(max_size=20))
-def test_any_label_value_stays_on_its_own_line(value: str) -> None:
-    registry = Registry()
-    registry.counter("things_total", "Things.", ["kind"]).inc(value)
-    line = next(line for line in registry.render().split("\n") if line.startswith("things_total{"))
-    assert line.endswith('"} 1')
-
-
-def test_a_counter_without_labels_is_there_from_the_start() -> None:
-    registry = Registry()
-    registry.counter("prices_updated_total", "Prices.")
-    assert "prices_updated_total 0" in registry.render().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -213,7 +188,7 @@ def test_pauses_grow_and_stay_bounded() -> None:
 
 def test_only_a_needed_dependency_makes_a_service_unavailable() -> None:
     workers = Workers(Log("test"))
-    health = Health("test", Registry())
+    health = Health("test", CollectorRegistry())
 
     def down() -> None:
         raise DependencyError("other", "no route")

@@ -1,6 +1,5 @@
 """The stand-in for the Kafka exporter against real brokers. The tests of this file share two of them, in order."""
 
-import re
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.running.owned import owned
 from tests.running.slots import free_port
@@ -22,8 +22,8 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
-_SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>-?\d+)")
-_PAIR = re.compile(r'(\w+)="([^"]*)"')
+# As people read them; an answer has them in the order of the alphabet.
+_ORDER = ("consumergroup", "id", "address", "topic", "partition", "branch", "goversion", "revision", "version")
 
 Metrics = Mapping[tuple[str, tuple[str, ...]], int]
 
@@ -63,15 +63,14 @@ def _get(port: int, path: str) -> str:
 
 
 def _scrape(port: int) -> Metrics:
-    """Name and values of the labels, in their order, to the value."""
-    found: dict[tuple[str, tuple[str, ...]], int] = {}
-    for line in _get(port, "/metrics").splitlines():
-        if not line.startswith("#"):
-            match = _SAMPLE.fullmatch(line)
-            assert match, line
-            labels = tuple(value for _, value in _PAIR.findall(match["labels"] or ""))
-            assert (match["name"], labels) not in found, line
-            found[match["name"], labels] = int(match["value"])
+    """Name and values of the labels, in the order above, to the value."""
+    samples = [sample for family in text_string_to_metric_families(_get(port, "/metrics")) for sample in family.samples]
+    found = {
+        (sample.name, tuple(sample.labels[name] for name in _ORDER if name in sample.labels)): int(sample.value)
+        for sample in samples
+    }
+    assert len(found) == len(samples), "each series once"
+    assert all(set(sample.labels) <= set(_ORDER) for sample in samples)
     return found
 
 
