@@ -17,13 +17,16 @@ DEFAULT_PORT = 4566
 log = logging.getLogger("local.aws.server")
 
 
+class _InUtc(logging.Formatter):
+    converter = time.gmtime
+
+
 def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns 0 after an orderly end, 2 when the server could not start."""
     options = _parse(argv)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
-    logging.Formatter.converter = time.gmtime
+    lines = logging.StreamHandler(sys.stdout)
+    lines.setFormatter(_InUtc("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines], force=True)
     for noisy in ("werkzeug", "botocore"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:

@@ -12,12 +12,13 @@ from typing import Any
 import grpc
 import grpc.aio
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS  # pyright: ignore[reportPrivateUsage]
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from local.aws.provider.errors import ProviderError
 from local.aws.provider.provider import AwsProvider, plugin_version
 
+# As the engine's own: a message of gRPC is else at most 4 MB.
+_LARGEST_MESSAGE = 1024 * 1024 * 400
 _METHODS = ("CheckConfig", "Configure", "Invoke", "Check", "Diff", "Create", "Read", "Update", "Delete")
 
 
@@ -41,7 +42,7 @@ def _plain_errors(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any
 
 
 async def _serve(engine_address: str) -> None:
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE)])
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(AwsProvider(), engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
