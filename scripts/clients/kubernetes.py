@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -219,6 +220,8 @@ def configuration() -> Configuration:
         UsageError: there is none, or the kubeconfig cannot be used.
     """
     from kubernetes.client import Configuration
+    from urllib3 import disable_warnings
+    from urllib3.exceptions import InsecureRequestWarning
 
     made = Configuration()
     # The client reads the other variables of proxies itself, and this one only to forget it (release 35).
@@ -229,6 +232,9 @@ def configuration() -> Configuration:
     else:
         _outside(made)
     _hide_tokens(made)
+    if not made.verify_ssl:
+        # The kubeconfig asks for it; a warning at each request tells nothing new.
+        disable_warnings(InsecureRequestWarning)
     return made
 
 
@@ -250,7 +256,7 @@ def _outside(made: Configuration) -> None:
     try:
         with _logged() as errors:
             load_kube_config(config_file=name, client_configuration=made)
-        made.proxy = _proxy(name) or made.proxy
+        _complete(made, name)
     except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"the kubeconfig {name} cannot be used: {error}") from None
     if errors:
@@ -278,23 +284,40 @@ def _logged() -> Generator[list[str]]:
         root.removeHandler(errors)
 
 
-def _proxy(name: str) -> str | None:
-    """The proxy that the current context names; the official client does not read it (release 35)."""
+def _complete(made: Configuration, name: str) -> None:
+    """What the official client does not read (release 35): the context's proxy, and a file with a token once more."""
     from kubernetes.config.kube_config import KubeConfigMerger
 
     whole: Any = KubeConfigMerger(name).config
     context = whole["contexts"].get_with_name(whole["current-context"])["context"]
-    return whole["clusters"].get_with_name(context["cluster"])["cluster"].safe_get("proxy-url")
+    cluster, user = (whole[f"{kind}s"].get_with_name(context[kind]) for kind in ("cluster", "user"))
+    made.proxy = cluster["cluster"].safe_get("proxy-url") or made.proxy
+    token_file = user["user"].safe_get("tokenFile")
+    if token_file:
+        file = Path(user.path).parent / token_file
+        made.refresh_api_key_hook = partial(_read_token, file)
+
+
+def _read_token(file: Path, of: Configuration) -> None:
+    try:
+        of.api_key["authorization"] = f"Bearer {file.read_text(encoding='utf-8')}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the token file {file} cannot be read: {error}") from None
 
 
 def _hide_tokens(made: Configuration) -> None:
     """No token is ever shown, neither this one nor one that replaces it."""
-    refresh = made.refresh_api_key_hook
+    renew = made.refresh_api_key_hook
 
     def hide(of: Configuration) -> None:
-        if refresh is not None:
-            refresh(of)
-        redact.hide(of.api_key.get("authorization", "").partition(" ")[2].strip())
+        if renew is not None:
+            renew(of)
+            # A plugin's renewal puts itself here again.
+            of.refresh_api_key_hook = hide
+        if header := of.api_key.get("authorization", "").strip():
+            # A file's last line break is no part of a header.
+            of.api_key["authorization"] = header
+            redact.hide(header.partition(" ")[2].strip())
 
     hide(made)
     made.refresh_api_key_hook = hide

@@ -1,0 +1,242 @@
+"""Kubeconfigs of every kind, with ``ops`` and a real API server: it says whom it takes ``ops`` for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts import redact
+from scripts.clients import kubernetes
+from scripts.clients.kubernetes import Cluster, ForbiddenError
+from scripts.exits import OpsError, TemporaryError, UsageError
+from tests.services.api_server import ApiServer, api_server
+from tests.waiting import wait_until
+
+# Compilers are waited for by the fixture of the tools; etcd and the API server take some seconds.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def server(tools_bin_dir: Path) -> Iterator[ApiServer]:
+    with api_server(tools_bin_dir) as running:
+        yield running
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Kubeconfig:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    return Kubeconfig(tmp_path / "config", server)
+
+
+class Kubeconfig:
+    """The file that ``KUBECONFIG`` names, with one cluster, one user and one context."""
+
+    def __init__(self, path: Path, server: ApiServer) -> None:
+        self.path = path
+        self.server = server
+
+    def write(self, user: dict[str, Any], **cluster: Any) -> None:
+        authority = {} if cluster else {"certificate-authority": str(self.server.pki / "ca.crt")}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.server.url, **authority, **cluster}}],
+            "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "crypto"}}],
+            "current-context": "x",
+        }
+        self.path.write_text(yaml.safe_dump(document))
+
+    def plugin(self, script: str) -> dict[str, Any]:
+        """A user of whom this script tells, as ``aws eks update-kubeconfig`` writes one."""
+        program = self.path.parent / "plugin"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1",
+                "command": str(program),
+                "args": ["get-token"],
+                "env": [{"name": "PROFILE", "value": "production"}],
+                "interactiveMode": "Never",
+            }
+        }
+
+
+def _who(cluster: Cluster) -> str:
+    """Whom the server takes this client for: a user without rights is named in its refusal."""
+    with pytest.raises(ForbiddenError) as refused:
+        cluster.get("/api/v1/namespaces/default/secrets")
+    found = re.search(r'User "([^"]+)" cannot list', str(refused.value))
+    assert found, str(refused.value)
+    return found[1]
+
+
+def _credential(token: str, expires: datetime | None = None) -> str:
+    status = {"token": token} | ({"expirationTimestamp": f"{expires:%Y-%m-%dT%H:%M:%SZ}"} if expires else {})
+    return json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status})
+
+
+def test_a_plugin_is_run_with_its_arguments_and_variables_and_its_token_is_used(kubeconfig: Kubeconfig) -> None:
+    told = kubeconfig.path.parent / "told"
+    kubeconfig.write(kubeconfig.plugin(f"echo \"$1 $PROFILE\" > '{told}'; echo '{_credential('token-of-alice')}'"))
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "alice"
+    assert told.read_text() == "get-token production\n"
+    assert "token-of-alice" not in redact.clean("the token-of-alice is secret")
+
+
+def test_a_token_of_a_plugin_that_has_expired_is_renewed_and_hidden_each_time(kubeconfig: Kubeconfig) -> None:
+    folder, past = kubeconfig.path.parent, datetime.now(UTC) - timedelta(minutes=1)
+    for number, token in enumerate(("token-of-alice", "token-of-bob")):
+        (folder / str(number)).write_text(_credential(token, past))
+    count = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; cat $((n % 2))"
+    kubeconfig.write(kubeconfig.plugin(f"cd '{folder}'; {count}"))
+    with kubernetes.connect(10) as cluster:
+        seen = [_who(cluster) for _ in range(4)]
+    assert set(seen) == {"alice", "bob"}
+    assert all(first != second for first, second in pairwise(seen))
+    assert redact.clean("token-of-alice token-of-bob").count("token-of") == 0
+
+
+def test_a_token_file_that_changes_is_read_again(kubeconfig: Kubeconfig) -> None:
+    token = kubeconfig.path.parent / "token"
+    token.write_text("token-of-alice\n")
+    kubeconfig.write({"tokenFile": str(token)})
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "alice"
+        token.write_text("token-of-bob\n")
+        wait_until(lambda: _who(cluster) == "bob", "the new token is used")
+
+
+def test_a_client_certificate_logs_in_from_files_and_from_data(kubeconfig: Kubeconfig) -> None:
+    own = {name: kubeconfig.server.pki / f"admin.{end}" for name, end in (("certificate", "crt"), ("key", "key"))}
+    kubeconfig.write({f"client-{name}": str(path) for name, path in own.items()})
+    with kubernetes.connect(10) as cluster:
+        assert next(cluster.items("/api/v1/namespaces"))["metadata"]["name"]
+    data = {f"client-{name}-data": base64.b64encode(path.read_bytes()).decode() for name, path in own.items()}
+    kubeconfig.write(data)
+    with kubernetes.connect(10) as cluster:
+        assert next(cluster.items("/api/v1/namespaces"))["metadata"]["name"]
+
+
+def test_a_token_in_the_kubeconfig_logs_in(kubeconfig: Kubeconfig) -> None:
+    kubeconfig.write({"token": "token-of-bob"})
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "bob"
+
+
+def test_a_token_that_the_server_does_not_know_is_a_mistake(kubeconfig: Kubeconfig) -> None:
+    kubeconfig.write({"token": "token-of-nobody"})
+    with kubernetes.connect(10) as cluster, pytest.raises(UsageError, match="401"):
+        cluster.get("/api/v1/namespaces")
+
+
+def test_the_servers_certificate_is_checked_unless_the_kubeconfig_says_otherwise(kubeconfig: Kubeconfig) -> None:
+    kubeconfig.write({"token": "token-of-bob"}, **{"tls-server-name": "localhost"})
+    with kubernetes.connect(10) as cluster, pytest.raises(OpsError, match="certificate"):
+        cluster.get("/api/v1/namespaces")
+    kubeconfig.write({"token": "token-of-bob"}, **{"insecure-skip-tls-verify": True})
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "bob"
+
+
+def test_the_context_and_the_user_may_stand_in_different_files(
+    kubeconfig: Kubeconfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig.write({"token": "token-of-bob"})
+    document = yaml.safe_load(kubeconfig.path.read_text())
+    first = {key: document.pop(key) for key in ("contexts", "current-context")}
+    (tmp_path / "first").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **first}))
+    kubeconfig.path.write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'first'}:{kubeconfig.path}:{tmp_path / 'not-there'}")
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "bob"
+
+
+@pytest.mark.parametrize(("script", "said"), [
+    ("echo no session: log in first >&2; exit 3", "no session: log in first"),
+    ("echo this is no JSON", ""),
+    ("echo '{\"kind\": \"ExecCredential\"}'", ""),
+])  # fmt: skip
+def test_a_plugin_that_fails_is_told_in_one_line(kubeconfig: Kubeconfig, script: str, said: str) -> None:
+    kubeconfig.write(kubeconfig.plugin(script))
+    with pytest.raises(UsageError) as refused, kubernetes.connect(10):
+        pass
+    assert str(kubeconfig.path) in str(refused.value)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_plugin_that_is_not_installed_is_named(kubeconfig: Kubeconfig) -> None:
+    user = kubeconfig.plugin("")
+    user["exec"]["command"] = "aws-that-is-not-here"
+    kubeconfig.write(user)
+    with pytest.raises(UsageError, match="aws-that-is-not-here"), kubernetes.connect(10):
+        pass
+
+
+@contextmanager
+def _proxy() -> Generator[tuple[str, list[str]]]:
+    """A proxy for CONNECT, and what it was asked for."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def relay(source: socket.socket, target: socket.socket) -> None:
+            with suppress(OSError):
+                while data := source.recv(65536):
+                    target.sendall(data)
+            with suppress(OSError):
+                target.shutdown(socket.SHUT_WR)
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                head = client.recv(65536).decode()
+                asked.append(head.split()[1])
+                host, port = asked[-1].split(":")
+                server = socket.create_connection((host, int(port)))
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=relay, args=pair, daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+
+
+def test_the_proxy_of_the_kubeconfig_is_used(kubeconfig: Kubeconfig) -> None:
+    with _proxy() as (url, asked):
+        kubeconfig.write({"token": "token-of-bob"}, **{"proxy-url": url, "insecure-skip-tls-verify": True})
+        with kubernetes.connect(10) as cluster:
+            assert _who(cluster) == "bob"
+    assert asked == [kubeconfig.server.url.removeprefix("https://")]
+
+
+def test_the_proxy_of_the_shell_is_used_but_for_what_it_leaves_out(
+    kubeconfig: Kubeconfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig.write({"token": "token-of-bob"})
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with kubernetes.connect(2) as cluster, pytest.raises(TemporaryError):
+        cluster.get("/api/v1/namespaces")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with kubernetes.connect(10) as cluster:
+        assert _who(cluster) == "bob"
