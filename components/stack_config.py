@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 import pulumi
 from pulumi.runtime import config as runtime_config
@@ -18,67 +20,40 @@ from runbook.settings import IMAGE_NAMES, Settings, SettingsError, load
 
 ENVIRONMENT_VARIABLE: Final = "CRYPTO_ENVIRONMENT_FILE"
 SERVICE_IMAGE: Final = "sample-service"
-_TEXT_KEYS: Final = (
-    "environmentName",
-    "owner",
-    "domain",
-    "namespace",
-    "kubeContext",
-    "timeZone",
-    "storageClass",
-    "imagePullSecret",
-)
-_OBJECT_KEYS: Final = (
-    "images",
-    "services",
-    "postgres",
-    "pgbouncer",
-    "redis",
-    "kafka",
-    "backup",
-    "aws",
-    "secrets",
-    "ingress",
-    "certificates",
-    "monitoring",
-    "alerting",
-    "notifications",
-    "access",
-    "network",
-)
+# The one setting that is no part of the model: where the rest of an embedded stack's settings comes from.
 _EMBEDDED: Final = "embedded"
-_FLAG_KEYS: Final = ("protect", "maintenance", "adoptNamespace")
+# How a value is read, by its type; every other type is an object, which the engine hands over as JSON.
+_READERS: Final[Mapping[type, Callable[[pulumi.Config, str], Any]]] = {
+    str: pulumi.Config.get,
+    bool: pulumi.Config.get_bool,
+    int: pulumi.Config.get_int,
+    float: pulumi.Config.get_float,
+}
 
 
-def read(config: pulumi.Config) -> Settings:
-    """The stack's settings.
+def read(config: pulumi.Config, model: type[Settings] = Settings) -> Settings:
+    """The stack's settings. The fields of ``model`` say which there are and how each is read.
 
     Raises:
         SettingsError: one line for each thing to mend.
     """
-    unknown = _unknown_keys(config.name)
+    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    unknown = _unknown_keys(config.name, {*fields, _EMBEDDED})
     if unknown:
         raise SettingsError("\n".join(unknown))
     values: dict[str, Any] = {}
-    readers: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
-        (_TEXT_KEYS, config.get),
-        (_OBJECT_KEYS, config.get_object),
-        (_FLAG_KEYS, config.get_bool),
-    )
-    for keys, reader in readers:
-        for key in keys:
-            value = _read_one(reader, key)
-            # Pulumi.yaml gives an optional text the default "": a key without a default must be set.
-            if value not in (None, ""):
-                values[key] = value
-    if _flag(config, _EMBEDDED):
+    for key, annotation in fields.items():
+        value = _read_one(config, key, annotation)
+        # Pulumi.yaml gives an optional text the default "": a key without a default must be set.
+        if value not in (None, ""):
+            values[key] = value
+    if _read_one(config, _EMBEDDED, bool):
         values = with_environment(values, read_environment(_environment_path()))
-    return load(values)
+    return load(values, model)
 
 
-def _unknown_keys(project: str) -> list[str]:
+def _unknown_keys(project: str, known: Set[str]) -> list[str]:
     """A line for each key that no reader asks for: a misspelt one would else be ignored without a word."""
-    known = {*_TEXT_KEYS, *_OBJECT_KEYS, *_FLAG_KEYS, _EMBEDDED}
     given = (key.partition(":") for key in sorted({**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}))
     return [
         f"{project}:{key} is no setting of this program; remove it or mend its spelling{_like(key, known)}"
@@ -102,15 +77,28 @@ def _environment_path() -> Path:
     return Path(named)
 
 
-def _flag(config: pulumi.Config, key: str) -> bool:
-    return bool(_read_one(config.get_bool, key))
-
-
-def _read_one(reader: Callable[[str], Any], key: str) -> Any:
+def _read_one(config: pulumi.Config, key: str, annotation: Any) -> Any:
     try:
-        return reader(key)
+        return _READERS.get(_type(annotation), pulumi.Config.get_object)(config, key)
     except pulumi.ConfigTypeError:
         raise SettingsError(f"crypto:{key} has the wrong type; Pulumi.yaml says what it must be") from None
+
+
+def _type(annotation: Any) -> type:
+    """The one type of ``_READERS`` that a field's values have, None apart; else object."""
+    parts = get_args(annotation)
+    match get_origin(annotation):
+        case None:
+            return next((base for base in getattr(annotation, "__mro__", ()) if base in _READERS), object)
+        case typing.Annotated:
+            return _type(parts[0])
+        case typing.Union | types.UnionType:
+            found = {_type(part) for part in parts if part is not types.NoneType}
+        case typing.Literal:
+            found = {_type(type(part)) for part in parts}
+        case _:
+            return object
+    return found.pop() if len(found) == 1 else object
 
 
 def read_environment(path: Path) -> EnvironmentFile:

@@ -1,6 +1,6 @@
 """The JSON schema of a stack's file, for editors: unknown keys, wrong types and what each setting means, while typing.
 
-Made from the models that the program itself reads (runbook/settings.py) and from Pulumi.yaml, so that a new setting
+Made from the models that the program itself reads (runbook/settings/) and from Pulumi.yaml, so that a new setting
 appears by itself. It checks a shape; what values mean together, such as a request above its limit, the program checks.
 """
 
@@ -26,7 +26,7 @@ _OVERRIDE: Final = "ServiceOverride"
 # What else Pulumi keeps in a stack's file.
 _PULUMI_KEYS: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
 # An embedded stack gets these from the file that `make up` writes (components.stack_config.with_environment).
-_FROM_ENVIRONMENT: Final = ("images", "kubeContext")
+FROM_ENVIRONMENT: Final = ("images", "kubeContext")
 # Defaults of Pulumi.yaml that the program takes for "not set".
 _NOTHING: Final[tuple[Any, ...]] = (None, "", {}, [])
 _EMBEDDED: Final = f"{PREFIX}embedded"
@@ -68,8 +68,8 @@ def schema() -> Schema:
 
 
 def _config(properties: Mapping[str, Schema], required: list[str]) -> Schema:
-    always = [PREFIX + name for name in required if name not in _FROM_ENVIRONMENT]
-    by_itself = [PREFIX + name for name in required if name in _FROM_ENVIRONMENT]
+    always = [PREFIX + name for name in required if name not in FROM_ENVIRONMENT]
+    by_itself = [PREFIX + name for name in required if name in FROM_ENVIRONMENT]
     return {
         "type": "object",
         "properties": {PREFIX + name: node for name, node in properties.items()},

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.first_week import VARIABLE, ZONE_VARIABLE
 from scripts.exits import UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _LAST_DAY: Final = 7
 _SWITCH: Final = {"": False, "0": False, "1": True}
@@ -57,7 +54,7 @@ def local_time(moment: datetime, zone: str) -> datetime:
 def outcome(reason: str) -> Outcome:
     """The result of a run that had nothing to do."""
 
-    def show(console: Console) -> None:
-        console.print(reason, highlight=False, markup=False)
+    def show(screen: Screen) -> None:
+        screen.line(reason)
 
     return Outcome({"skipped": reason}, show)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from datetime import UTC, datetime
 from typing import Final
 
-from scripts import redact
+from scripts import redact, visible
 
 _CLEAR: Final = "\r\x1b[K"
 _transient = False
@@ -40,7 +39,7 @@ def transient(text: str) -> None:
     if not on_terminal() or not (text or _transient):
         return
     # A line that wraps could not be taken back.
-    line = redact.clean(text)[: shutil.get_terminal_size().columns - 1]
+    line = visible.line(redact.clean(text))[: shutil.get_terminal_size().columns - 1]
     print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
     _transient = bool(text)
 
@@ -51,8 +50,8 @@ def _write(level: str, message: str, fields: dict[str, object]) -> None:
     if on_terminal():
         details = " ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{now:%H:%M:%S} {'' if level == 'info' else level + ': '}{message} {details}".rstrip()
-        line = redact.clean(line)
+        line = visible.line(redact.clean(line))
     else:
         record = {"time": now.isoformat(timespec="milliseconds"), "level": level, "message": message, **fields}
-        line = json.dumps(redact.plain(record), ensure_ascii=False)
+        line = visible.json_line(redact.plain(record))
     print(line, file=sys.stderr, flush=True)

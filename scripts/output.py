@@ -1,25 +1,82 @@
-"""The result of a command: text for people, one JSON line for machines, and a container's termination message."""
+"""The result of a command: text for people, one JSON line for machines, and a container's termination message.
+
+``Screen`` is the only way of a result to people, and the only user of rich: it takes texts, and styles beside them. No
+text is read as markup, whoever wrote it.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, TextIO
 
-from scripts import redact
-from scripts.exits import Exit
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts import redact, visible
+from scripts.exits import Exit, UsageError
 
 # What the kubelet keeps of a termination message.
 TERMINATION_BYTES: Final = 4096
 TERMINATION_VARIABLE: Final = "OPS_TERMINATION_LOG"
 _TERMINATION_PATH: Final = "/dev/termination-log"
+# What is wider is folded, even in a column that is to stay whole: it would push the others off the screen.
+_WHOLE_CELLS: Final = 32
+
+# A text, or a text and its style, such as ``("fail", "red")``.
+Part = str | tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; ``whole`` keeps its short texts from being folded where the terminal is narrow."""
+
+    heading: str
+    right: bool = False
+    whole: bool = False
+
+
+class Screen:
+    """Where people read a result: every text as it is, its control characters visible, in ``width`` cells."""
+
+    def __init__(self, stream: TextIO, *, width: int | None = None) -> None:
+        from rich.console import Console
+
+        self._console = Console(
+            file=stream, width=width, soft_wrap=not stream.isatty(), markup=False, emoji=False, highlight=False
+        )
+
+    def line(self, *parts: Part) -> None:
+        """One line, whatever stands in its parts; a terminal gets it wrapped between words."""
+        from rich.text import Text
+
+        self._console.print(Text.assemble(*map(_shown, parts)))
+
+    def document(self, text: str) -> None:
+        """A text with lines of its own, as it is stored."""
+        from rich.text import Text
+
+        self._console.print(Text(visible.document(text)), end="", soft_wrap=True)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Part]]) -> None:
+        """A table of which nothing is cut off: what is too wide is folded."""
+        from rich.table import Table
+        from rich.text import Text
+
+        cells = [[Text.assemble(_shown(part)) for part in row] for row in rows]
+        grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+        for number, column in enumerate(columns):
+            whole = column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
+            justify = "right" if column.right else "left"
+            grid.add_column(column.heading, justify=justify, no_wrap=whole, overflow="fold")
+        for row in cells:
+            grid.add_row(*row)
+        self._console.print(grid)
+
+
+def _shown(part: Part) -> tuple[str, str]:
+    text, style = (part, "") if isinstance(part, str) else part
+    return visible.line(text), style
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +84,7 @@ class Outcome:
     """What a command found or did: plain ``data`` for machines, ``show`` prints it for people."""
 
     data: Mapping[str, object]
-    show: Callable[[Console], None]
+    show: Callable[[Screen], None]
     code: Exit = Exit.DONE
 
 
@@ -38,9 +95,7 @@ def report(command: str, outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         print(_line(payload), flush=True)
         return
-    from rich.console import Console
-
-    outcome.show(Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()))
+    outcome.show(Screen(sys.stdout))
 
 
 def report_error(command: str, code: Exit, message: str, *, as_json: bool) -> None:
@@ -50,7 +105,20 @@ def report_error(command: str, code: Exit, message: str, *, as_json: bool) -> No
     _terminate(payload)
     if as_json:
         print(_line(payload), flush=True)
-    print(f"ops {command}: {text}".replace("ops :", "ops:"), file=sys.stderr, flush=True)
+    print(visible.line(f"ops {command}: {text}".replace("ops :", "ops:")), file=sys.stderr, flush=True)
+
+
+def confirm(act: str, question: str) -> None:
+    """Have the person at the terminal confirm ``act``; ``typer.Abort`` where they do not.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
+    import typer
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"this {act}; confirm it with --yes")
+    typer.confirm(visible.line(question), abort=True, err=True)
 
 
 def one_line(message: str) -> str:
@@ -80,7 +148,7 @@ def shortened(payload: Mapping[str, object], limit: int = TERMINATION_BYTES) -> 
 
 
 def _line(value: object) -> str:
-    return json.dumps(redact.plain(value), ensure_ascii=False)
+    return visible.json_line(redact.plain(value))
 
 
 def _terminate(payload: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 
 class Progress(Protocol):
@@ -73,8 +74,8 @@ class TerminalProgress:
         self._ticker: threading.Thread | None = None
         self._closed = threading.Event()
 
-    def _line(self) -> str:
-        return f"[bold]toolchain[/] {clock(time.monotonic() - self._start)} {self._text}"
+    def _line(self) -> Text:
+        return Text.assemble(("toolchain", "bold"), f" {clock(time.monotonic() - self._start)} {self._text}")
 
     def _show(self, text: str) -> None:
         with self._lock:
@@ -97,7 +98,7 @@ class TerminalProgress:
         self._show(f"building {group}, {left} more to build")
 
     def finished(self, group: str, seconds: float) -> None:
-        self._console.print(f"toolchain built {group} in {clock(seconds)}", highlight=False)
+        self._console.print(Text(f"toolchain built {group} in {clock(seconds)}"))
 
     def waiting(self, group: str) -> None:
         self._show(f"waiting for another run that builds {group}")

@@ -49,7 +49,7 @@ class Settings(Model):
     """Everything that a stack decides."""
 
     environment_name: str = Field(pattern=r"^[a-z][-a-z0-9]*$", description="what the stack is: production, local ...")
-    owner: str = Field(min_length=1, description="the team that is asked about these resources")
+    owner: str = Field(default="platform", min_length=1, description="the team that is asked about these resources")
     domain: DnsName
     namespace: DnsLabel = "crypto"
     kube_context: str = Field(
@@ -112,14 +112,14 @@ class Settings(Model):
         return self.images[name]
 
 
-def load(values: Mapping[str, Any]) -> Settings:
+def load(values: Mapping[str, Any], model: type[Settings] = Settings) -> Settings:
     """Settings from plain data with the keys of the stack file.
 
     Raises:
         SettingsError: one line for each wrong, missing or unknown key.
     """
     try:
-        return Settings.model_validate(dict(values))
+        return model.model_validate(dict(values))
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(detail) for detail in error.errors())) from None
 

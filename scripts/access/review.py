@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, notify
@@ -14,10 +14,7 @@ from scripts.access.grants import collect
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 FOLDER: Final = "access/"
 _VERSION: Final = 1
@@ -178,8 +175,9 @@ def _data(review: Review, differences: Differences, key: str | None, told: list[
 
 
 def _shown(lines: list[str]) -> Any:
-    def show(console: Console) -> None:
-        console.print("\n".join(lines), highlight=False, markup=False)
+    def show(screen: Screen) -> None:
+        for line in lines:
+            screen.line(line)
 
     return show
 

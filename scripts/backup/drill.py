@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, redact
@@ -24,10 +24,7 @@ from scripts.backup.manifest import Manifest, age_seconds
 from scripts.backup.units import duration
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
-from scripts.output import Outcome, one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, one_line
 
 FOLDER: Final = "drills/"
 _PURPOSE: Final = "drill report"
@@ -103,9 +100,9 @@ def check(settings: OpsSettings, name: str) -> Outcome:
     if not isinstance(signature, dict) or signed(report, key) != content.decode():
         raise CheckFailedError(f"{full} is not as the drill wrote it: its signature is wrong")
 
-    def show(console: Console) -> None:
-        console.print(f"{full} is as the drill wrote it.", highlight=False)
-        console.print_json(data=report)
+    def show(screen: Screen) -> None:
+        screen.line(f"{full} is as the drill wrote it.")
+        screen.document(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
     return Outcome({"key": full, "valid": True, "report": report}, show)
 
@@ -169,9 +166,9 @@ def _notify(settings: OpsSettings, subject: str, text: str) -> int | None:
 
 
 def _would(newest: Mapping[str, str | None]) -> Outcome:
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for kind, backup in newest.items():
-            console.print(f"Would restore {backup}" if backup else f"No {kind} backup is proven", highlight=False)
+            screen.line(f"Would restore {backup}" if backup else f"No {kind} backup is proven")
 
     return Outcome({"dry_run": True, "backups": dict(newest)}, show)
 
@@ -190,11 +187,11 @@ def _outcome(findings: Sequence[Finding], name: str, told: int | None, *, signed
     if errors := [f"{finding.kind}: {finding.error}" for finding in findings if finding.error]:
         data["error"] = "; ".join(errors)
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for finding in findings:
-            console.print(_line(finding), highlight=False)
+            screen.line(_line(finding))
         note = "" if signed_by_key else " (not signed: the settings name no private key)"
-        console.print(f"Report: {name}{note}", highlight=False)
+        screen.line(f"Report: {name}{note}")
 
     return Outcome(data, show, code)
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.catalog import Catalog, Entry
 from scripts.backup.manifest import MODELS, PostgresManifest, age_seconds
 from scripts.backup.units import duration, size
 from scripts.clients.s3 import Bucket
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from scripts.output import Column, Outcome, Part, Screen
 
 
 def run(settings: OpsSettings) -> Outcome:
@@ -24,13 +19,11 @@ def run(settings: OpsSettings) -> Outcome:
     entries = [entry for model in MODELS for entry in Catalog(bucket, settings, model).entries()]
     now = datetime.now(UTC)
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         if entries:
-            console.print(table(entries, now))
+            table(screen, entries, now)
         else:
-            console.print(
-                f"There is no backup in s3://{settings.backup.bucket}/{settings.backup.prefix}", highlight=False
-            )
+            screen.line(f"There is no backup in s3://{settings.backup.bucket}/{settings.backup.prefix}")
 
     return Outcome({"bucket": settings.backup.bucket, "backups": [plain(entry, now) for entry in entries]}, show)
 
@@ -64,25 +57,25 @@ def plain(entry: Entry, now: datetime) -> dict[str, object]:
     return data
 
 
-def table(entries: Sequence[Entry], now: datetime) -> Table:
+def table(screen: Screen, entries: Sequence[Entry], now: datetime) -> None:
     """The list for people."""
-    from rich.table import Table
+    figures = ("AGE", "COUNT", "SIZE", "STORED", "PROVEN")
+    screen.table(
+        [Column("KIND"), Column("ID", whole=True), *(Column(heading, right=True) for heading in figures)],
+        [_row(entry, now) for entry in entries],
+    )
 
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("KIND", "ID", "AGE", "COUNT", "SIZE", "STORED", "PROVEN"):
-        grid.add_column(heading, justify="left" if heading in ("KIND", "ID") else "right", no_wrap=True)
-    for entry in entries:
-        found = entry.manifest
-        if found is None:
-            grid.add_row(entry.kind, str(entry.id), "", "unreadable manifest", style="red")
-            continue
-        grid.add_row(
-            entry.kind,
-            str(entry.id),
-            duration(age_seconds(found, now)),
-            f"{found.total:,}",
-            size(found.uncompressed.bytes),
-            size(found.stored.bytes),
-            "yes" if entry.proven else "no",
-        )
-    return grid
+
+def _row(entry: Entry, now: datetime) -> list[Part]:
+    found = entry.manifest
+    if found is None:
+        return [(text, "red") for text in (entry.kind, str(entry.id), "", "unreadable manifest", "", "", "")]
+    return [
+        entry.kind,
+        str(entry.id),
+        duration(age_seconds(found, now)),
+        f"{found.total:,}",
+        size(found.uncompressed.bytes),
+        size(found.stored.bytes),
+        "yes" if entry.proven else "no",
+    ]

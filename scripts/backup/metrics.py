@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -24,10 +24,7 @@ from scripts.backup import trial
 from scripts.backup.catalog import Entry
 from scripts.clients.s3 import Bucket
 from scripts.exits import OpsError, Stop, TemporaryError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 # Backups change once a day; an alert on them waits for minutes.
 REFRESH_SECONDS: Final = 120.0
@@ -57,8 +54,8 @@ def run(load: Callable[[], OpsSettings], *, port: int | None) -> Outcome:
         return _serve(load, port)
     text = exposition(read(load()), up=True)
 
-    def show(console: Console) -> None:
-        console.print(text, end="", markup=False, highlight=False)
+    def show(screen: Screen) -> None:
+        screen.document(text)
 
     return Outcome({"metrics": text}, show)
 
@@ -172,4 +169,4 @@ def _serve(load: Callable[[], OpsSettings], port: int) -> Outcome:
         log.info("told to end")
     finally:
         server.server_close()
-    return Outcome({"served": True}, lambda console: console.print("Ended."))
+    return Outcome({"served": True}, lambda screen: screen.line("Ended."))

@@ -6,11 +6,9 @@ volume: it goes when it is old enough and a proven backup is younger than it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -23,11 +21,7 @@ from scripts.backup.postgres_restore import administration
 from scripts.backup.units import duration, size
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.exits import UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
         kept, old = _sorted(found, proven, now, timedelta(days=days))
         if old and not dry_run:
             if not confirmed:
-                _confirm(old)
+                confirm(f"drops {', '.join(old)} for ever", f"Drop {', '.join(old)} for ever?")
             for name in old:
                 fresh.drop(admin, name)
                 log.info("database dropped", database=name)
@@ -85,25 +79,17 @@ def _sorted(
     return kept, old
 
 
-def _confirm(old: list[str]) -> None:
-    import typer
-
-    if not sys.stdin.isatty():
-        raise UsageError(f"this drops {', '.join(old)} for ever; confirm it with --yes")
-    typer.confirm(f"Drop {', '.join(old)} for ever?", abort=True, err=True)
-
-
 def _outcome(found: Sequence[PutAside], old: list[str], kept: Mapping[str, str], *, dry_run: bool) -> Outcome:
     word = "Would drop" if dry_run else "Dropped"
     told = {each.name: f"{each.name} ({size(each.bytes)}, {duration(each.age.total_seconds())} old)" for each in found}
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for name in old:
-            console.print(f"{word} {told[name]}", highlight=False)
+            screen.line(f"{word} {told[name]}")
         for name, why in kept.items():
-            console.print(f"Kept {told[name]}: {why}", highlight=False)
+            screen.line(f"Kept {told[name]}: {why}")
         if not old and not kept:
-            console.print("No restore has put a database aside.")
+            screen.line("No restore has put a database aside.")
 
     data = [{"name": each.name, "bytes": each.bytes, "age_seconds": round(each.age.total_seconds())} for each in found]
     return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, show)

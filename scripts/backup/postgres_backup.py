@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -18,10 +17,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -104,12 +100,12 @@ def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Pro
     name = transfer.data_name(settings.backup, keys.POSTGRES)
     target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, name)}"
 
-    def show(console: Console) -> None:
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(
             f"Would dump {shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables) "
             f"with pg_dump {program.version}"
         )
-        console.print(f"into {target}. Nothing was written.", highlight=False)
+        screen.line(f"into {target}. Nothing was written.")
 
     return Outcome({"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)}, show)
 
@@ -129,12 +125,11 @@ def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(console: Console) -> None:
-        console.print(f"Backup {manifest.id} of {manifest.database.name} is complete.", highlight=False)
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(f"Backup {manifest.id} of {manifest.database.name} is complete.")
+        screen.line(
             f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
             f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
-            highlight=False,
         )
 
     return Outcome(data, show)

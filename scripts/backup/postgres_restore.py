@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -25,10 +23,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +123,11 @@ def _check(admin: psycopg.Connection, job: _Job) -> None:
 
 
 def _confirm(job: _Job, exists: bool) -> None:
-    import typer
-
-    if not sys.stdin.isatty():
-        raise UsageError(f"this replaces database {job.database}; confirm it with --yes")
     old = "; the present one is kept under another name" if exists else ""
     moment = f"{job.manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}"
-    typer.confirm(
-        f"Replace {job.database} by its state of {moment} ({job.manifest.rows:,} rows){old}?", abort=True, err=True
+    confirm(
+        f"replaces database {job.database}",
+        f"Replace {job.database} by its state of {moment} ({job.manifest.rows:,} rows){old}?",
     )
 
 
@@ -194,17 +186,14 @@ def _would(job: _Job, exists: bool) -> Outcome:
     target = job.into or job.database
     manifest = job.manifest
 
-    def show(console: Console) -> None:
-        console.print(
-            f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:", highlight=False
-        )
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:")
+        screen.line(
             f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
-            highlight=False,
         )
         if job.into is None and exists:
-            console.print(f"and keep the present {job.database} as {job.database}_before_<time>.", highlight=False)
-        console.print("Nothing was changed.")
+            screen.line(f"and keep the present {job.database} as {job.database}_before_<time>.")
+        screen.line("Nothing was changed.")
 
     return Outcome(
         {
@@ -230,18 +219,14 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         "seconds": round(seconds, 3),
     }
 
-    def show(console: Console) -> None:
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(
             f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-            highlight=False,
         )
-        console.print(
+        screen.line(
             f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
-            highlight=False,
         )
         if kept:
-            console.print(
-                f"The database before is kept as {kept} until: ops backups prune --databases", highlight=False
-            )
+            screen.line(f"The database before is kept as {kept} until: ops backups prune --databases")
 
     return Outcome(data, show)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -21,10 +20,7 @@ from scripts.backup.manifest import Manifest
 from scripts.backup.superseding import Marks
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +150,10 @@ def _outcome(settings: OpsSettings, reports: Sequence[Report], *, dry_run: bool)
         "kinds": [_plain(report) for report in reports],
     }
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for report in reports:
             for line in _lines(report, dry_run=dry_run):
-                console.print(line, highlight=False)
+                screen.line(line)
 
     return Outcome(data, show)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -18,10 +18,7 @@ from scripts.backup.units import duration, size
 from scripts.clients import redis_server, replication
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -106,9 +103,9 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetim
 def _would(settings: OpsSettings, used: int, version: str) -> Outcome:
     where = f"s3://{settings.backup.bucket}/{keys.folder(settings.backup.prefix, keys.REDIS)}"
 
-    def show(console: Console) -> None:
-        console.print(f"Would take a snapshot of Redis {version} ({size(used)} in memory)")
-        console.print(f"into {where}. Nothing was written.", highlight=False)
+    def show(screen: Screen) -> None:
+        screen.line(f"Would take a snapshot of Redis {version} ({size(used)} in memory)")
+        screen.line(f"into {where}. Nothing was written.")
 
     return Outcome({"dry_run": True, "target": where, "used_memory_bytes": used}, show)
 
@@ -126,12 +123,11 @@ def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(console: Console) -> None:
-        console.print(f"Backup {manifest.id} of Redis {manifest.server_version} is complete.", highlight=False)
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(f"Backup {manifest.id} of Redis {manifest.server_version} is complete.")
+        screen.line(
             f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
             f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
-            highlight=False,
         )
 
     return Outcome(data, show)

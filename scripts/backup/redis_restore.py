@@ -8,7 +8,6 @@ was, and one that is killed after leaves old data in a marked database that the 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,11 +26,10 @@ from scripts.backup.units import duration, size
 from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen, confirm
 
 if TYPE_CHECKING:
     import redis
-    from rich.console import Console
 
 # Keys of a batch, and bytes after which it is sent even so.
 _BATCH_KEYS: Final = 500
@@ -102,12 +100,11 @@ def _check(client: redis.Redis, manifest: RedisManifest) -> int:
 
 
 def _confirm(manifest: RedisManifest, before: int) -> None:
-    import typer
-
-    if not sys.stdin.isatty():
-        raise UsageError(f"this replaces {before} keys of Redis; confirm it with --yes")
     moment = f"{manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}"
-    typer.confirm(f"Replace {before:,} keys by the state of {moment} ({manifest.total:,} keys)?", abort=True, err=True)
+    confirm(
+        f"replaces {before} keys of Redis",
+        f"Replace {before:,} keys by the state of {moment} ({manifest.total:,} keys)?",
+    )
 
 
 def _restore(client: redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
@@ -222,11 +219,9 @@ def _swap(client: redis.Redis, staged: dict[int, int]) -> None:
 
 
 def _would(manifest: RedisManifest, before: int) -> Outcome:
-    def show(console: Console) -> None:
-        console.print(
-            f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.", highlight=False
-        )
-        console.print("Nothing was changed.")
+    def show(screen: Screen) -> None:
+        screen.line(f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.")
+        screen.line("Nothing was changed.")
 
     return Outcome({"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before}, show)
 
@@ -243,15 +238,13 @@ def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) ->
         "seconds": round(seconds, 3),
     }
 
-    def show(console: Console) -> None:
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(
             f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-            highlight=False,
         )
-        console.print(
+        screen.line(
             f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
             f"{expired:,} more have expired since.",
-            highlight=False,
         )
 
     return Outcome(data, show)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook import jobs
 from runbook.ops_settings import OpsSettings
@@ -25,10 +25,7 @@ from scripts.clients.discovery import Kind
 from scripts.clients.kubernetes import Cluster, ForbiddenError
 from scripts.clients.s3 import Bucket
 from scripts.exits import Exit, OpsError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _SECONDS: Final = 30.0
 # etcd holds 8 GiB at most, and a namespace a small part of it.
@@ -165,9 +162,9 @@ def bare(item: Any, kind: Kind) -> dict[str, Any]:
 def _would(settings: OpsSettings, kinds: list[Kind]) -> Outcome:
     where = f"s3://{settings.backup.bucket}/{keys.folder(settings.backup.prefix, keys.RESOURCES)}"
 
-    def show(console: Console) -> None:
-        console.print(f"Would save {len(kinds)} kinds of namespace {settings.namespace}")
-        console.print(f"into {where}. Nothing was written.", highlight=False)
+    def show(screen: Screen) -> None:
+        screen.line(f"Would save {len(kinds)} kinds of namespace {settings.namespace}")
+        screen.line(f"into {where}. Nothing was written.")
 
     return Outcome({"dry_run": True, "target": where, "kinds": sorted(kind.label for kind in kinds)}, show)
 
@@ -192,14 +189,13 @@ def _done(settings: OpsSettings, manifest: ResourcesManifest, granted_refused: l
     if granted_refused:
         data["error"] = f"the account may not list what its Role must grant: {', '.join(granted_refused)}"
 
-    def show(console: Console) -> None:
-        console.print(f"Backup {manifest.id} of namespace {manifest.namespace} is complete.", highlight=False)
-        console.print(
+    def show(screen: Screen) -> None:
+        screen.line(f"Backup {manifest.id} of namespace {manifest.namespace} is complete.")
+        screen.line(
             f"{manifest.total:,} objects of {len(manifest.resources)} kinds, {size(manifest.stored.bytes)}, in "
             f"{duration(manifest.duration_seconds)}; Secrets {secrets}",
-            highlight=False,
         )
         if manifest.refused:
-            console.print(f"Not permitted to list: {', '.join(manifest.refused)}", highlight=False)
+            screen.line(f"Not permitted to list: {', '.join(manifest.refused)}")
 
     return Outcome(data, show, Exit.FAILED if granted_refused else Exit.DONE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -21,10 +20,7 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, confirm
 
 MANAGER: Final = "ops-restore"
 _SECONDS: Final = 30.0
@@ -108,12 +104,8 @@ def _namespace(cluster: Cluster, name: str) -> None:
 
 
 def _confirm(manifest: ResourcesManifest) -> None:
-    import typer
-
     what = f"{manifest.total} objects to namespace {manifest.namespace}"
-    if not sys.stdin.isatty():
-        raise UsageError(f"this applies {what}; confirm it with --yes")
-    typer.confirm(f"Apply {what}, as they were at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}?", abort=True, err=True)
+    confirm(f"applies {what}", f"Apply {what}, as they were at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}?")
 
 
 def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, dry_run: bool) -> Outcome:
@@ -130,16 +122,14 @@ def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, d
     if applied.failed:
         data["error"] = f"{len(applied.failed)} objects were refused: {', '.join(list(applied.failed)[:5])}"
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         word = "Would apply" if dry_run else "Applied"
-        console.print(
-            f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}", highlight=False
-        )
+        screen.line(f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}")
         for reason, count in applied.skipped.items():
-            console.print(f"  {count} left alone: {reason}", highlight=False)
+            screen.line(f"  {count} left alone: {reason}")
         for label, why in applied.failed.items():
-            console.print(f"  refused {label}: {why}", highlight=False)
+            screen.line(f"  refused {label}: {why}")
         if not manifest.secrets:
-            console.print("  Secrets are not in this backup: bring them back from where they are kept.")
+            screen.line("  Secrets are not in this backup: bring them back from where they are kept.")
 
     return Outcome(data, show, Exit.FAILED if applied.failed else Exit.DONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, redact
@@ -15,10 +14,7 @@ from scripts.backup.manifest import Manifest
 from scripts.backup.units import duration
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
-from scripts.output import Outcome, one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def run(
     if dry_run:
         return _would(found)
     verdicts = [_verify(settings, bucket, catalog, backup) for catalog, backup in found]
-    return _outcome(verdicts)
+    return outcome(verdicts)
 
 
 def _meant(
@@ -106,22 +102,23 @@ def _revoke(bucket: Bucket, key: str, reason: str) -> None:
 def _would(found: Sequence[tuple[Catalog[Manifest], BackupId | None]]) -> Outcome:
     meant = {catalog.kind: None if backup is None else str(backup) for catalog, backup in found}
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for kind, backup in meant.items():
-            console.print(f"Would restore {backup} into a scratch place." if backup else f"No {kind} backup yet.")
+            screen.line(f"Would restore {backup} into a scratch place." if backup else f"No {kind} backup yet.")
 
     return Outcome({"dry_run": True, "backups": meant}, show)
 
 
-def _outcome(verdicts: Sequence[Verdict]) -> Outcome:
+def outcome(verdicts: Sequence[Verdict]) -> Outcome:
+    """What became of each kind; the code is that of the worst."""
     # A failed check outweighs what another run may mend: it must be looked at.
     code = next(
         (code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in {v.code for v in verdicts}), Exit.DONE
     )
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for verdict in verdicts:
-            console.print(_line(verdict), highlight=False)
+            screen.line(_line(verdict))
 
     data: dict[str, object] = {"backups": [_plain(verdict) for verdict in verdicts]}
     if errors := [f"{verdict.kind}: {verdict.error}" for verdict in verdicts if verdict.error]:

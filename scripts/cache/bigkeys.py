@@ -6,16 +6,12 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import size
 from scripts.clients import redis_server
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.progress import passing
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(slots=True)
@@ -54,7 +50,7 @@ def run(settings: OpsSettings, *, pattern: str, top: int, samples: int) -> Outco
             for name, kind in kinds.items()
         },
     }
-    return Outcome(data, lambda console: _show(console, kinds))
+    return Outcome(data, lambda screen: _show(screen, kinds))
 
 
 def collect(batches: Iterable[tuple[list[bytes], list[tuple[str, int]]]], top: int) -> dict[str, Kind]:
@@ -67,10 +63,10 @@ def collect(batches: Iterable[tuple[list[bytes], list[tuple[str, int]]]], top: i
     return dict(sorted(kinds.items(), key=lambda item: -item[1].size))
 
 
-def _show(console: Console, kinds: dict[str, Kind]) -> None:
+def _show(screen: Screen, kinds: dict[str, Kind]) -> None:
     if not kinds:
-        console.print("There are no such keys.")
+        screen.line("There are no such keys.")
     for name, kind in kinds.items():
-        console.print(f"{name}: {kind.count:,} keys, {size(kind.size)}", markup=False, highlight=False)
+        screen.line(f"{name}: {kind.count:,} keys, {size(kind.size)}")
         for measured, key in sorted(kind.largest, reverse=True):
-            console.print(f"  {size(measured):>10}  {key.decode(errors='replace')}", markup=False, highlight=False)
+            screen.line(f"  {size(measured):>10}  {key.decode(errors='replace')}")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import size
 from scripts.clients import redis_server
 from scripts.exits import UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.progress import passing
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # A glob's own signs; an escaped one stands for itself.
 _WILD: Final = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|[*?]", re.DOTALL)
@@ -47,7 +44,7 @@ def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool)
         "used_memory_before": before,
         "used_memory_after": after,
     }
-    return Outcome(data, lambda console: _show(console, data))
+    return Outcome(data, lambda screen: _show(screen, data))
 
 
 def check(pattern: str, *, everything: bool) -> None:
@@ -66,12 +63,12 @@ def literal(pattern: str) -> str:
     return _WILD.sub(lambda found: found[0][1:] if found[0].startswith("\\") else "", pattern)
 
 
-def _show(console: Console, data: dict[str, object]) -> None:
+def _show(screen: Screen, data: dict[str, object]) -> None:
     if data["dry_run"]:
         line = f"Would remove about {data['matched']:,} keys that match {data['pattern']}"
     else:
         memory = f"{size(int(str(data['used_memory_before'])))} -> {size(int(str(data['used_memory_after'])))}"
         line = f"Removed {data['removed']:,} keys that match {data['pattern']}; memory {memory}"
-    console.print(line, markup=False, highlight=False)
+    screen.line(line)
     for key in data["sample"] if isinstance(data["sample"], list) else ():  # pyright: ignore[reportUnknownVariableType] - a list of texts
-        console.print(f"  such as {key}", markup=False, highlight=False)
+        screen.line(f"  such as {key}")

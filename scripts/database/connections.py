@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import duration
 from scripts.clients import postgres
 from scripts.database.statements import without_values
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Screen
 
 # What a session of another user does is hidden from a login without pg_monitor, its kind included.
 _CLIENTS: Final = "datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_backend_pid()"
@@ -59,7 +56,7 @@ def run(settings: OpsSettings) -> Outcome:
         "groups": groups,
         "long": long,
     }
-    return Outcome(data, lambda console: _show(console, data, groups, long))
+    return Outcome(data, lambda screen: _show(screen, data, groups, long))
 
 
 def _group(row: Sequence[Any]) -> dict[str, object]:
@@ -81,25 +78,24 @@ def _statement(row: Sequence[Any]) -> dict[str, object]:
 
 
 def _show(
-    console: Console, data: dict[str, object], groups: Sequence[dict[str, object]], long: Sequence[dict[str, object]]
+    screen: Screen, data: dict[str, object], groups: Sequence[dict[str, object]], long: Sequence[dict[str, object]]
 ) -> None:
-    from rich.table import Table
-
-    mark = "[red]over the limit of[/]" if data["over_limit"] else "limit"
-    limit = float(str(data["limit"]))
-    console.print(
-        f"{data['used']} of {data['max_connections']} connections ({data['share']:.0%}, {mark} {limit:.0%}), "
-        f"{data['reserved']} of them for superusers",
-        highlight=False,
+    screen.line(
+        f"{data['used']} of {data['max_connections']} connections ({data['share']:.0%}, ",
+        ("over the limit of", "red") if data["over_limit"] else "limit",
+        f" {float(str(data['limit'])):.0%}), {data['reserved']} of them for superusers",
     )
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("USER", "APPLICATION", "STATE", "COUNT", "OLDEST"):
-        grid.add_column(heading, justify="right" if heading in ("COUNT", "OLDEST") else "left")
-    for group in groups:
-        texts = [str(group[key]) for key in ("user", "application", "state", "count")]
-        grid.add_row(*texts, duration(float(str(group["oldest_seconds"]))))
-    console.print(grid)
+    screen.table(
+        [*map(Column, ("USER", "APPLICATION", "STATE")), *(Column(each, right=True) for each in ("COUNT", "OLDEST"))],
+        [
+            [
+                *(str(group[key]) for key in ("user", "application", "state", "count")),
+                duration(float(str(group["oldest_seconds"]))),
+            ]
+            for group in groups
+        ],
+    )
     for item in long:
         waits = f", waits for {item['waits_for']}" if item["waits_for"] else ""
         line = f"{item['pid']} {item['user']} {item['state']} {duration(float(str(item['seconds'])))}{waits}: "
-        console.print(f"{line}{item['statement']}", markup=False, highlight=False)
+        screen.line(f"{line}{item['statement']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 
@@ -16,10 +16,7 @@ from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.database import index, vacuum
 from scripts.exits import Exit
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 # No lock that these statements wait for or hold stands in the way of a reader or a writer; they only must not wait or
 # run for ever, nor go on when this process is gone. The delay is what autovacuum gives way to others.
@@ -47,7 +44,7 @@ def run(settings: OpsSettings, *, lock_wait: float, dry_run: bool) -> Outcome:
     }
     codes = {result.code for result in built} | {Exit.TEMPORARY for result in vacuumed if result.note}
     code = next((code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in codes), Exit.DONE)
-    return Outcome(data, lambda console: _show(console, built, looked_at, vacuumed, dry_run=dry_run), code)
+    return Outcome(data, lambda screen: _show(screen, built, looked_at, vacuumed, dry_run=dry_run), code)
 
 
 @contextmanager
@@ -80,7 +77,7 @@ def _plain_vacuum(result: vacuum.Result) -> dict[str, object]:
 
 
 def _show(
-    console: Console,
+    screen: Screen,
     built: Sequence[index.Result],
     looked_at: int,
     vacuumed: Sequence[vacuum.Result],
@@ -94,10 +91,10 @@ def _show(
         )
         took = f" in {duration(result.seconds)}" if result.seconds else ""
         note = f": {result.note}" if result.note else ""
-        console.print(f"index {result.name} {verb}{took}{note}", markup=False, highlight=False)
+        screen.line(f"index {result.name} {verb}{took}{note}")
     for done in vacuumed:
         verb = "not vacuumed" if done.note else f"{would}vacuumed"
         took = f", took {duration(done.seconds)}" if done.seconds else ""
         note = f" ({done.note})" if done.note else ""
-        console.print(f"table {done.table} {verb}: {done.reason}{took}{note}", markup=False, highlight=False)
-    console.print(f"{looked_at} tables looked at, {len(vacuumed)} in need of a vacuum", highlight=False)
+        screen.line(f"table {done.table} {verb}: {done.reason}{took}{note}")
+    screen.line(f"{looked_at} tables looked at, {len(vacuumed)} in need of a vacuum")

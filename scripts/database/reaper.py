@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 
@@ -16,10 +16,7 @@ from scripts import log
 from scripts.backup.units import duration
 from scripts.clients import postgres
 from scripts.exits import Exit
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 # An idle session's age is the time since it fell idle: query_start is when its last statement began, which may have run
 # for hours. Clients of a replica and of a backup rest between two pieces of work; so do this program's other commands.
@@ -87,7 +84,7 @@ def run(settings: OpsSettings, *, older_than: float | None, dry_run: bool) -> Ou
         "hidden": hidden[0] if hidden else 0,
         "stuck": len(stuck),
     }
-    return Outcome(data, lambda console: _show(console, data, ended), Exit.TEMPORARY if stuck else Exit.DONE)
+    return Outcome(data, lambda screen: _show(screen, data, ended), Exit.TEMPORARY if stuck else Exit.DONE)
 
 
 def grouped(sessions: Iterable[Session]) -> list[dict[str, object]]:
@@ -119,13 +116,13 @@ def _lives(connection: psycopg.Connection, session: Session) -> bool:
     return connection.execute(_END.format(ended="true").encode(), values).fetchone() is not None
 
 
-def _show(console: Console, data: dict[str, object], ended: Sequence[Session]) -> None:
+def _show(screen: Screen, data: dict[str, object], ended: Sequence[Session]) -> None:
     verb = "Would end" if data["dry_run"] else "Ended"
     limit = duration(float(str(data["limit_seconds"])))
-    console.print(f"{verb} {len(ended)} sessions of {data['database']} that were idle for more than {limit}.")
+    screen.line(f"{verb} {len(ended)} sessions of {data['database']} that were idle for more than {limit}.")
     for group in grouped(ended):
         line = f"  {group['count']}  {group['user']}  {group['application'] or '(no application name)'}"
-        console.print(line, markup=False, highlight=False)
+        screen.line(line)
     for key, meaning in (
         ("spared", "old enough, and never ended: superusers, replication, backups, ops itself"),
         ("not_permitted", "old enough, and not this login's to end"),
@@ -133,4 +130,4 @@ def _show(console: Console, data: dict[str, object], ended: Sequence[Session]) -
         ("stuck", "told to end and still there; run again"),
     ):
         if data[key]:
-            console.print(f"  {data[key]}  {meaning}", markup=False, highlight=False)
+            screen.line(f"  {data[key]}  {meaning}")

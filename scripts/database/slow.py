@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -14,10 +14,7 @@ from runbook.ops_settings import OpsSettings
 from scripts.clients import postgres
 from scripts.database.statements import without_values
 from scripts.exits import UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Screen
 
 TOP: Final = 10
 _VIEW: Final = """
@@ -51,7 +48,7 @@ def run(settings: OpsSettings, *, order: Order, top: int = TOP) -> Outcome:
     limit = thresholds.SLOW_QUERY.value
     found = [_plain(row, limit) for row in rows]
     data = {"database": target.database, "by": str(order), "limit_ms": limit, "statements": found}
-    return Outcome(data, lambda console: _show(console, found, limit))
+    return Outcome(data, lambda screen: _show(screen, found, limit))
 
 
 def _query(connection: psycopg.Connection, order: Order) -> sql.Composed:
@@ -83,16 +80,17 @@ def _plain(row: Sequence[Any], limit: float) -> dict[str, object]:
     }
 
 
-def _show(console: Console, found: Sequence[dict[str, object]], limit: float) -> None:
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("", "TOTAL", "MEAN", "MAX", "CALLS", "ROWS", "STATEMENT"):
-        grid.add_column(heading, justify="left" if heading in ("", "STATEMENT") else "right", overflow="fold")
-    for item in found:
-        times = [f"{item[key]} ms" for key in ("total_ms", "mean_ms", "max_ms")]
-        grid.add_row(
-            "slow" if item["slow"] else "", *times, f"{item['calls']}", f"{item['rows']}", f"{item['statement']}"
-        )
-    console.print(grid, markup=False)
-    console.print(f"slow: more than {limit:g} ms on average", highlight=False)
+def _show(screen: Screen, found: Sequence[dict[str, object]], limit: float) -> None:
+    figures = [Column(heading, right=True) for heading in ("TOTAL", "MEAN", "MAX", "CALLS", "ROWS")]
+    screen.table(
+        [Column(""), *figures, Column("STATEMENT")],
+        [
+            [
+                "slow" if item["slow"] else "",
+                *(f"{item[key]} ms" for key in ("total_ms", "mean_ms", "max_ms")),
+                *(str(item[key]) for key in ("calls", "rows", "statement")),
+            ]
+            for item in found
+        ],
+    )
+    screen.line(f"slow: more than {limit:g} ms on average")

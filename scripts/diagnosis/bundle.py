@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import redact
@@ -23,10 +23,7 @@ from scripts.backup.units import duration, size
 from scripts.diagnosis import parts
 from scripts.diagnosis.parts import Part
 from scripts.exits import CheckFailedError, OpsError, UsageError
-from scripts.output import Outcome, one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen, one_line
 
 INDEX: Final = "index.json"
 # Clients are given the deadline themselves and then say what did not answer; this is for those that do not keep it.
@@ -60,12 +57,12 @@ def run(settings: OpsSettings, output: Path | None, *, timeout: float) -> Outcom
     path = output or Path(f"diagnosis-{settings.namespace}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz")
     found = write(settings, path, timeout)
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         took = duration(time.monotonic() - start)
         text = f"{found.path}: {found.files} files of {found.parts} parts, {size(found.bytes)}, in {took}"
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        screen.document(text + "\n")
         for name in found.failed:
-            console.print(f"without {name}: see {INDEX} in it", highlight=False, markup=False)
+            screen.line(f"without {name}: see {INDEX} in it")
 
     data = {
         "path": str(found.path),

@@ -6,17 +6,13 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.clients import tls
 from scripts.exits import Exit
 from scripts.health import certificates, check, runner
 from scripts.health.model import Check, Finding, Status, worst
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 def run(settings: OpsSettings, endpoints: Sequence[str], authority: str | None, *, timeout: float) -> Outcome:
@@ -28,8 +24,8 @@ def run(settings: OpsSettings, endpoints: Sequence[str], authority: str | None, 
     results = runner.run([*certificates.checks(settings), *asked], timeout)
     took, status = time.monotonic() - start, worst(results)
 
-    def show(console: Console) -> None:
-        check.print_results(console, results, status, took)
+    def show(screen: Screen) -> None:
+        check.print_results(screen, results, status, took)
 
     data = {"status": str(status), "took": round(took, 3), "checks": [check.plain(result) for result in results]}
     return Outcome(data, show, Exit.DONE if status in (Status.OK, Status.WARN) else Exit.FAILED)

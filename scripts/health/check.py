@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup.units import duration
@@ -22,10 +22,7 @@ from scripts.health import (
     volumes,
 )
 from scripts.health.model import Check, Result, Status, worst
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Part, Screen
 
 _COLOURS: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.UNKNOWN: "magenta"}
 
@@ -40,8 +37,8 @@ def run(settings: OpsSettings, *, timeout: float, tell: bool = False) -> Outcome
     took = time.monotonic() - start
     status = worst(results)
 
-    def show(console: Console) -> None:
-        print_results(console, results, status, took)
+    def show(screen: Screen) -> None:
+        print_results(screen, results, status, took)
 
     data = {"status": str(status), "took": round(took, 3), "checks": [plain(result) for result in results]}
     outcome = Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
@@ -80,21 +77,22 @@ def plain(result: Result) -> dict[str, object]:
     return {key: value for key, value in found.items() if value} | {"took": round(result.took, 3)}
 
 
-def print_results(console: Console, results: Sequence[Result], status: Status, took: float) -> None:
+def print_results(screen: Screen, results: Sequence[Result], status: Status, took: float) -> None:
     """The results as a table for people, and below it what the checks have to say."""
-    from rich.table import Table
-
-    # A terminal of 80 columns cuts nothing off: long words fold, and details stand below in full.
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("CHECK", "STATUS", "VALUE", "LIMIT", "TOOK"):
-        short = heading in ("STATUS", "TOOK")
-        grid.add_column(heading, no_wrap=short, min_width=6 if short else None, overflow="fold")
-    for result in results:
-        finding = result.finding
-        mark = f"[{_COLOURS[finding.status]}]{finding.status}[/]"
-        grid.add_row(finding.name, mark, finding.value, finding.threshold, duration(result.took))
-    console.print(grid)
+    screen.table(
+        [Column("CHECK"), Column("STATUS", whole=True), Column("VALUE"), Column("LIMIT"), Column("TOOK", whole=True)],
+        [
+            [finding.name, _coloured(finding.status), finding.value, finding.threshold, duration(result.took)]
+            for result in results
+            for finding in [result.finding]
+        ],
+    )
     for result in results:
         if result.finding.detail:
-            console.print(f"{result.finding.name}: {result.finding.detail}", highlight=False, markup=False)
-    console.print(f"\n[{_COLOURS[status]}]{status}[/]: {len(results)} checks in {duration(took)}", highlight=False)
+            screen.line(f"{result.finding.name}: {result.finding.detail}")
+    screen.line()
+    screen.line(_coloured(status), f": {len(results)} checks in {duration(took)}")
+
+
+def _coloured(status: Status) -> Part:
+    return str(status), _COLOURS[status]

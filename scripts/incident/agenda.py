@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from runbook import severities
@@ -14,10 +14,7 @@ from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
 from scripts.incident.ticket import Ticket
 from scripts.notify import Message
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _WEEK: Final = timedelta(days=7)
 
@@ -29,8 +26,8 @@ def run(desk: Desk) -> Outcome:
     unreadable = [entry for entry in found if entry.ticket is None]
     text = compose(chosen, unreadable, moment, ZoneInfo(desk.settings.time_zone))
 
-    def show(console: Console) -> None:
-        console.print(text, highlight=False, markup=False, end="")
+    def show(screen: Screen) -> None:
+        screen.document(text)
 
     data: dict[str, object] = {
         "incidents": [

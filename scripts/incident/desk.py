@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts import reporting
 from scripts.incident.shelf import Shelf
 from scripts.incident.ticket import Entry, Ticket
 from scripts.notify import Message
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,8 @@ class Desk:
             "where": self.shelf.store.where(self.shelf.name(found.id)),
         }
 
-        def show(console: Console) -> None:
-            console.print(f"{found.id}: {would}{what}", highlight=False, markup=False)
+        def show(screen: Screen) -> None:
+            screen.line(f"{found.id}: {would}{what}")
 
         return Outcome(data, show)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from runbook import severities, thresholds
 from scripts.backup.units import duration
@@ -14,10 +13,7 @@ from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
 from scripts.incident.ticket import State, Ticket
 from scripts.notify import Message
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +31,11 @@ def run(desk: Desk) -> Outcome:
     unreadable = [ticket.id for ticket in found if ticket.ticket is None]
     data = {"incidents": len(found), "due": [{"id": entry.id, "what": entry.what} for entry in due]}
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for entry in due:
-            console.print(f"{entry.id}: {entry.what}", highlight=False, markup=False)
+            screen.line(f"{entry.id}: {entry.what}")
         if not due:
-            console.print("nothing is due")
+            screen.line("nothing is due")
 
     outcome = Outcome(data, show, Exit.FAILED if unreadable else Exit.DONE)
     if not due or not desk.tell or desk.dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from scripts.backup.units import duration
@@ -10,10 +10,7 @@ from scripts.exits import CheckFailedError, Exit
 from scripts.incident import ticket
 from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Part, Screen
 
 
 def list_all(desk: Desk, *, closed: bool) -> Outcome:
@@ -21,8 +18,8 @@ def list_all(desk: Desk, *, closed: bool) -> Outcome:
     every = desk.shelf.all()
     found = [entry for entry in every if entry.ticket is None or entry.ticket.is_open or closed]
 
-    def show(console: Console) -> None:
-        _table(console, found)
+    def show(screen: Screen) -> None:
+        _table(screen, found)
 
     data = {"where": desk.shelf.store.where(), "incidents": [_plain(entry) for entry in found]}
     unreadable = any(entry.ticket is None for entry in found)
@@ -50,8 +47,8 @@ def show_one(desk: Desk, identifier: str, *, rca: bool) -> Outcome:
 
 
 def _text(data: dict[str, Any], text: str) -> Outcome:
-    def show(console: Console) -> None:
-        console.print(text, highlight=False, markup=False, end="", soft_wrap=True)
+    def show(screen: Screen) -> None:
+        screen.document(text)
 
     return Outcome(data, show)
 
@@ -73,20 +70,17 @@ def _plain(entry: Found) -> dict[str, object]:
     }
 
 
-def _table(console: Console, found: list[Found]) -> None:
-    from rich.table import Table
-
+def _table(screen: Screen, found: list[Found]) -> None:
     if not found:
-        console.print("no incident is open")
+        screen.line("no incident is open")
         return
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("ID", "SEVERITY", "STATUS", "COMMANDER", "AGE", "LAST UPDATE"):
-        grid.add_column(heading, no_wrap=heading == "ID")
-    for entry in found:
-        each = entry.ticket
-        if each is None:
-            grid.add_row(entry.id, "", "unreadable", "", "", entry.problem, style="red")
-            continue
-        ages = (duration((now() - moment).total_seconds()) for moment in (each.opened, each.updated))
-        grid.add_row(each.id, each.severity, str(each.status), each.commander, *ages)
-    console.print(grid)
+    rest = ("SEVERITY", "STATUS", "COMMANDER", "AGE", "LAST UPDATE")
+    screen.table([Column("ID", whole=True), *map(Column, rest)], map(_row, found))
+
+
+def _row(entry: Found) -> list[Part]:
+    each = entry.ticket
+    if each is None:
+        return [(text, "red") for text in (entry.id, "", "unreadable", "", "", entry.problem)]
+    ages = (duration((now() - moment).total_seconds()) for moment in (each.opened, each.updated))
+    return [each.id, each.severity, str(each.status), each.commander, *ages]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, reporting
@@ -20,10 +20,7 @@ from scripts.log_review.grouping import Group, Groups
 from scripts.log_review.memory import Memory
 from scripts.log_review.parsing import Level, events
 from scripts.notify import Message
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _READ_SECONDS: Final = 60.0
 # What is shown; the rest is counted. The memory keeps all of them.
@@ -114,10 +111,10 @@ def _outcome(settings: OpsSettings, reading: _Reading, known: Memory, since_seco
         "unread": reading.unread,
     }
 
-    def show(console: Console) -> None:
-        _show(console, reading, groups, len(new), since_seconds)
+    def show(screen: Screen) -> None:
+        _show(screen, reading, groups, len(new), since_seconds)
         if first:
-            console.print("the first review: later ones are compared with it")
+            screen.line("the first review: later ones are compared with it")
 
     return Outcome(data, show, code)
 
@@ -174,21 +171,18 @@ def _kept(documents: Documents, reading: _Reading, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _show(console: Console, reading: _Reading, groups: Sequence[Group], new: int, since_seconds: int) -> None:
-    from rich.text import Text
-
+def _show(screen: Screen, reading: _Reading, groups: Sequence[Group], new: int, since_seconds: int) -> None:
     for number, group in enumerate(groups[:_SHOWN]):
-        mark = Text("new  ", "bold red") if number < new else Text("     ")
-        head = Text(f"{group.level:9}{group.service} {group.count}x  ")
-        console.print(Text.assemble(mark, head, group.pattern))
+        mark = ("new  ", "bold red") if number < new else "     "
+        screen.line(mark, f"{group.level:9}{group.service} {group.count}x  {group.pattern}")
         if number < new and group.example != group.pattern:
-            console.print(Text(f"     {group.example}", "dim"))
+            screen.line((f"     {group.example}", "dim"))
     if len(groups) > _SHOWN:
-        console.print(f"and {len(groups) - _SHOWN} more patterns", highlight=False)
+        screen.line(f"and {len(groups) - _SHOWN} more patterns")
     for line in reading.unread:
-        console.print(Text(f"not read: {line}", "yellow"))
-    console.print(
-        f"\n{len(groups)} patterns, {new} of them new, in {reading.lines:,} lines ({size(reading.bytes)}) of "
+        screen.line((f"not read: {line}", "yellow"))
+    screen.line()
+    screen.line(
+        f"{len(groups)} patterns, {new} of them new, in {reading.lines:,} lines ({size(reading.bytes)}) of "
         f"{reading.logs} logs of the last {duration(since_seconds)}",
-        highlight=False,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook.ops_settings import OpsSettings
 from scripts import notify
@@ -12,10 +12,7 @@ from scripts.exits import Exit
 from scripts.first_week import local_time
 from scripts.maintenance import mode, page
 from scripts.maintenance.mode import Done, Mode, Request, Situation
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 
 def status(settings: OpsSettings) -> Outcome:
@@ -101,9 +98,10 @@ def _missed(settings: OpsSettings, done: Done) -> list[str]:
     ]
 
 
-def _shown(lines: list[str]) -> Callable[[Console], None]:
-    def show(console: Console) -> None:
-        console.print("\n".join(lines), highlight=False, markup=False)
+def _shown(lines: list[str]) -> Callable[[Screen], None]:
+    def show(screen: Screen) -> None:
+        for line in lines:
+            screen.line(line)
 
     return show
 

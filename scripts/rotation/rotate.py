@@ -7,21 +7,18 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import JwtTarget, OpsSettings
 from scripts import log, notify, redact
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
 from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.rotation import state as states
 from scripts.rotation.decision import Action, Decision, decide
 from scripts.rotation.state import Phase, State
 from scripts.workloads import deployments, rollout, serving
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # On the pods of each service; the value is the phase that they follow.
 ANNOTATION: Final = "crypto.analytics/jwt-phase"
@@ -219,12 +216,10 @@ def _outcome(
         "notified": notify.plain(notified or []),
     }
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         would = "would " if dry_run and decision.action is not Action.NOTHING else ""
         told = f"would {decision.action}" if would else _DID[decision.action]
-        console.print(
-            f"JWT rotation ({target.secret}): {told}, because {decision.reason}", highlight=False, markup=False
-        )
-        console.print(f"next: {data['next']}", highlight=False, markup=False)
+        screen.line(f"JWT rotation ({target.secret}): {told}, because {decision.reason}")
+        screen.line(f"next: {data['next']}")
 
     return Outcome(data, show)

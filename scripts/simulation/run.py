@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from runbook import simulations
 from runbook.alerting import routing
@@ -16,12 +16,9 @@ from scripts import log
 from scripts.backup.units import duration
 from scripts.clients import kubernetes, prometheus
 from scripts.exits import Exit, TemporaryError, UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.simulation import faults, pace
 from scripts.simulation.place import MONITORING, Place, ask, find
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _Answer = TypeVar("_Answer")
 _SECONDS: Final = 30.0
@@ -229,10 +226,10 @@ def _await_pace(place: Place, speed: int) -> None:
 def _outcome(seen: Sequence[Seen], speed: int, *, dry_run: bool) -> Outcome:
     good = dry_run or all(item.well for item in seen)
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for item in seen:
             told = "would be simulated" if dry_run else _told(item)
-            console.print(f"{item.name}: {item.alert} {told}", highlight=False, markup=False)
+            screen.line(f"{item.name}: {item.alert} {told}")
 
     data = {"speed": speed, "dryRun": dry_run, "simulations": [asdict(item) for item in seen]}
     return Outcome(data, show, Exit.DONE if good else Exit.FAILED)

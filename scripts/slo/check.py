@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook import slo
 from runbook.ops_settings import OpsSettings
@@ -22,10 +22,7 @@ from scripts.health import check as health
 from scripts.health import runner
 from scripts.health.model import Check, Finding, Result, Status, worst
 from scripts.notify import Message
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _MISSING: Final = "no data: the metric is missing, or nothing is scraped"
 _NOT_A_NUMBER: Final = "no figure: there were no requests in the window"
@@ -101,8 +98,8 @@ def _series(objective: Objective, sample: Sample) -> str:
 def _outcome(results: Sequence[Result], took: float) -> Outcome:
     status = worst(results)
 
-    def show(console: Console) -> None:
-        health.print_results(console, results, status, took)
+    def show(screen: Screen) -> None:
+        health.print_results(screen, results, status, took)
 
     data = {"status": str(status), "took": round(took, 3), "checks": [health.plain(result) for result in results]}
     return Outcome(data, show, Exit.DONE if status is Status.OK else Exit.FAILED)
@@ -122,5 +119,5 @@ def _line(finding: Finding) -> str:
     return f"{finding.status:8}{finding.name}: {figure} (must be {finding.threshold}) {finding.detail}".rstrip()
 
 
-def _nothing(_console: Console) -> None:
+def _nothing(_screen: Screen) -> None:
     """There is nothing to show."""

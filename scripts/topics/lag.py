@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from runbook import thresholds
 from runbook.ops_settings import OpsSettings
 from scripts.clients.kafka import Kafka, PartitionLag, topic_named
 from scripts.exits import UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Screen
 
 
 def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outcome:
@@ -42,24 +38,21 @@ def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outco
             {"partition": part.number, "committed": part.committed, "end": part.end, "lag": part.lag} for part in found
         ],
     }
-    return Outcome(data, lambda console: _show(console, data, found))
+    return Outcome(data, lambda screen: _show(screen, data, found))
 
 
-def _show(console: Console, data: dict[str, object], found: Sequence[PartitionLag]) -> None:
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("PARTITION", "COMMITTED", "END", "LAG"):
-        grid.add_column(heading, justify="right")
-    for part in found:
-        committed = "-" if part.committed is None else str(part.committed)
-        grid.add_row(str(part.number), committed, str(part.end), str(part.lag))
-    console.print(grid)
-    mark = "[red]over the limit of[/]" if data["over_limit"] else "limit"
-    console.print(
-        f"{data['group']} on {data['topic']}: {data['lag']:,} behind ({mark} {data['limit']:,}), "
-        f"{data['members']} members",
-        highlight=False,
+def _show(screen: Screen, data: dict[str, object], found: Sequence[PartitionLag]) -> None:
+    screen.table(
+        [Column(heading, right=True) for heading in ("PARTITION", "COMMITTED", "END", "LAG")],
+        [
+            [str(part.number), "-" if part.committed is None else str(part.committed), str(part.end), str(part.lag)]
+            for part in found
+        ],
+    )
+    screen.line(
+        f"{data['group']} on {data['topic']}: {data['lag']:,} behind (",
+        ("over the limit of", "red") if data["over_limit"] else "limit",
+        f" {data['limit']:,}), {data['members']} members",
     )
     if data["never_committed"]:
-        console.print("-: nothing committed; what the partition keeps counts as not read", highlight=False)
+        screen.line("-: nothing committed; what the partition keeps counts as not read")

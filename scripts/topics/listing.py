@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
 from scripts.clients.kafka import Kafka, Topic
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Column, Outcome, Screen
 
 
 def run(settings: OpsSettings, *, internal: bool) -> Outcome:
@@ -20,7 +16,7 @@ def run(settings: OpsSettings, *, internal: bool) -> Outcome:
     topics = [topic for topic in metadata.topics.values() if internal or not topic.internal]
     found = [plain(topic, kafka.messages(topic)) for topic in topics]
     data = {"brokers": len(metadata.brokers), "brokers_expected": settings.kafka.brokers, "topics": found}
-    return Outcome(data, lambda console: _show(console, found, f"{len(metadata.brokers)} of {settings.kafka.brokers}"))
+    return Outcome(data, lambda screen: _show(screen, found, f"{len(metadata.brokers)} of {settings.kafka.brokers}"))
 
 
 def plain(topic: Topic, messages: int) -> dict[str, object]:
@@ -36,14 +32,11 @@ def plain(topic: Topic, messages: int) -> dict[str, object]:
     }
 
 
-def _show(console: Console, found: Sequence[dict[str, object]], brokers: str) -> None:
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("TOPIC", "PARTITIONS", "REPLICAS", "MESSAGES", "UNDER-REPLICATED", "WITHOUT LEADER"):
-        grid.add_column(heading, justify="left" if heading == "TOPIC" else "right")
+def _show(screen: Screen, found: Sequence[dict[str, object]], brokers: str) -> None:
+    figures = ("PARTITIONS", "REPLICAS", "MESSAGES", "UNDER-REPLICATED", "WITHOUT LEADER")
+    rows: list[list[str]] = []
     for topic in found:
         counts = [len(topic[key]) for key in ("under_replicated", "without_leader")]  # type: ignore[arg-type]
-        grid.add_row(*(str(topic[key]) for key in ("name", "partitions", "replicas", "messages")), *map(str, counts))
-    console.print(grid)
-    console.print(f"{brokers} brokers", highlight=False)
+        rows.append([*(str(topic[key]) for key in ("name", "partitions", "replicas", "messages")), *map(str, counts)])
+    screen.table([Column("TOPIC"), *(Column(heading, right=True) for heading in figures)], rows)
+    screen.line(f"{brokers} brokers")

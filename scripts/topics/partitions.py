@@ -43,7 +43,7 @@ def run(settings: OpsSettings, topic: str, count: int, *, dry_run: bool) -> Outc
         if changed
         else f"{topic} has {count} partitions"
     )
-    return Outcome(data, lambda console: console.print(line, markup=False, highlight=False))
+    return Outcome(data, lambda screen: screen.line(line))
 
 
 def _await(kafka: Kafka, topic: str, count: int) -> None:

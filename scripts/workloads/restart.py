@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup.units import duration
 from scripts.clients import kubernetes
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.workloads import budget, deployments, rollout, serving
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # kubectl's own, so that `kubectl rollout` and people know it.
 ANNOTATION: Final = "kubectl.kubernetes.io/restartedAt"
@@ -49,7 +46,7 @@ def run(settings: OpsSettings, name: str, *, seconds: float, dry_run: bool) -> O
     if not dry_run:
         told = f"{'was being rolled out already, and is ready' if under_way else told} after {duration(took)}"
 
-    def show(console: Console) -> None:
-        console.print(f"{name} {told}", highlight=False, markup=False)
+    def show(screen: Screen) -> None:
+        screen.line(f"{name} {told}")
 
     return Outcome({"service": name, "dryRun": dry_run, "underWay": under_way, "took": round(took, 1)}, show)

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.exits import Exit, OpsError, TemporaryError, UsageError
-from scripts.output import Outcome
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from scripts.output import Outcome, Screen
 
 _SECONDS: Final = 30.0
 # Kubernetes' own, where an HPA does not say.
@@ -126,9 +123,9 @@ def _data(level: Level, steps: Sequence[Step], *, check: bool, dry_run: bool) ->
 
 
 def _shown(steps: Sequence[Step], *, check: bool, dry_run: bool) -> Any:
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         for step in steps:
             told = _verdict(step, check=check, dry_run=dry_run)
-            console.print(f"{step.name}: {told}", highlight=False, markup=False)
+            screen.line(f"{step.name}: {told}")
 
     return show

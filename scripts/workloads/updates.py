@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook import practices
 from runbook.ops_settings import OpsSettings
 from scripts import notify
 from scripts.backup.units import duration
 from scripts.clients import kubernetes
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.workloads import cron
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _SECONDS: Final = 30.0
 # A run may begin late and takes its time.
@@ -69,8 +66,9 @@ def run(settings: OpsSettings, *, silent: bool) -> Outcome:
     subject = f"Monthly maintenance of {settings.namespace}: {points} to look at, {len(found.images)} images"
     told = [] if silent else notify.send(settings, notify.Message(subject, "\n".join(lines)))
 
-    def show(console: Console) -> None:
-        console.print("\n".join(lines), highlight=False, markup=False)
+    def show(screen: Screen) -> None:
+        for line in lines:
+            screen.line(line)
 
     return Outcome({**asdict(found), "points": points, "notified": notify.plain(told)}, show)
 

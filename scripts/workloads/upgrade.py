@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
 from scripts import log
@@ -17,12 +17,9 @@ from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
 from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 from scripts.workloads import budget, deployments, rollout, serving
 from scripts.workloads.errors import ErrorRate
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 BEFORE: Final = "crypto.analytics/upgraded-from"
 _SECONDS: Final = 30.0
@@ -76,13 +73,13 @@ def run(settings: OpsSettings, request: Request) -> Outcome:
         "errorRate": None if errors is None else errors.plain(),
     }
 
-    def show(console: Console) -> None:
+    def show(screen: Screen) -> None:
         hint = "" if pinned else " (named by a tag: a digest cannot change under you)"
-        console.print(f"{request.service}: {told} after {duration(took)}{hint}", highlight=False, markup=False)
+        screen.line(f"{request.service}: {told} after {duration(took)}{hint}")
         if errors is not None and not request.dry_run:
-            console.print(f"error rate: {errors}", highlight=False, markup=False)
+            screen.line(f"error rate: {errors}")
         if not request.dry_run:
-            console.print("set the same image in the stack, or the next deployment takes it back", highlight=False)
+            screen.line("set the same image in the stack, or the next deployment takes it back")
 
     return Outcome(data, show)
 

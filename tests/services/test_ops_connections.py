@@ -235,6 +235,17 @@ def test_connections_are_counted_by_user_application_and_state_against_the_limit
     assert "test gateway" in people.stdout
 
 
+def test_any_name_of_an_application_is_shown_as_it_is(environment: Environment, session: Session) -> None:
+    names = ["[/red]", "[blue]gateway", ":smile:", "x[/.]+"]
+    held = [session(name) for name in names]
+
+    answer = environment.ops("db", "connections")
+
+    assert len(held) == len(names)
+    assert answer.code == 0, answer.stderr
+    assert set(names) <= set(answer.stdout.split())
+
+
 def test_long_statements_are_shown_without_their_values_and_with_whom_they_wait_for(
     environment: Environment, session: Session
 ) -> None:

@@ -124,6 +124,29 @@ def test_what_was_never_proven_gets_no_proof_by_a_failed_verification(environmen
     assert _proof(environment, backup) is None
 
 
+def test_the_verdict_of_a_restore_that_fails_quotes_its_statement(environment: Environment) -> None:
+    with environment.connect() as connection:
+        # pg_restore knows no search_path: the function of the index does not find its table there.
+        connection.execute("CREATE TABLE prefix (text text)")
+        connection.execute(
+            "CREATE FUNCTION prefixed(path text) RETURNS text LANGUAGE sql IMMUTABLE AS "
+            "$$ SELECT coalesce((SELECT text FROM prefix LIMIT 1), '') || path $$"
+        )
+        connection.execute("CREATE TABLE page AS SELECT '/a'::text AS path")
+        connection.execute("CREATE INDEX ON page (prefixed(regexp_replace(path, '[/.]+', '-', 'g')))")
+    try:
+        environment.backup()
+        answer = environment.ops("backups", "verify", "--kind", "postgres")
+    finally:
+        with environment.connect() as connection:
+            connection.execute("DROP TABLE page, prefix CASCADE")
+            connection.execute("DROP FUNCTION prefixed")
+
+    assert answer.code == 1, answer.stderr
+    assert "is NOT proven" in answer.stdout
+    assert "'[/.]+'" in answer.stdout
+
+
 @pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
 def test_a_damaged_object_is_not_proven(environment: Environment, damage: str) -> None:
     backup = environment.backup()

@@ -13,7 +13,6 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from scripts.backup import fresh, keys, listing, manifest, parts, pipeline, units, upload
 from scripts.backup.catalog import Entry, Selection, parse_time
@@ -22,6 +21,7 @@ from scripts.backup.manifest import PostgresManifest, Table
 from scripts.backup.pipeline import Counter, Meter
 from scripts.clients.pgtools import Program, choose
 from scripts.exits import CheckFailedError, UsageError
+from scripts.output import Screen
 
 _NOW = datetime(2026, 3, 1, 2, 0, 5, 999, tzinfo=UTC)
 _ID = "20260301T020000Z-0a1b2c3d"
@@ -255,9 +255,9 @@ def test_the_list_fits_a_terminal_of_eighty_columns() -> None:
             None,
         )
     ]
-    console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(listing.table(entries, datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)))
-    assert "…" not in console.export_text()
+    stream = io.StringIO()
+    listing.table(Screen(stream, width=80), entries, datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC))
+    assert [len(line.split()) for line in stream.getvalue().splitlines()] == [7, 12]
 
 
 def test_the_list_names_each_backup_once_with_its_figures() -> None:
@@ -267,11 +267,11 @@ def test_the_list_names_each_backup_once_with_its_figures() -> None:
         Entry("postgres", BackupId.parse("20260228T020000Z-0a1b2c3d"), None, "damaged"),
     ]
     now = datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)
-    console = Console(width=160, record=True, file=io.StringIO())
+    stream = io.StringIO()
 
-    console.print(listing.table(entries, now))
+    listing.table(Screen(stream, width=160), entries, now)
 
-    lines = console.export_text().splitlines()
+    lines = stream.getvalue().splitlines()
     assert lines[1].split() == [
         "postgres",
         _ID,

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from rich.console import Console
 
 from scripts import first_week, options
 from scripts.exits import UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, Screen
 
 _ON = {first_week.VARIABLE: "1"}
 
@@ -86,8 +85,8 @@ def test_every_command_asks_before_it_does_anything(
     monkeypatch.setattr(first_week, "datetime", _Clock(_moment(now)))
     did: list[str] = []
 
-    def show(console: Console) -> None:
-        console.print("did it")
+    def show(screen: Screen) -> None:
+        screen.line("did it")
 
     def action() -> Outcome:
         did.append("it")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from runbook import thresholds
 from scripts.clients.kafka import PartitionLag
 from scripts.exits import TemporaryError
 from scripts.health import check, cluster, runner, volumes
 from scripts.health.model import Check, Finding, Result, Status, ratio, worst
+from scripts.output import Screen
+from tests.terminal import Terminal
 
 
 def _pod(
@@ -190,15 +190,16 @@ def test_a_result_as_data_leaves_out_what_is_empty() -> None:
     assert check.plain(Result(Finding("x", Status.OK), 0.1234)) == {"name": "x", "status": "ok", "took": 0.123}
 
 
-def test_a_terminal_of_eighty_columns_shows_every_word() -> None:
+def test_a_terminal_of_eighty_columns_shows_every_word(monkeypatch: pytest.MonkeyPatch) -> None:
     results = [
         Result(Finding("service market-data-service", Status.OK, "200", "200"), 1.04),
         Result(Finding("backup", Status.WARN, "no backup yet", "<= 26 h 0 min"), 0.96),
         Result(Finding("redis", Status.FAIL, "no answer", detail="connection to 10.96.0.190:6379 refused " * 3), 10.3),
     ]
-    console = Console(width=80, file=io.StringIO(), record=True)
-    check.print_results(console, results, Status.FAIL, 10.3)
-    text = console.export_text()
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    check.print_results(Screen(stream), results, Status.FAIL, 10.3)
+    text = stream.getvalue()
     words = text.split()
     assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= 80

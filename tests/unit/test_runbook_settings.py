@@ -32,7 +32,7 @@ def test_what_the_stack_leaves_out_comes_from_the_runbook() -> None:
     assert (sentiment.resources.memory_request, sentiment.resources.memory_limit) == ("4Gi", "8Gi")
 
 
-@pytest.mark.parametrize("key", ["domain", "owner", "backup", "aws", "images", "environmentName", "kubeContext"])
+@pytest.mark.parametrize("key", ["domain", "certificates", "backup", "aws", "images", "environmentName", "kubeContext"])
 def test_a_missing_key_is_named(key: str) -> None:
     assert _error({}, without=key).startswith(f"crypto:{key} is missing")
 

@@ -41,5 +41,15 @@ def test_a_terminal_gets_one_live_line_and_what_was_built() -> None:
     assert "toolchain built engine in 1:15" in stream.getvalue()
 
 
+def test_a_terminal_gets_every_name_as_it_is() -> None:
+    stream = io.StringIO()
+    progress = TerminalProgress(Console(file=stream, force_terminal=True, width=100))
+    progress.started("[/red]", 2)
+    progress.finished("[blue]x", 75)
+    progress.close()
+    assert "building [/red], 2 more to build" in stream.getvalue()
+    assert "toolchain built [blue]x in 1:15" in stream.getvalue()
+
+
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
     assert isinstance(for_stream(io.StringIO()), LineProgress)
