@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -23,10 +24,15 @@ exit 1
 """
 
 
+# The tests may have ended before the kernel was asked for the signal.
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
+
+
 def owned(command: Sequence[str], end: signal.Signals = signal.SIGTERM, user: str | None = None) -> list[str]:
     """The command as ``user``; the kernel sends it ``end`` when the thread that starts it has ended."""
     account = [f"--reuid={user}", "--clear-groups"] if user else []
-    return ["setpriv", f"--pdeathsig={end.name.removeprefix('SIG')}", *account, "--", *command]
+    asked = ["setpriv", f"--pdeathsig={end.name.removeprefix('SIG')}", *account, "--"]
+    return [*asked, "sh", "-c", _UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 @contextmanager
