@@ -44,11 +44,9 @@ def _calendar() -> Iterator[str]:
     yield from _table(("When", "Time zone", "Job", "Section"), rows)
 
 
-def _time_of_day(schedule: schedules.Schedule) -> tuple[bool, int, int]:
-    """What comes every hour first, then by the hour."""
-    minute, hour = schedule.cron.split()[:2]
-    often = "*" in hour or "/" in minute
-    return (not often, 0 if often else int(hour), 0 if often else int(minute))
+def _time_of_day(schedule: schedules.Schedule) -> int:
+    """What comes every hour first, then by the minute of the day."""
+    return -1 if schedule.times.often else schedule.times.of_day[0]
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from runbook import practices
+from runbook import cron, practices
 from runbook.ops_settings import OpsSettings
 from scripts import notify
 from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.output import Outcome
-from scripts.workloads import cron
 
 if TYPE_CHECKING:
     from rich.console import Console
