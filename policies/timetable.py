@@ -26,6 +26,7 @@ from policies.model import (
 from policies.values import whole
 from runbook import cron, jobs, practices, schedules
 from runbook.sections import Section
+from runbook.units import time_of_day
 
 _GAP: Final = practices.SCHEDULE_GAP.count // 60
 _WINDOW: Final = practices.MAINTENANCE_WINDOW.count // 60
@@ -113,7 +114,7 @@ def _may_meet(one: str, other: str) -> bool:
 
 def _in_peak(starts: list[_Start]) -> dict[str, tuple[str, str]]:
     begin, end = (each.times.of_day[0] for each in (schedules.PEAK_START, schedules.PEAK_END))
-    allowed = f"a time outside the peak hours, {begin // 60:02}:00 to {end // 60:02}:00"
+    allowed = f"a time outside the peak hours, {time_of_day(begin)} to {time_of_day(end)}"
     return {start.name: ("within the peak hours", allowed) for start in starts if begin <= start.clock < end}
 
 

@@ -11,6 +11,8 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from runbook import units
+
 EVERY_MONTH: Final = frozenset(range(1, 13))
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -37,18 +39,6 @@ _SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".j
 _WORD: Final = re.compile(f"[^{_SPACE}]+")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 _PREFIX: Final = re.compile(r"(?:CRON_)?TZ=([^ ]*) (.*)", re.DOTALL)
-_DURATION: Final = re.compile(r"([+-]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)")
-_PART: Final = re.compile(r"([0-9]*)\.?([0-9]*)([a-zµμ]+)")
-_UNITS: Final = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "μs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
 _MOST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS: Final = 5
@@ -133,7 +123,7 @@ def parse(expression: str) -> Cron:
         rest = prefix[2].strip(_SPACE)
         own = None if prefix[1] == "Local" else zone(prefix[1] or "UTC")
     if rest.startswith(_EVERY):
-        return Every(_delay(rest.removeprefix(_EVERY)))
+        return Every(timedelta(seconds=max(1, units.nanoseconds(rest.removeprefix(_EVERY)) // 10**9)))
     fields = _WORD.findall(_SHORT.get(rest, rest))
     if len(fields) != len(_FIELDS):
         raise ValueError(f"{expression!r} has not five fields and is none of {', '.join(_SHORT)} and {_EVERY}1h30m")
@@ -275,9 +265,9 @@ class _Clock:
 
     def _leap(self, shown: int, wanted: Iterable[int], end: int, size: int) -> None:
         """Go on by one of a field's units of ``size`` seconds; where no clock changes, to the next wanted."""
-        units = min((number for number in wanted if number > shown), default=end) - shown
-        same = self._offset(self.unix + units * size) == self._offset(self.unix)
-        self._add(units * size if same else size)
+        steps = min((number for number in wanted if number > shown), default=end) - shown
+        same = self._offset(self.unix + steps * size) == self._offset(self.unix)
+        self._add(steps * size if same else size)
 
     def _add(self, seconds: int) -> None:
         if seconds:
@@ -314,17 +304,3 @@ def _number(text: str, names: Mapping[str, int]) -> int:
     if number is None and (not _NUMBER.fullmatch(text) or (number := int(text)) > _MOST):
         raise ValueError(f"{text!r} is no number")
     return number
-
-
-def _delay(text: str) -> timedelta:
-    """A duration of Go in whole seconds, at least one."""
-    match = _DURATION.fullmatch(text)
-    nanoseconds = 0
-    for whole, fraction, unit in _PART.findall(match[2]) if match else ():
-        # Go leaves away what does not fit into 63 bits.
-        kept = next(n for n in range(len(fraction), -1, -1) if int(fraction[:n] or 0) <= _MOST + 1)
-        part = int(fraction[:kept] or 0) * (_UNITS[unit] / 10**kept)
-        nanoseconds += int(whole or 0) * _UNITS[unit] + int(part)
-    if match is None or nanoseconds > _MOST + (match[1] == "-"):
-        raise ValueError(f"{text!r} is no duration: write it like 90s or 1h30m")
-    return timedelta(seconds=1 if match[1] == "-" else max(1, nanoseconds // 10**9))

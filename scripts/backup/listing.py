@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts.backup.catalog import Catalog, Entry
 from scripts.backup.manifest import MODELS, PostgresManifest, age_seconds
-from scripts.backup.units import duration, size
 from scripts.clients.s3 import Bucket
 from scripts.output import Outcome
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import size
+from runbook.units import size
 from scripts.clients import redis
 from scripts.output import Outcome
 from scripts.progress import passing

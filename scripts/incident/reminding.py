@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook import severities, thresholds
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import Exit
 from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runbook import cron, practices
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import notify
-from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.output import Outcome
 
