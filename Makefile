@@ -15,7 +15,7 @@ RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
 .PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint lint-sources lint-types \
-	lint-manifests lint-workflows docs config-schema metric-names format bench
+	lint-manifests lint-workflows docs config-schema metric-names format bench oracles
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test: ## Everything in tests/, with its own servers and its own cluster; a part 
 
 test-fast: ## The tests that need no server
 	@$(LOCAL) test --fast $(call quoted,$(SUITE))
+
+oracles: ## What is a twin of something else, compared with the original over many more examples than `make test` has
+	@$(RUN) python -m pytest -q tests/oracles --hypothesis-profile=oracles
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) true

@@ -13,9 +13,9 @@ from components import pods
 from components.context import Context
 from components.stateful import StatefulArgs, StatefulDatastore, container, data_mount, headless_name
 from runbook import datastores, thresholds
-from runbook.quantity import to_bytes
 from runbook.sections import Section
 from runbook.settings import KafkaSettings
+from runbook.units import to_bytes
 
 _DATA: Final = "/var/lib/kafka/data"
 

@@ -12,9 +12,9 @@ from components.context import Context, child
 from components.labels import PATCH_FORCE, labels, section_annotations
 from runbook import capacity, priorities
 from runbook.priorities import Priority
-from runbook.quantity import to_bytes
 from runbook.sections import Section
 from runbook.settings import Settings
+from runbook.units import to_bytes
 
 POD_SECURITY_LEVEL: Final = "restricted"
 QUOTA: Final = "crypto-quota"

@@ -10,9 +10,9 @@ from components import pods
 from components.context import Context
 from components.stateful import StatefulArgs, StatefulDatastore, container, data_mount
 from runbook import datastores, thresholds
-from runbook.quantity import to_bytes
 from runbook.sections import Section
 from runbook.settings import PostgresSettings
+from runbook.units import to_bytes
 
 CONFIG_MAP: Final = "postgres-config"
 INIT_MAP: Final = "postgres-init"

@@ -10,9 +10,9 @@ from components import pods
 from components.context import Context
 from components.stateful import StatefulArgs, StatefulDatastore, container, data_mount
 from runbook import datastores
-from runbook.quantity import to_bytes
 from runbook.sections import Section
 from runbook.settings import RedisSettings
+from runbook.units import to_bytes
 
 CONFIG_MAP: Final = "redis-config"
 _CONFIG: Final = "/etc/redis"

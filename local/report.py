@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TextIO
 
+from runbook.units import stopwatch
+
 
 class Report:
     """Lines from several threads, each with the elapsed time and its subject."""
@@ -23,9 +25,8 @@ class Report:
 
     def say(self, subject: str, text: str) -> None:
         """One line, written whole."""
-        minutes, seconds = divmod(int(self.elapsed_seconds), 60)
         with self._lock:
-            self._stream.write(f"[{minutes:2d}:{seconds:02d}] {subject:<10} {text}\n")
+            self._stream.write(f"[{stopwatch(self.elapsed_seconds):>5}] {subject:<10} {text}\n")
             self._stream.flush()
 
 

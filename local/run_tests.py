@@ -33,7 +33,7 @@ TEST_PACKAGES: tuple[Package | str, ...] = (
 )
 FAST = ("unit", "program", "policies", "environment/parts")
 """The suites that need neither server nor tool."""
-_WITHOUT_TOOLS = {*FAST, "alerts", "alert_mutation"}
+_WITHOUT_TOOLS = {*FAST, "alerts", "alert_mutation", "oracles"}
 _CLUSTER_TESTS = ("tests/cluster", "tests/environment/cluster")
 _FOLDER = PROJECT_ROOT / "tests"
 # More have no shorter run, since the longest group decides it, and the numbers that tell their ports apart are few.

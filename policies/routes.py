@@ -26,6 +26,7 @@ from runbook import practices, severities
 from runbook.alerting import routing
 from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
 from runbook.sections import Section
+from runbook.units import time_of_day
 
 _WINDOWS: Final = {window.name: window for window in routing.WINDOWS}
 _LONGEST: Final = practices.MAINTENANCE_WINDOW.count // 60
@@ -155,8 +156,8 @@ def _interval(interval: Node, window: routing.Window) -> Iterator[Judgement]:
     yield expect(times, lambda value: isinstance(value, list) and value != [], "a beginning and an end")
     for time in times.elements():
         start, end = time.at("startTime"), time.at("endTime")
-        yield expect(start, lambda value: _minute(value) == window.start_minute, _written(window.start_minute))
-        allowed = f"{_written(window.start_minute + _LONGEST)} or before: {_LONGEST} minutes at most"
+        yield expect(start, lambda value: _minute(value) == window.start_minute, time_of_day(window.start_minute))
+        allowed = f"{time_of_day(window.start_minute + _LONGEST)} or before: {_LONGEST} minutes at most"
         yield expect(end, lambda value: 0 < _minute(value) - window.start_minute <= _LONGEST, allowed)
 
 
@@ -165,10 +166,6 @@ def _minute(value: Plain) -> int:
     if match is None:
         raise ValueError(show(value))
     return int(match[1]) * 60 + int(match[2])
-
-
-def _written(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _downwards(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies import kinds
 from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, expect, expect_equal
 from policies.plain import Plain
-from runbook import schedules
+from runbook import cron, schedules
 from runbook.sections import Section
 
 _FIELDS: Final = 5
-_FIELD: Final = re.compile(r"[A-Za-z0-9*?,/-]+")
-_EVERY_DAY: Final = frozenset({"*", "?", "*/1", "?/1"})
 # The controller looks every 10 seconds: a shorter deadline can miss every start.
 _LEAST_DEADLINE_SECONDS: Final = 10
 _BY_NAME: Final[Mapping[str, schedules.Schedule]] = {schedule.name: schedule for schedule in schedules.ALL}
@@ -30,13 +26,7 @@ def _time_zone(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _known_zone(value: Plain) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, OSError):
-        return False
-    return True
+    return isinstance(value, str) and cron.zone(value).key == value
 
 
 def _deadline(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -50,24 +40,20 @@ def _long_enough(value: Plain) -> bool:
 
 def _unambiguous(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     schedule = resource.at("spec", "schedule")
-    yield expect(schedule, _is_cron, "five fields of cron, and no TZ= in front")
+    yield expect(schedule, lambda value: _times(value) is not None, "five fields of cron, and no TZ= in front")
     allowed = "a day of the month or a weekday, not both: cron would start the job on either"
-    yield expect(schedule, lambda value: not _restricts_both_days(value), allowed)
+    yield expect(schedule, lambda value: (times := _times(value)) is None or not times.either, allowed)
 
 
 def _fields(value: Plain) -> list[str]:
     return value.split() if isinstance(value, str) else []
 
 
-def _is_cron(value: Plain) -> bool:
-    fields = _fields(value)
-    return len(fields) == _FIELDS and all(_FIELD.fullmatch(field) for field in fields)
-
-
-def _restricts_both_days(value: Plain) -> bool:
-    fields = _fields(value)
-    # The CronJob controller's parser takes a step like */2 for a restriction, unlike Vixie's cron.
-    return len(fields) == _FIELDS and not any(_EVERY_DAY.intersection(fields[i].split(",")) for i in (2, 4))
+def _times(value: Plain) -> cron.Times | None:
+    try:
+        return cron.times(value) if isinstance(value, str) and len(_fields(value)) == _FIELDS else None
+    except ValueError:
+        return None
 
 
 def _as_in_runbook(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies import kinds, pods
-from policies.cron import days, minutes
 from policies.index import StackIndex
 from policies.model import (
     Judgement,
@@ -25,14 +24,18 @@ from policies.model import (
     undecided,
 )
 from policies.values import whole
-from runbook import jobs, practices, schedules
+from runbook import cron, jobs, practices, schedules
 from runbook.sections import Section
+from runbook.units import time_of_day
 
 _GAP: Final = practices.SCHEDULE_GAP.count // 60
 _WINDOW: Final = practices.MAINTENANCE_WINDOW.count // 60
 _DAY: Final = 24 * 60
 # Five weeks of winter and of summer: every weekday, every day of a month, both offsets from UTC.
-_SAMPLE: Final = tuple(start + timedelta(days=n) for start in (date(2026, 1, 1), date(2026, 7, 1)) for n in range(35))
+_SAMPLE: Final = ((2026, 1), (2026, 7))
+_SAMPLE_DAYS: Final = timedelta(days=35)
+_ORIGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_MINUTE: Final = timedelta(minutes=1)
 # What streams a datastore, changes tables or rolls services. A job that the runbook does not know may do anything.
 _HEAVY: Final = frozenset(
     job.name for job in jobs.ALL if job.large or job in (jobs.WEEKLY_MAINTENANCE, jobs.JWT_ROTATION)
@@ -60,26 +63,26 @@ class _Entry(NamedTuple):
 @lru_cache(maxsize=1024)
 def _starts(entry: _Entry) -> tuple[_Start, ...]:
     """Every start in the sample; none where the expression or the zone cannot be read, which other rules say."""
-    clock, dates = minutes(entry.cron), days(entry.cron)
     try:
-        zone = ZoneInfo(entry.zone)
-    except (ZoneInfoNotFoundError, OSError, ValueError):
+        times, zone = cron.times(entry.cron), cron.zone(entry.zone)
+    except ValueError:
         return ()
-    if dates is None or clock is None:
-        return ()
-    origin = datetime(2026, 1, 1, tzinfo=UTC)
-    found: list[_Start] = []
-    for day in filter(dates, _SAMPLE):
-        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-        base = int((midnight - origin).total_seconds()) // 60
-        found += [_Start(base + minute, minute, entry.name) for minute in clock]
-    return tuple(found)
+    # Whatever the month: a quarterly job meets what a daily one meets.
+    times = replace(times, months=cron.EVERY_MONTH)
+    return tuple(
+        _Start((moment - _ORIGIN) // _MINUTE, moment.hour * 60 + moment.minute, entry.name)
+        for year, month in _SAMPLE
+        for before in [datetime(year, month, 1, tzinfo=zone) - _MINUTE]
+        for moment in cron.starts(times, before, before + _SAMPLE_DAYS)
+    )
 
 
 def _often(entry: _Entry) -> bool:
     """Runs each hour or more often: it meets everything, and is made for that."""
-    clock = minutes(entry.cron)
-    return clock is not None and len(clock) >= 24
+    try:
+        return cron.times(entry.cron).often
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=256)
@@ -110,8 +113,8 @@ def _may_meet(one: str, other: str) -> bool:
 
 
 def _in_peak(starts: list[_Start]) -> dict[str, tuple[str, str]]:
-    begin, end = (int(each.cron.split()[1]) * 60 for each in (schedules.PEAK_START, schedules.PEAK_END))
-    allowed = f"a time outside the peak hours, {begin // 60:02}:00 to {end // 60:02}:00"
+    begin, end = (each.times.of_day[0] for each in (schedules.PEAK_START, schedules.PEAK_END))
+    allowed = f"a time outside the peak hours, {time_of_day(begin)} to {time_of_day(end)}"
     return {start.name: ("within the peak hours", allowed) for start in starts if begin <= start.clock < end}
 
 

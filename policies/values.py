@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final
 
 from policies.plain import Plain
-from runbook import quantity
+from runbook import units
 
-_DURATION: Final = re.compile(r"(\d+)(ms|[smhdwy])")
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _LONGEST_NUMBER: Final = 60
 
 
@@ -73,10 +70,11 @@ def seconds(value: Plain) -> float:
     Raises:
         UnreadableValueError: it is none.
     """
-    if isinstance(value, str) and 0 < len(value) < _LONGEST_NUMBER:
-        parts = _DURATION.findall(value)
-        if "".join(number + unit for number, unit in parts) == value:
-            return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if isinstance(value, str) and len(value) < _LONGEST_NUMBER:
+        try:
+            return units.seconds(value)
+        except ValueError:
+            raise UnreadableValueError(value) from None
     raise UnreadableValueError(value)
 
 
@@ -93,10 +91,10 @@ def _quantity(value: Plain) -> str:
 
 
 # The same few quantities stand in every workload of a stack.
-_to_bytes = lru_cache(maxsize=4096)(quantity.to_bytes)
-_to_millicores = lru_cache(maxsize=4096)(quantity.to_millicores)
+_to_bytes = lru_cache(maxsize=4096)(units.to_bytes)
+_to_millicores = lru_cache(maxsize=4096)(units.to_millicores)
 
 
 @lru_cache(maxsize=4096)
 def _is_positive(text: str) -> bool:
-    return quantity.parse(text) > 0
+    return units.quantity(text) > 0

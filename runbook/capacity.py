@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from runbook import exporters, jobs, quantity
+from runbook import exporters, jobs, units
 from runbook.settings import Resources, Settings
 
 # A rollout runs one pod more of a workload before it ends another.
@@ -74,9 +74,9 @@ def total(items: Iterable[Load]) -> Capacity:
     """The sum of loads."""
     known = tuple(items)
     return Capacity(
-        cpu_request=sum((load.pods * quantity.parse(load.resources.cpu_request) for load in known), Decimal()),
-        memory_request=sum(load.pods * quantity.to_bytes(load.resources.memory_request) for load in known),
-        memory_limit=sum(load.pods * quantity.to_bytes(load.resources.memory_limit) for load in known),
+        cpu_request=sum((load.pods * units.quantity(load.resources.cpu_request) for load in known), Decimal()),
+        memory_request=sum(load.pods * units.to_bytes(load.resources.memory_request) for load in known),
+        memory_limit=sum(load.pods * units.to_bytes(load.resources.memory_limit) for load in known),
         pods=sum(load.pods for load in known),
         volumes=sum(load.pods for load in known if load.volume_bytes),
         storage=sum(load.pods * load.volume_bytes for load in known),
@@ -86,10 +86,10 @@ def total(items: Iterable[Load]) -> Capacity:
 def _datastores(settings: Settings) -> Iterator[Load]:
     if settings.postgres.external is None:
         store = settings.postgres
-        yield Load("postgres", 1, store.resources, quantity.to_bytes(store.volume_size))
+        yield Load("postgres", 1, store.resources, units.to_bytes(store.volume_size))
     if settings.redis.external is None:
         cache = settings.redis
-        yield Load("redis", 1, cache.resources, quantity.to_bytes(cache.volume_size))
+        yield Load("redis", 1, cache.resources, units.to_bytes(cache.volume_size))
     if settings.kafka.external is None:
         bus = settings.kafka
-        yield Load("kafka", bus.brokers, bus.resources, quantity.to_bytes(bus.volume_size))
+        yield Load("kafka", bus.brokers, bus.resources, units.to_bytes(bus.volume_size))

@@ -9,8 +9,9 @@ from typing import Final
 from runbook import alerts, jobs, practices, procedures, schedules, services, severities, thresholds
 from runbook.alerting import routing
 from runbook.alerting.model import Alert, Comparison, Limit, description
-from runbook.printed_values import seconds, value
+from runbook.printed_values import value
 from runbook.sections import Section
+from runbook.units import exact_duration
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _VALUE: Final = re.compile(r"\{\{ \$value[^}]*\}\}")
@@ -44,11 +45,9 @@ def _calendar() -> Iterator[str]:
     yield from _table(("When", "Time zone", "Job", "Section"), rows)
 
 
-def _time_of_day(schedule: schedules.Schedule) -> tuple[bool, int, int]:
-    """What comes every hour first, then by the hour."""
-    minute, hour = schedule.cron.split()[:2]
-    often = "*" in hour or "/" in minute
-    return (not often, 0 if often else int(hour), 0 if often else int(minute))
+def _time_of_day(schedule: schedules.Schedule) -> int:
+    """What comes every hour first, then by the minute of the day."""
+    return -1 if schedule.times.often else schedule.times.of_day[0]
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -76,7 +75,7 @@ def _people(section: Section) -> list[tuple[str, ...]]:
     climbs: dict[str, list[str]] = {role: [] for role in severities.ESCALATION}
     for severity in pages:
         for route in routing.escalations(severity):
-            climbs[str(route.receiver.role)].append(f"{severity.name} after {seconds(route.wait)}")
+            climbs[str(route.receiver.role)].append(f"{severity.name} after {exact_duration(route.wait)}")
     return [
         (severities.ON_CALL[0], f"{', '.join(severity.name for severity in pages)} at once", severities.ON_CALL[1]),
         *((role, ", ".join(when), "the incidents' channel") for role, when in climbs.items()),
@@ -109,7 +108,7 @@ def _severities(section: Section) -> list[tuple[str, ...]]:
 
 
 def _response(severity: severities.Severity) -> str:
-    return "next sprint" if severity.response_seconds is None else seconds(severity.response_seconds)
+    return "next sprint" if severity.response_seconds is None else exact_duration(severity.response_seconds)
 
 
 def _schedules(section: Section) -> list[tuple[str, ...]]:
@@ -154,7 +153,7 @@ def _contacts(alert: Alert) -> str:
 
 
 def _noticed(alert: Alert) -> str:
-    return seconds(60 * -(-routing.detection_seconds(alert) // 60))
+    return exact_duration(60 * -(-routing.detection_seconds(alert) // 60))
 
 
 def _named(text: str) -> str:
@@ -166,7 +165,7 @@ def _fires(alert: Alert) -> str:
     beyond = {Comparison.ABOVE: "above", Comparison.BELOW: "below"}
     limit = alert.condition
     what = [f"{beyond[limit.comparison]} {value(limit.threshold)}"] if isinstance(limit, Limit) else []
-    held = [f"for {seconds(alert.for_seconds)}"] if alert.for_seconds else []
+    held = [f"for {exact_duration(alert.for_seconds)}"] if alert.for_seconds else []
     return " ".join([*what, *held]) or "always"
 
 

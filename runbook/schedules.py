@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from runbook import cron
 from runbook.sections import Section
 
 
@@ -25,10 +26,13 @@ class Schedule:
     first_week: bool = False
 
     @property
+    def times(self) -> cron.Times:
+        return cron.times(self.cron)
+
+    @property
     def catch_up_seconds(self) -> int:
         """How late a run may still start: an hour, or minutes where the next run comes soon anyway."""
-        runs_often = self.cron.split()[1] == "*"
-        return 300 if runs_often else 3600
+        return 300 if self.times.often else 3600
 
 
 HEALTH_CHECK: Final = Schedule("health-check", "0 8 * * *", Section.HEALTH_CHECK, "every day at 08:00")

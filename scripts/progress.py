@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from runbook.units import duration, size
 from scripts import log
-from scripts.backup.units import duration, size
 
 LOG_SECONDS: Final = 10.0
 _TERMINAL_SECONDS: Final = 0.2

@@ -30,6 +30,7 @@ os.environ.update(without_proxy(*(Instance("tests", slot, Path(), Path()) for sl
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("tests", parent=settings(), deadline=None)
+settings.register_profile("oracles", parent=settings.get_profile("tests"), max_examples=4_000)
 settings.load_profile("tests")
 
 

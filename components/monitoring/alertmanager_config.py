@@ -8,10 +8,10 @@ from components.context import Context
 from components.monitoring.custom_resource import Manifest, selected_metadata
 from components.monitoring.notifications import chat, heartbeat, pager, webhook
 from runbook.alerting import routing
-from runbook.alerting.durations import duration
 from runbook.alerting.routing import Cause, Channel, Inhibition, Receiver, Route, Window
 from runbook.sections import Section
 from runbook.settings import AlertingSettings
+from runbook.units import prometheus_duration, time_of_day
 
 NAME: Final = "crypto-routes"
 
@@ -50,9 +50,9 @@ def route_spec(route: Route) -> dict[str, Any]:
         "matchers": [{"name": name, "matchType": "=", "value": value} for name, value in route.matchers],
         "receiver": route.receiver.name,
         "groupBy": list(routing.GROUP_BY),
-        "groupWait": duration(route.wait),
-        "groupInterval": duration(route.interval),
-        "repeatInterval": duration(route.repeat),
+        "groupWait": prometheus_duration(route.wait),
+        "groupInterval": prometheus_duration(route.interval),
+        "repeatInterval": prometheus_duration(route.repeat),
         "continue": route.proceed,
         "muteTimeIntervals": [window.name for window in routing.WINDOWS] if route.muted else [],
     }
@@ -98,13 +98,9 @@ def window_spec(window: Window) -> dict[str, Any]:
     """A maintenance window; weekday and days of the month must both fit, which cron cannot say (defect 12)."""
     interval: dict[str, Any] = {
         "weekdays": [window.weekday],
-        "times": [{"startTime": _clock(window.start_minute), "endTime": _clock(window.end_minute)}],
+        "times": [{"startTime": time_of_day(window.start_minute), "endTime": time_of_day(window.end_minute)}],
     }
     if window.days_of_month is not None:
         start, end = window.days_of_month
         interval["daysOfMonth"] = [{"start": start, "end": end}]
     return {"name": window.name, "timeIntervals": [interval]}
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"

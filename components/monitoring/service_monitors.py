@@ -9,8 +9,9 @@ from components.context import Context
 from components.labels import selector
 from components.monitoring.custom_resource import Manifest, selected_metadata
 from runbook import services
-from runbook.alerting.durations import SCRAPE_SECONDS, duration
+from runbook.alerting.durations import SCRAPE_SECONDS
 from runbook.sections import Section
+from runbook.units import prometheus_duration
 
 EXPORTERS: Final = ("postgres-exporter", "redis-exporter", "kafka-exporter", "backup-exporter")
 _TIMEOUT_SECONDS: Final = 10
@@ -40,8 +41,8 @@ def monitor_spec(target: Target, namespace: str) -> dict[str, Any]:
             {
                 "port": target.port,
                 "path": "/metrics",
-                "interval": duration(SCRAPE_SECONDS),
-                "scrapeTimeout": duration(_TIMEOUT_SECONDS),
+                "interval": prometheus_duration(SCRAPE_SECONDS),
+                "scrapeTimeout": prometheus_duration(_TIMEOUT_SECONDS),
                 "relabelings": [{"action": "replace", "targetLabel": "job", "replacement": target.job}],
             }
         ],

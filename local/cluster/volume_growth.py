@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from local.cluster.api import ApiClient, Object
-from runbook import quantity
+from runbook import units
 
 _VOLUMES = "/api/v1/persistentvolumes"
 
@@ -20,7 +20,7 @@ def wanted_size(claim: Object) -> str | None:
     has = cast("dict[str, str]", claim.get("status", {}).get("capacity", {})).get("storage")
     if claim.get("status", {}).get("phase") != "Bound" or has is None or "deletionTimestamp" in claim["metadata"]:
         return None
-    return asked if quantity.to_bytes(asked) > quantity.to_bytes(has) else None
+    return asked if units.to_bytes(asked) > units.to_bytes(has) else None
 
 
 def grow(api: ApiClient, claim: Object, size: str) -> None:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from runbook.units import stopwatch
+
 
 class Progress(Protocol):
     """Told by the builder, from its own thread, about each group."""
@@ -32,12 +34,6 @@ class Progress(Protocol):
         ...
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds, such as 2:05."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
 class LineProgress:
     """A line an event: for logs."""
 
@@ -46,14 +42,14 @@ class LineProgress:
         self._start = time.monotonic()
 
     def _say(self, text: str) -> None:
-        self._stream.write(f"toolchain {clock(time.monotonic() - self._start)} {text}\n")
+        self._stream.write(f"toolchain {stopwatch(time.monotonic() - self._start)} {text}\n")
         self._stream.flush()
 
     def started(self, group: str, left: int) -> None:
         self._say(f"building {group}, {left} more to build")
 
     def finished(self, group: str, seconds: float) -> None:
-        self._say(f"built {group} in {clock(seconds)}")
+        self._say(f"built {group} in {stopwatch(seconds)}")
 
     def waiting(self, group: str) -> None:
         self._say(f"waiting for another run that builds {group}")
@@ -75,7 +71,7 @@ class TerminalProgress:
         self._closed = threading.Event()
 
     def _line(self) -> Text:
-        return Text.assemble(("toolchain", "bold"), f" {clock(time.monotonic() - self._start)} {self._text}")
+        return Text.assemble(("toolchain", "bold"), f" {stopwatch(time.monotonic() - self._start)} {self._text}")
 
     def _show(self, text: str) -> None:
         with self._lock:
@@ -98,7 +94,7 @@ class TerminalProgress:
         self._show(f"building {group}, {left} more to build")
 
     def finished(self, group: str, seconds: float) -> None:
-        self._console.print(Text(f"toolchain built {group} in {clock(seconds)}"))
+        self._console.print(Text(f"toolchain built {group} in {stopwatch(seconds)}"))
 
     def waiting(self, group: str) -> None:
         self._show(f"waiting for another run that builds {group}")

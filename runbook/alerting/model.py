@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from runbook.alerting.durations import SCRAPE_SECONDS, duration
+from runbook.alerting.durations import SCRAPE_SECONDS
 from runbook.printed_values import value
 from runbook.sections import Section
 from runbook.severities import Severity
 from runbook.thresholds import Threshold, Unit
+from runbook.units import prometheus_duration
 
 # Marks in queries and texts, filled in by the rendering. None is PromQL, so that a forgotten one does not parse.
 NAMESPACE: Final = "<namespace>"
@@ -135,10 +136,9 @@ class Recording:
         if not _RECORD_NAME.fullmatch(self.name):
             raise ValueError(f"recording rule {self.name!r}: a name is level:metric:operations")
         check_window(self.name, self.query, self.window_seconds)
-        if self.window_seconds and not self.name.endswith(duration(self.window_seconds)):
-            raise ValueError(
-                f"recording rule {self.name}: its window is {duration(self.window_seconds)}; say so at the end"
-            )
+        if self.window_seconds and not self.name.endswith(prometheus_duration(self.window_seconds)):
+            window = prometheus_duration(self.window_seconds)
+            raise ValueError(f"recording rule {self.name}: its window is {window}; say so at the end")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from typing import Final
 
 from runbook import practices, services, thresholds
 from runbook.alerting import expressions
-from runbook.alerting.durations import duration
 from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, Recording, Team, number
 from runbook.alerting.recordings import RATE_SECONDS, REQUESTS
 from runbook.sections import Section
 from runbook.severities import P2, P3, P4, Severity
 from runbook.thresholds import Threshold
+from runbook.units import prometheus_duration
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
@@ -53,13 +53,13 @@ class Level:
 
     def ratio(self, seconds: int) -> Recording:
         """The share of bad requests in a window."""
-        name = f"job:http_request_{self.name}:ratio_rate{duration(seconds)}"
+        name = f"job:http_request_{self.name}:ratio_rate{prometheus_duration(seconds)}"
         return Recording(name, self._share(f"[{WINDOW}]"), seconds)
 
     @property
     def short_ratio(self) -> Recording:
         """The share of the last five minutes."""
-        name = f"job:http_request_{self.name}:ratio_rate{duration(RATE_SECONDS)}"
+        name = f"job:http_request_{self.name}:ratio_rate{prometheus_duration(RATE_SECONDS)}"
         return Recording(name, f"{_recorded(self.bad)} / ({_recorded(REQUESTS)} > 0)", RATE_SECONDS)
 
     @property
@@ -110,7 +110,7 @@ def _alert(level: Level, burn: Burn, threshold: Threshold, severity: Severity, w
         level.short_ratio if seconds == RATE_SECONDS else level.ratio(seconds) for seconds in (burn.long, burn.short)
     )
     name, what = words
-    window = duration(burn.long)
+    window = prometheus_duration(burn.long)
     limit = number(threshold)
     return Alert(
         f"{name}{window}",

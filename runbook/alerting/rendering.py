@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.alerting.durations import EVALUATION_SECONDS, duration
+from runbook.alerting.durations import EVALUATION_SECONDS
 from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Group, Recording, description
 from runbook.sections import RUNBOOK_PAGE, Section
+from runbook.units import prometheus_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Scope:
     def query(self, text: str, window_seconds: int = 0) -> str:
         """PromQL with its marks filled in."""
         filled = text.replace(NAMESPACE, self.namespace)
-        return filled.replace(WINDOW, duration(window_seconds)) if window_seconds else filled
+        return filled.replace(WINDOW, prometheus_duration(window_seconds)) if window_seconds else filled
 
     def alert_link(self, alert: Alert) -> str:
         """Where an alert of the printed runbook is read."""
@@ -42,7 +43,7 @@ def rule_groups(groups: Iterable[Group], scope: Scope) -> dict[str, Any]:
 
 def _group(group: Group, scope: Scope) -> dict[str, Any]:
     rules = [_alert(rule, scope) if isinstance(rule, Alert) else _recording(rule, scope) for rule in group.rules]
-    return {"name": group.name, "interval": duration(EVALUATION_SECONDS), "rules": rules}
+    return {"name": group.name, "interval": prometheus_duration(EVALUATION_SECONDS), "rules": rules}
 
 
 def _recording(rule: Recording, scope: Scope) -> dict[str, Any]:
@@ -61,6 +62,6 @@ def _alert(alert: Alert, scope: Scope) -> dict[str, Any]:
         # What whoever is told types first; Prometheus fills in the labels.
         "commands": "\n".join((*alert.diagnosis, *alert.remedies)),
     }
-    held = {"for": duration(alert.for_seconds)} if alert.for_seconds else {}
+    held = {"for": prometheus_duration(alert.for_seconds)} if alert.for_seconds else {}
     expression = scope.query(alert.condition.expression, alert.window_seconds)
     return {"alert": alert.name, "expr": expression, **held, "labels": labels, "annotations": annotations}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from runbook import practices, schedules, severities
+from runbook import cron, practices, schedules, severities
 from runbook.alerting import datastores, infrastructure, objectives, services
 from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
 from runbook.alerting.model import Alert
@@ -168,13 +168,14 @@ def _windows() -> tuple[Window, ...]:
 
 
 def _window(schedule: Schedule) -> Window:
-    minute, hour, day, month, weekday = schedule.cron.split()
-    if (day, month) != ("*", "*") or schedule.time_zone != "UTC":
+    times = schedule.times
+    weekly = len(times.of_day) == len(times.weekdays) == 1 and not times.either
+    if not weekly or times.months != cron.EVERY_MONTH or schedule.time_zone != "UTC":
         raise ValueError(f"maintenance {schedule.name}: {schedule.cron!r} is no weekly time in UTC")
-    start = int(hour) * 60 + int(minute)
+    (start,), (weekday,) = times.of_day, times.weekdays
     end = start + practices.MAINTENANCE_WINDOW.count // 60
     days = (1, 7) if schedule.first_week else None
-    return Window(schedule.name, _WEEKDAYS[int(weekday)], start, end, days)
+    return Window(schedule.name, _WEEKDAYS[weekday], start, end, days)
 
 
 SIGN_OF_LIFE: Final = Route(

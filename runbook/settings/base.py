@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from runbook import quantity
+from runbook import units
 
 REGION: Final = r"^[a-z]{2}(-[a-z]+)+-\d$"
 
@@ -21,7 +21,7 @@ class Model(BaseModel):
 
 
 def _quantity(text: str) -> str:
-    if quantity.parse(text) <= 0:
+    if units.quantity(text) <= 0:
         raise ValueError("must be above zero, like 512Mi, 4Gi, 250m or 2")
     return text
 
@@ -59,6 +59,6 @@ class Resources(Model):
 
     @model_validator(mode="after")
     def _request_fits_limit(self) -> Self:
-        if quantity.parse(self.memory_request) > quantity.parse(self.memory_limit):
+        if units.quantity(self.memory_request) > units.quantity(self.memory_limit):
             raise ValueError(f"memoryRequest {self.memory_request} is above memoryLimit {self.memory_limit}")
         return self

@@ -7,12 +7,8 @@ from typing import Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from runbook import services
+from runbook import services, units
 from runbook.settings.base import Model, Resources
-
-
-def _bytes(number: int) -> str:
-    return f"{number // 2**20}Mi" if number % 2**30 else f"{number // 2**30}Gi"
 
 
 class ServiceSettings(Model):
@@ -44,8 +40,8 @@ def service_settings(spec: services.ServiceSpec, overrides: Any) -> ServiceSetti
     given = as_mapping(spec.name, overrides)
     resources = {
         "cpuRequest": "500m",
-        "memoryRequest": _bytes(spec.memory.request),
-        "memoryLimit": _bytes(spec.memory.limit),
+        "memoryRequest": units.binary_quantity(spec.memory.request),
+        "memoryLimit": units.binary_quantity(spec.memory.limit),
     }
     merged: dict[str, Any] = {"replicasNormal": spec.replicas.normal, "replicasPeak": spec.replicas.peak, **given}
     merged["resources"] = {**resources, **as_mapping(f"{spec.name}.resources", given.get("resources", {}))}

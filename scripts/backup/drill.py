@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import log, redact
 from scripts.backup import trial
 from scripts.backup.age import PrivateKey
 from scripts.backup.manifest import Manifest, age_seconds
-from scripts.backup.units import duration
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
 from scripts.output import Outcome, Screen, one_line

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts.backup.catalog import Catalog, Entry
 from scripts.backup.manifest import MODELS, PostgresManifest, age_seconds
-from scripts.backup.units import duration, size
 from scripts.clients.s3 import Bucket
 from scripts.output import Column, Outcome, Part, Screen
 

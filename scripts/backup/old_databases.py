@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 import psycopg
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import fresh, lock
 from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_restore import administration
-from scripts.backup.units import duration, size
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.output import Outcome, Screen, confirm

@@ -6,12 +6,12 @@ import time
 from datetime import datetime, timedelta
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import age, dump, keys, lock, parts, snapshot, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.snapshot import Counting, Snapshot
-from scripts.backup.units import duration, size
 from scripts.clients import pgtools
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access

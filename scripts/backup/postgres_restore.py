@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import psycopg
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import fresh, lock, snapshot, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.fill import fill
 from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
 from scripts.backup.transfer import Stored
-from scripts.backup.units import duration, size
 from scripts.clients import pgtools, postgres
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import age, keys, parts, rdb, stage, transfer, upload
 from scripts.backup.keys import BackupId
@@ -14,7 +15,6 @@ from scripts.backup.manifest import Keyspace, RedisManifest
 from scripts.backup.pipeline import CHUNK_BYTES
 from scripts.backup.rdb import DamagedError, Tally
 from scripts.backup.stage import Inlet, Outlet
-from scripts.backup.units import duration, size
 from scripts.clients import redis_server, replication
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError

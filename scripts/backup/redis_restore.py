@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import rdb, redis_staging, trial
 from scripts.backup.catalog import Catalog, Selection
@@ -22,7 +23,6 @@ from scripts.backup.manifest import RedisManifest
 from scripts.backup.rdb import Function, Key, Tally
 from scripts.backup.redis_staging import MARKER
 from scripts.backup.transfer import Stored
-from scripts.backup.units import duration, size
 from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from runbook import jobs
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log
 from scripts.backup import age, keys, parts, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import ResourceCount, ResourcesManifest
 from scripts.backup.pipeline import CHUNK_BYTES
-from scripts.backup.units import duration, size
 from scripts.clients import discovery, kubernetes
 from scripts.clients.discovery import Kind
 from scripts.clients.kubernetes import Cluster, ForbiddenError

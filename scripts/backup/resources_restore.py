@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import log
 from scripts.backup import resources_content
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import ResourcesManifest
 from scripts.backup.resources_content import Saved
 from scripts.backup.transfer import Stored
-from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.s3 import Bucket

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import log, redact
 from scripts.backup import keys, proof, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
-from scripts.backup.units import duration
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
 from scripts.output import Outcome, Screen, one_line

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import size
+from runbook.units import size
 from scripts.clients import redis_server
 from scripts.output import Outcome, Screen
 from scripts.progress import passing

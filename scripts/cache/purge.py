@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import size
+from runbook.units import size
 from scripts.clients import redis_server
 from scripts.exits import UsageError
 from scripts.output import Outcome, Screen

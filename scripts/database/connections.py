@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.clients import postgres
 from scripts.database.statements import without_values
 from scripts.output import Column, Outcome, Screen

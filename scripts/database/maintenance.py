@@ -10,8 +10,8 @@ import psycopg
 
 from runbook import indexes, jobs
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts.backup import lock
-from scripts.backup.units import duration
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.database import index, vacuum

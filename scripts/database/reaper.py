@@ -12,8 +12,8 @@ import psycopg
 
 from runbook import thresholds
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients import postgres
 from scripts.exits import Exit
 from scripts.output import Outcome, Screen

@@ -11,8 +11,8 @@ import psycopg
 from psycopg import errors, sql
 
 from runbook import practices
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients import postgres
 
 # The owner of a database may vacuum every table in it.

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import redact
-from scripts.backup.units import duration, size
 from scripts.diagnosis import parts
 from scripts.diagnosis.parts import Part
 from scripts.exits import CheckFailedError, OpsError, UsageError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from runbook import quantity, slo
+from runbook import slo, units
 from runbook.ops_settings import OpsSettings
 from runbook.slo import Objective
 from scripts.clients import kubernetes, pod_logs, prometheus
@@ -114,7 +114,7 @@ def _used(each: Any) -> Iterator[str]:
     name = each["metadata"]["name"]
     for entry in each.get("containers") or [each]:
         usage: Any = entry["usage"]
-        cpu, memory = quantity.parse(usage["cpu"]), quantity.parse(usage["memory"])
+        cpu, memory = units.quantity(usage["cpu"]), units.quantity(usage["memory"])
         container = f"/{entry['name']}" if "name" in entry else ""
         yield f"{name}{container} cpu {float(cpu):.3f} memory {float(memory) / 2**20:.0f} MiB"
 

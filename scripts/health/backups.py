@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runbook import practices
 from runbook.ops_settings import OpsSettings
 from runbook.thresholds import Threshold
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.health.model import Check, Finding, Status
 
 if TYPE_CHECKING:

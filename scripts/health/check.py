@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import Exit
 from scripts.health import (
     backups,

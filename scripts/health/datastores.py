@@ -8,7 +8,7 @@ from typing import Final
 
 from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings, RedisTarget
-from scripts.backup.units import size
+from runbook.units import size
 from scripts.health.model import Check, Finding, Status, ratio
 
 # What a session does is hidden from a role without pg_monitor, its kind included; whose it is and where is not.

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook import thresholds
 from runbook.ops_settings import OpsSettings
-from scripts.backup.units import size
+from runbook.units import size
 from scripts.clients import kubernetes
 from scripts.health.model import Check, Finding, Status, ratio
 

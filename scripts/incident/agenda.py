@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from runbook import severities
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import Exit
 from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found

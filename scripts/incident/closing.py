@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from runbook.units import duration
 from scripts import log, redact, reporting
-from scripts.backup.units import duration
 from scripts.clients.documents import change
 from scripts.clients.s3 import ChangedError
 from scripts.exits import CheckFailedError, UsageError

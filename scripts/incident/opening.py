@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from runbook import thresholds
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients.s3 import ChangedError
 from scripts.exits import Exit, OpsError
 from scripts.incident import ticket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from runbook import severities
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.incident.ticket import Ticket
 
 UNWRITTEN: Final = "(to be written"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook import severities, thresholds
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import Exit
 from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found

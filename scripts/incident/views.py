@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import CheckFailedError, Exit
 from scripts.incident import ticket
 from scripts.incident.desk import Desk, now

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration, size
 from scripts import log, reporting
-from scripts.backup.units import duration, size
 from scripts.clients import kubernetes, pod_logs
 from scripts.clients.documents import Documents, change
 from scripts.clients.kubernetes import Cluster

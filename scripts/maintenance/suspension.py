@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook import cron
 from runbook import maintenance as names
 from scripts.clients.kubernetes import Cluster
-from scripts.workloads import cron
 
 
 @dataclass(frozen=True, slots=True)

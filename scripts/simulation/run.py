@@ -12,8 +12,8 @@ from runbook import simulations
 from runbook.alerting import routing
 from runbook.ops_settings import OpsSettings
 from runbook.simulations import Simulation
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients import kubernetes, prometheus
 from scripts.exits import Exit, TemporaryError, UsageError
 from scripts.output import Outcome, Screen

@@ -13,8 +13,8 @@ from runbook.ops_settings import OpsSettings
 from runbook.printed_values import value as printed
 from runbook.slo import Objective
 from runbook.thresholds import Unit
+from runbook.units import duration
 from scripts import reporting
-from scripts.backup.units import duration
 from scripts.clients import prometheus
 from scripts.clients.prometheus import Sample
 from scripts.exits import Exit, TemporaryError

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.output import Outcome, Screen
 from scripts.workloads import budget, deployments, rollout, serving

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients.kubernetes import Cluster
 from scripts.exits import CheckFailedError, OpsError, TemporaryError
 from scripts.health.cluster import problem

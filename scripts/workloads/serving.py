@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
-from scripts.backup.units import duration
+from runbook.units import duration
 from scripts.exits import CheckFailedError, UsageError
 from scripts.progress import Waiting
 

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from runbook import practices
+from runbook import cron, practices
 from runbook.ops_settings import OpsSettings
+from runbook.units import duration
 from scripts import notify
-from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.output import Outcome, Screen
-from scripts.workloads import cron
 
 _SECONDS: Final = 30.0
 # A run may begin late and takes its time.

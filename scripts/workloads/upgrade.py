@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
+from runbook.units import duration
 from scripts import log
-from scripts.backup.units import duration
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
 from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError

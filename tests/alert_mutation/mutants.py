@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import promql_parser as promql
 
-from runbook.alerting.durations import duration
+from runbook.units import prometheus_duration
 from tests.unit.promql import nodes
 
 _TURNED: Final = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
@@ -43,7 +43,7 @@ def of_rule(rule: dict[str, Any], for_seconds: int, step: int) -> Iterator[Mutan
                 yield Mutant({**rule, "expr": expression}, change)
     if for_seconds:
         yield Mutant({**rule, "for": "0s"}, "for: 0s")
-    longer = duration(for_seconds + 5 * step)
+    longer = prometheus_duration(for_seconds + 5 * step)
     yield Mutant({**rule, "for": longer}, f"for: {longer}")
 
 

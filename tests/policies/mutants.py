@@ -118,7 +118,7 @@ def _decides_nothing(node: ast.AST) -> bool:
     """What a message says; and whether a number is there at all, which moving it does not change."""
     if isinstance(node, ast.Compare):
         return isinstance(node.comparators[0], ast.Constant) and node.comparators[0].value is None
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "_written")
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "time_of_day")
 
 
 def _changes(node: ast.AST) -> Iterator[Callable[[Any], None]]:

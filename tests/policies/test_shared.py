@@ -6,10 +6,9 @@ Nothing here takes a fixture or a parameter: the mutation of what the rules shar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
 from typing import Any
 
-from policies import cron, environment, kinds, plain, pods, values
+from policies import environment, kinds, plain, pods, values
 from policies.index import StackIndex, refers
 from policies.judging import Panel
 from policies.model import (
@@ -136,23 +135,6 @@ def test_a_file_may_come_from_a_config_map_whose_name_is_not_yet_known() -> None
     assert read("settings", UNKNOWN) == ["settings"]
     assert read("others") == []
     assert read("others", UNKNOWN) == [UNKNOWN]
-
-
-def _starts(expression: str, *days: date) -> list[bool]:
-    starts = cron.days(expression)
-    assert starts is not None
-    return [starts(day) for day in days]
-
-
-def test_a_day_of_the_month_and_one_of_the_week_are_an_or_and_what_stands_for_any_is_none() -> None:
-    sunday_the_1st, monday_the_2nd, sunday_the_8th = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 8)
-    days = sunday_the_1st, monday_the_2nd, sunday_the_8th
-    assert _starts("0 0 1 * 0", *days) == [True, False, True]
-    assert _starts("0 0 2 * 0", *days) == [True, True, True]
-    for anything in "*?":
-        assert _starts(f"0 0 1 * {anything}", *days) == [True, False, False]
-        assert _starts(f"0 0 {anything} * 0", *days) == [True, False, True]
-    assert _starts("0 0 * * ?", *days) == [True, True, True]
 
 
 def test_a_message_says_what_its_outcome_means() -> None:

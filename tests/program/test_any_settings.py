@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from runbook import quantity, settings
+from runbook import settings, units
 from tests.program import engine, look
 from tests.program.settings import stack_values
 
@@ -71,7 +71,7 @@ def test_any_accepted_settings_build_a_whole_system(changes: dict[str, Any]) -> 
     assert chosen is not None
     stack = engine.registered(chosen, "any")
     hard = look.of(stack, "ResourceQuota")[0].inputs["spec"]["hard"]
-    assert quantity.parse(hard["pods"]) > len(look.of(stack, "CronJob"))
+    assert units.quantity(hard["pods"]) > len(look.of(stack, "CronJob"))
     # Whatever was chosen, a name is taken once.
     names = [
         (item.token, item.inputs["metadata"].get("namespace"), item.inputs["metadata"]["name"])

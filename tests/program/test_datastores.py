@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.quantity import to_bytes
+from runbook.units import to_bytes
 from tests.program import look
 from tests.program.engine import Registered
 

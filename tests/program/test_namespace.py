@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from runbook import quantity, settings
+from runbook import settings, units
 from tests.program import engine, look
 from tests.program.engine import Registered
 from tests.program.settings import stack_values
@@ -36,12 +36,12 @@ def test_the_quota_fits_the_sum_at_peak(stack: list[Registered]) -> None:
         assert pod["containers"], name
         for container in pod["containers"]:
             resources = container["resources"]
-            needed["requests.cpu"] += count * quantity.parse(resources["requests"]["cpu"])
-            needed["requests.memory"] += count * quantity.parse(resources["requests"]["memory"])
-            needed["limits.memory"] += count * quantity.parse(resources["limits"]["memory"])
+            needed["requests.cpu"] += count * units.quantity(resources["requests"]["cpu"])
+            needed["requests.memory"] += count * units.quantity(resources["requests"]["memory"])
+            needed["limits.memory"] += count * units.quantity(resources["limits"]["memory"])
         needed["pods"] += count
     for key, sum_at_peak in needed.items():
-        allowed = quantity.parse(hard[key])
+        allowed = units.quantity(hard[key])
         assert sum_at_peak <= allowed <= sum_at_peak * Decimal("1.25"), key
 
 
@@ -66,11 +66,11 @@ def _at_peak(stack: list[Registered]) -> list[tuple[str, dict[str, Any], int]]:
 def test_no_container_asks_for_more_than_the_limit_range_allows(stack: list[Registered]) -> None:
     limits = look.of(stack, "LimitRange")[0].inputs["spec"]["limits"][0]
     largest = max(
-        quantity.parse(container["resources"]["limits"]["memory"])
+        units.quantity(container["resources"]["limits"]["memory"])
         for _, pod in look.pods(stack)
         for container in pod["containers"]
     )
-    assert quantity.parse(limits["max"]["memory"]) == largest
+    assert units.quantity(limits["max"]["memory"]) == largest
 
 
 def test_a_namespace_of_somebody_else_is_labelled_and_never_deleted() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components import pods
 from components.app_config import shared_environment
 from runbook import services, thresholds
-from runbook.quantity import to_bytes
+from runbook.units import to_bytes
 from tests.program import look
 from tests.program.engine import Registered
 from tests.program.settings import load

@@ -15,10 +15,11 @@ import typer
 from local.sample_service.metrics import LATENCY_BUCKETS
 from runbook import alerts, dashboards, printed, services, severities, thresholds
 from runbook.alerting import objectives, recordings, routing, watching
-from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS, duration
+from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
 from runbook.alerting.model import Absence, Alert, Comparison, Limit, Recording, State, Team, description, number
 from runbook.alerting.rendering import Scope, rule_groups
 from runbook.sections import RUNBOOK_PAGE, Section
+from runbook.units import prometheus_duration
 from scripts import cli
 from tests.program.settings import ROOT
 from tests.unit import promql
@@ -274,13 +275,13 @@ def test_a_recording_rule_is_named_for_what_it_is(name: str, window: int, words:
     ("seconds", "text"), [(0, "0s"), (90, "90s"), (300, "5m"), (3600, "1h"), (5400, "90m"), (259_200, "3d")]
 )
 def test_a_duration_has_its_largest_unit(seconds: int, text: str) -> None:
-    assert duration(seconds) == text
+    assert prometheus_duration(seconds) == text
     assert promql_parser.parse(f"rate(up[{text}])" if seconds else "up")
 
 
 def test_a_duration_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="-1 s"):
-        duration(-1)
+        prometheus_duration(-1)
 
 
 @pytest.mark.parametrize(

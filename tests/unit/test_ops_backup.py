@@ -14,7 +14,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.backup import fresh, keys, listing, manifest, parts, pipeline, units, upload
+from runbook import units
+from scripts.backup import fresh, keys, listing, manifest, parts, pipeline, upload
 from scripts.backup.catalog import Entry, Selection, parse_time
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import PostgresManifest, Table

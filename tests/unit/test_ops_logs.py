@@ -205,12 +205,14 @@ def test_a_damaged_memory_knows_nothing(text: str) -> None:
     assert not memory.parse(text, "x").patterns
 
 
-@pytest.mark.parametrize(("text", "found"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2d", 172800)])
+@pytest.mark.parametrize(
+    ("text", "found"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2d", 172800), ("1w", 604800)]
+)
 def test_durations_are_read(text: str, found: int) -> None:
     assert durations.seconds(text) == found
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1h 30m", "1w", "1h!"])
+@pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1h 30m", "999ms", "1h!"])
 def test_what_is_no_duration_is_said_so(text: str) -> None:
     with pytest.raises(UsageError, match="write it like"):
         durations.seconds(text)

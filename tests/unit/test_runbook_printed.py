@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import runbook_page
-from runbook import alerts, printed, quantity, schedules, thresholds
+from runbook import alerts, printed, schedules, thresholds, units
 from runbook.sections import Section
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def test_a_value_is_printed_as_people_write_it(threshold: thresholds.Threshold, 
     ("number", "text"), [(0, "0 B"), (1, "1 B"), (1536, "1536 B"), (2048, "2 KiB"), (3000, "3 kB")]
 )
 def test_bytes_are_printed_without_rounding(number: int, text: str) -> None:
-    assert quantity.human_bytes(number) == text
+    assert units.exact_size(number) == text
 
 
 class _Page(HTMLParser):

@@ -7,12 +7,13 @@ import io
 import pytest
 from rich.console import Console
 
-from local.toolchain.progress import LineProgress, TerminalProgress, clock, for_stream
+from local.toolchain.progress import LineProgress, TerminalProgress, for_stream
+from runbook.units import stopwatch
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (125, "2:05"), (3600, "60:00")])
 def test_elapsed_time_is_minutes_and_seconds(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
+    assert stopwatch(seconds) == text
 
 
 def test_a_log_gets_a_line_an_event_with_what_is_left() -> None:

@@ -1,4 +1,4 @@
-"""Kubernetes quantities."""
+"""Sizes and durations. What Go reads as a duration is in tests/oracles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import quantity
+from runbook import units
 
 
 @pytest.mark.parametrize(
@@ -14,23 +14,23 @@ from runbook import quantity
     [("4Gi", 4 * 2**30), ("512Mi", 2**29), ("1.5Ki", 1536), ("1e3", 1000), ("2", 2), ("1k", 1000), ("0.1m", 1)],
 )
 def test_bytes_are_read_as_kubernetes_reads_them(text: str, number: int) -> None:
-    assert quantity.to_bytes(text) == number
+    assert units.to_bytes(text) == number
 
 
 @pytest.mark.parametrize(("text", "number"), [("250m", 250), ("1", 1000), ("0.5", 500), ("1.0001", 1001)])
 def test_cores_are_read_in_thousandths_and_rounded_up(text: str, number: int) -> None:
-    assert quantity.to_millicores(text) == number
+    assert units.to_millicores(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "4GiB", "4 Gi", "four", "1e", "--1", "1Mi2"])
 def test_what_is_no_quantity_is_refused_by_name(text: str) -> None:
-    with pytest.raises(quantity.QuantityError, match="no quantity"):
-        quantity.parse(text)
+    with pytest.raises(units.QuantityError, match="no quantity"):
+        units.quantity(text)
 
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_number_or_a_quantity_error(text: str) -> None:
     try:
-        quantity.parse(text)
-    except quantity.QuantityError:
+        units.quantity(text)
+    except units.QuantityError:
         return
