@@ -15,7 +15,7 @@ RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
 .PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint lint-sources lint-types \
-	lint-manifests lint-workflows docs config-schema metric-names format bench oracles
+	lint-manifests lint-workflows docs config-schema metric-names outdated format bench oracles
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ config-schema: ## Write docs/config.schema.json, by which editors check the stac
 
 metric-names: ## Record the metrics of the running environment, by which queries are checked
 	@$(LOCAL) metric-names
+
+outdated: ## Dependencies that have a newer release
+	@$(LOCAL) outdated
 
 format: ## Format the sources
 	@$(RUN) ruff check --fix .

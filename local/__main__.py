@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("lint-workflows", help="have actionlint judge the workflows of GitHub Actions")
     commands.add_parser("docs", help="write the generated pages of docs/ anew")
     commands.add_parser("metric-names", help="record the metrics of the running environment for the tests")
+    commands.add_parser("outdated", help="which dependencies have a newer release")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/, or some suites of it")
     test.add_argument("suites", nargs="*", metavar="SUITE", help="a folder of tests/, such as unit")
@@ -163,6 +164,13 @@ def _metric_names(instance: Instance, _: argparse.Namespace) -> int:
     return 0
 
 
+def _outdated(_: Instance, __: argparse.Namespace) -> int:
+    from local import outdated
+
+    print("\n".join(outdated.report()))
+    return 0
+
+
 def _config_schema(_: Instance, __: argparse.Namespace) -> int:
     from local import config_schema
 
@@ -196,6 +204,7 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "lint-workflows": _lint_workflows,
     "docs": _docs,
     "metric-names": _metric_names,
+    "outdated": _outdated,
     "config-schema": _config_schema,
     "test": _test,
 }

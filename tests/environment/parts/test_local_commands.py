@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -20,7 +21,7 @@ import pytest
 from components.ops_config import ops_settings
 from components.ops_jobs import secrets
 from local import __main__ as cli
-from local import credentials, ops_config, pulumi_cli, readiness, run_tests, settings, shell
+from local import credentials, ops_config, outdated, pulumi_cli, readiness, run_tests, settings, shell
 from local.errors import LocalError
 from local.kubectl import Kubectl
 from local.paths import Instance
@@ -29,6 +30,7 @@ from local.pods import Watcher
 from local.proxies import without_proxy
 from local.report import Report, ToolchainLines
 from local.summary import summary
+from local.toolchain import versions
 from runbook import datastores, jobs
 from runbook.settings import SecretNames
 from tests.program.settings import load
@@ -303,6 +305,33 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_variable_that_moves_i
         "up: Not a directory: /dev/null/crypto-operations/blue; set XDG_STATE_HOME to a folder"
     )
     assert done.stderr.count("\n") == 1
+
+
+def test_what_is_behind_is_listed_and_what_is_not_known_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = "ours v1\\n├── boto3-stubs[iam, s3] v1.1 (group: dev) (latest: v1.2)\\n├── rich v14\\n"
+    known = "case $5 in *kubernetes/kubernetes@*|k8s.io/kubernetes@*) echo v99.0.0;; *) echo gone >&2; exit 1;; esac"
+    for name, script in (("uv", f"printf '{tree}'"), ("go", known)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("UV", str(tmp_path / "uv"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    lines = [line.split(maxsplit=1) for line in outdated.report()]
+    told = dict(lines)
+    assert told["boto3-stubs"] == "1.1 -> 1.2"
+    assert "rich" not in told
+    assert told["k8s.io/kubernetes"].endswith("-> 99.0.0")
+    assert "not known" in told["github.com/coredns/coredns"]
+    assert "gone" in told["github.com/coredns/coredns"]
+
+
+def test_renovate_reads_every_version_of_the_toolchain() -> None:
+    rules = json.loads((pulumi_cli.PROJECT_ROOT / "renovate.json").read_bytes())
+    (manager,) = rules["customManagers"]
+    (pattern,) = manager["matchStrings"]
+    found = re.findall(pattern.replace("?<", "?P<"), versions.VERSIONS_FILE.read_text())
+    assert dict(found) == dict(versions.load().modules)
 
 
 def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:
