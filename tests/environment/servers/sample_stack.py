@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
@@ -124,10 +126,10 @@ class SampleStack:
         """Status of the health path."""
         return self.ask(name, "/api/health" if name == "api-gateway" else "/health")[0]
 
-    def metric(self, name: str, series: str) -> float:
+    def metric(self, name: str, sample: str, **labels: str) -> float:
         """One sample of /metrics; 0 when it is absent."""
-        lines = str(self.ask(name, "/metrics")[1]).splitlines()
-        return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == series), 0.0)
+        families = text_string_to_metric_families(str(self.ask(name, "/metrics")[1]))
+        return next((each.value for family in families for each in family.samples if each[:2] == (sample, labels)), 0.0)
 
     def _sql(self, database: str, query: str) -> str:
         where = ["-h", "127.0.0.1", "-p", str(self.ports["postgres"]), "-U", "crypto_user", "-d", database]

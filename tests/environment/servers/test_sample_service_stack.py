@@ -78,24 +78,28 @@ def test_a_user_registers_logs_in_and_is_known_by_the_token(stack: SampleStack) 
 
 
 def test_injected_errors_hit_requests_and_spare_the_probe(stack: SampleStack) -> None:
-    series = 'http_requests_total{method="GET",status="500",handler="/api/dashboard"}'
-    before = stack.metric("api-gateway", series)
+    failed = {"method": "GET", "status": "500", "handler": "/api/dashboard"}
+    before = stack.metric("api-gateway", "http_requests_total", **failed)
     assert stack.ask("api-gateway", "/faults", {"errors": 1.0})[0] == 200
     assert [stack.ask("api-gateway", "/api/dashboard")[0] for _ in range(3)] == [500] * 3
     assert stack.health("api-gateway") == 200
     assert stack.ask("api-gateway", "/faults", method="DELETE")[0] == 200
     assert stack.ask("api-gateway", "/api/dashboard")[0] == 200
-    assert stack.metric("api-gateway", series) == before + 3
+    assert stack.metric("api-gateway", "http_requests_total", **failed) == before + 3
 
 
 def test_injected_latency_lands_above_the_objective(stack: SampleStack) -> None:
-    below = 'http_request_duration_seconds_bucket{method="GET",handler="/prices",le="0.2"}'
-    total = 'http_request_duration_seconds_count{method="GET",handler="/prices"}'
+    def seen() -> tuple[float, float]:
+        """Requests that were fast enough, and all."""
+        name, prices = "http_request_duration_seconds", {"method": "GET", "handler": "/prices"}
+        fast = stack.metric("market-data-service", f"{name}_bucket", **prices, le="0.2")
+        return fast, stack.metric("market-data-service", f"{name}_count", **prices)
+
     stack.ask("market-data-service", "/faults", {"latency_ms": 300})
-    before = (stack.metric("market-data-service", below), stack.metric("market-data-service", total))
+    before = seen()
     stack.ask("market-data-service", "/prices")
     stack.ask("market-data-service", "/faults", method="DELETE")
-    after = (stack.metric("market-data-service", below), stack.metric("market-data-service", total))
+    after = seen()
     assert (after[0] - before[0], after[1] - before[1]) == (0, 1)
 
 
