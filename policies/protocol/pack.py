@@ -21,7 +21,7 @@ from policies.judging import Panel
 from policies.model import Finding, Meta, Outcome, Resource, ResourceRule, Rule
 from policies.plain import Plain
 from policies.remediation.changes import REMEDIES, Change
-from policies.waiving.applying import Ledger
+from policies.waiving.applying import Ledger, counted
 from policies.waiving.reading import Waivers, default_file, today, waivers
 from policies.waiving.waiver import META
 
@@ -103,7 +103,7 @@ class Pack:
         told = self._told(finding for _, verdict in self._panel.of_stack(index) for finding in verdict.findings)
         told += [_told(finding, blocking=True) for finding in self._ledger.leftovers()]
         if self._waived:
-            told.append(Diagnostic(META, self._count(), blocking=False, urn=""))
+            told.append(Diagnostic(META, counted(self._waived), blocking=False, urn=""))
         return told
 
     def _told(self, findings: Iterable[Finding]) -> list[Diagnostic]:
@@ -117,10 +117,6 @@ class Pack:
             else:
                 known.append(_told(finding, blocking=self.configuration.blocks(finding)))
         return [*known, *waiting]
-
-    def _count(self) -> str:
-        names = sorted({f"{finding.rule.name} of {finding.resource}" for finding in self._waived})
-        return f"waivers: {len(self._waived)} findings are waived: {', '.join(names)}"
 
 
 def _told(finding: Finding, *, blocking: bool) -> Diagnostic:

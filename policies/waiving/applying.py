@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from policies.model import Finding, Outcome
 from policies.waiving.reading import Waivers
@@ -58,3 +58,9 @@ class Ledger:
             if len(urns) > 1:
                 found = f"the name of {len(urns)} resources"
                 yield complaint(waiver.title, "resource", found, f"one of them by its URN: {', '.join(sorted(urns))}")
+
+
+def counted(waived: Collection[Finding]) -> str:
+    """What a preview says of the findings that are waived."""
+    names = sorted({f"{finding.rule.name} of {finding.resource}" for finding in waived})
+    return f"waivers: {len(waived)} findings are waived: {', '.join(names)}"

@@ -17,7 +17,7 @@ from pulumi_policy import EnforcementLevel
 from pulumi_policy.policy import _PolicyAnalyzerServicer  # pyright: ignore[reportPrivateUsage]
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
-from policies.adapter import Adapter
+from policies.adapter import crypto_policies
 from policies.catalogue import ALL
 from policies.model import Rule, StackRule
 from policies.plain import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN
@@ -49,7 +49,7 @@ class Engine:
 
     def __init__(self, rules: Iterable[Rule] = ALL, servicer: str = SDK, folder: Path = Path("nowhere")) -> None:
         self.servicer: Any = (
-            _PolicyAnalyzerServicer("crypto", "0.0.1", Adapter(rules).policies(), EnforcementLevel.MANDATORY)
+            _PolicyAnalyzerServicer("crypto", "0.0.1", crypto_policies(rules=rules), EnforcementLevel.MANDATORY)
             if servicer == SDK
             else Servicer(Pack(rules, folder))
         )
