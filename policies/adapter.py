@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
@@ -184,7 +184,9 @@ class _Run:
     def _refuse_lowered(self) -> None:
         # Raising ends the run, whatever the level of the policy that raises.
         for name in sorted(self._to_remediate - self._remediated):
-            raise ConfigurationError(f"{name}: {LEVEL_KEY} is lowered; allowed: {Enforcement.REMEDIATE}, its own")
+            raise ConfigurationError(
+                f"{name}: {LEVEL_KEY} is another; allowed: {Enforcement.REMEDIATE}, which it has by itself"
+            )
 
     def _remediation(self, rule: ResourceRule) -> Callable[[ResourceValidationArgs], Any] | None:
         name = rule.meta.name
@@ -231,7 +233,7 @@ class _Run:
             if name not in self._locked:
                 report(f"{name}: {LEVEL_KEY} is {Enforcement.DISABLED}; allowed: {Enforcement.MANDATORY}", None)
             for finding in self._locked.get(name, ()):
-                report(finding.message, finding.urn or None)
+                report(self._without_text(finding).message, finding.urn or None)
 
     def _read(self, args: ResourceValidationArgs) -> Resource:
         with self._lock:
@@ -260,9 +262,16 @@ class _Run:
             if finding.judgement.outcome is Outcome.UNKNOWN:
                 waiting.append(finding.message)
             elif not waived:
-                report(finding.message, finding.urn)
+                report(self._without_text(finding).message, finding.urn)
         if waiting:
             raise NotYetKnownError("\n".join(waiting))
+
+    def _without_text(self, finding: Finding) -> Finding:
+        """Without the text of a resource that was shown in the stack alone: the SDK says of no secret there that it is."""
+        judgement = finding.judgement
+        if not finding.urn or finding.urn in self._secrets or not judgement.found.startswith('"'):
+            return finding
+        return replace(finding, judgement=replace(judgement, found="a text"))
 
 
 def _change(properties: Mapping[str, Any], change: Change) -> bool:

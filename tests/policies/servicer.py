@@ -23,6 +23,7 @@ from policies.model import Rule, StackRule
 from policies.plain import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN
 from policies.protocol.pack import Pack
 from policies.protocol.servicer import Servicer
+from policies.waiving.reading import default_file
 from tests.policies.stack import Declared, Stack, good_stack
 
 
@@ -34,7 +35,12 @@ def secret(value: object) -> dict[str, object]:
 SDK: Final = "the SDK's servicer"
 OWN: Final = "the pack's servicer"
 SERVICERS: Final = (SDK, OWN)
-_LEVELS: Final = {"advisory": proto.ADVISORY, "mandatory": proto.MANDATORY, "remediate": proto.REMEDIATE}
+_LEVELS: Final = {
+    "advisory": proto.ADVISORY,
+    "mandatory": proto.MANDATORY,
+    "remediate": proto.REMEDIATE,
+    "disabled": proto.DISABLED,
+}
 
 
 class Context:
@@ -49,7 +55,9 @@ class Engine:
 
     def __init__(self, rules: Iterable[Rule] = ALL, servicer: str = SDK, folder: Path = Path("nowhere")) -> None:
         self.servicer: Any = (
-            _PolicyAnalyzerServicer("crypto", "0.0.1", crypto_policies(rules=rules), EnforcementLevel.MANDATORY)
+            _PolicyAnalyzerServicer(
+                "crypto", "0.0.1", crypto_policies(default_file(folder), rules), EnforcementLevel.MANDATORY
+            )
             if servicer == SDK
             else Servicer(Pack(rules, folder))
         )
@@ -112,9 +120,9 @@ class Engine:
 def ask(rule: Rule, stack: Stack, servicer: str) -> list[Any]:
     """What the engine hears of one rule where a stack differs from the good one."""
     engine, good = Engine((rule,), servicer), good_stack()
-    changed = [name for name, declared in stack.items() if good.get(name) is not declared]
     if isinstance(rule, StackRule):
-        return engine.judge(stack, *changed)
+        return engine.preview(stack)
+    changed = [name for name, declared in stack.items() if good.get(name) is not declared]
     return [diagnostic for name in changed for diagnostic in engine.analyze(stack[name])]
 
 

@@ -8,19 +8,21 @@ import pytest
 from pulumi.runtime import proto
 
 from policies import kinds, pods
-from policies.adapter import SECRETS_POLICY
+from policies.adapter import LOCKED_POLICY, SECRETS_POLICY
 from policies.catalogue import ALL, BY_NAME
-from policies.configuring.configuration import WAIVERS_KEY
+from policies.configuring.configuration import WAIVERS_KEY, ConfigurationError
 from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule
 from policies.plain import UNKNOWN
 from runbook.sections import Section
 from tests.policies.all_cases import FIRST_FAILURES, FIRST_WAITS
 from tests.policies.cases import Case, Waiting, label, stack_of
-from tests.policies.cases_first import LIMIT, MEMORY, SENTIMENT
-from tests.policies.servicer import SERVICERS, Engine, ask, names, secret
+from tests.policies.cases_first import GATEWAY, LIMIT, MEMORY, POD, SENTIMENT
+from tests.policies.servicer import SDK, SERVICERS, Engine, ask, names, secret
 from tests.policies.stack import Declared, Stack, good_stack
 
 SECRET_VALUE = "hunter2-and-more"
+LOCKED = [rule.meta.name for rule in ALL if isinstance(rule, ResourceRule) and not rule.meta.waivable]
+LOCKED_OF_STACK = [rule.meta.name for rule in ALL if isinstance(rule, StackRule) and not rule.meta.waivable]
 
 
 @pytest.fixture(params=SERVICERS)
@@ -37,7 +39,7 @@ def test_the_good_stack_is_clean(servicer: str) -> None:
 def test_every_violation_reaches_the_engine_as_mandatory(case: Case, servicer: str) -> None:
     rule = case[0]
     found = ask(BY_NAME[rule], stack_of(case), servicer)
-    assert names(found) == {rule}
+    assert names(found) - {LOCKED_POLICY} == {rule}
     assert all(rule in diagnostic.message for diagnostic in found)
     assert all("docs/runbook.md#section-" in diagnostic.message for diagnostic in found)
 
@@ -147,14 +149,49 @@ def test_findings_come_in_the_same_order_every_time(servicer: str) -> None:
 
 def test_the_engine_is_told_all_about_every_rule(servicer: str) -> None:
     info = Engine(servicer=servicer).servicer.GetAnalyzerInfo(None, None)
-    told = {policy.name: policy for policy in info.policies if policy.name not in (SECRETS_POLICY, WAIVERS_KEY)}
+    told = {policy.name: policy for policy in info.policies if policy.name in BY_NAME}
     assert list(told) == [rule.meta.name for rule in ALL]
+    assert WAIVERS_KEY in {policy.name for policy in info.policies}
     for policy in told.values():
-        assert policy.enforcementLevel == proto.MANDATORY
+        # Of the SDK's levels, "remediate" is the only one that a policy can tell from the others.
+        watched = servicer == SDK and policy.name in LOCKED
+        assert policy.enforcementLevel == (proto.REMEDIATE if watched else proto.MANDATORY)
         assert policy.severity != proto.POLICY_SEVERITY_UNSPECIFIED
         assert policy.description
         assert policy.remediation_steps
         assert policy.url.startswith("docs/runbook.md#section-")
+
+
+@pytest.mark.parametrize("level", ["advisory", "mandatory", "disabled"])
+@pytest.mark.parametrize("name", [SECRETS_POLICY, *LOCKED])
+def test_a_policy_of_the_sdk_whose_level_is_locked_ends_the_run_at_another(name: str, level: str) -> None:
+    engine = Engine(servicer=SDK)
+    engine.configure({name: {"enforcementLevel": level}})
+    with pytest.raises(ConfigurationError, match=f"^{name}: enforcementLevel is another; allowed: remediate"):
+        engine.analyze(good_stack()[SENTIMENT])
+
+
+def test_a_locked_rule_of_the_sdk_over_the_stack_is_heard_at_every_level() -> None:
+    assert LOCKED_OF_STACK == ["bucket-tls-only"]
+    for level in ("mandatory", "advisory"):
+        engine = Engine(servicer=SDK)
+        engine.configure({"bucket-tls-only": {"enforcementLevel": level}})
+        found = engine.preview(good_stack().without("bucket-policy"))
+        assert names(found) - {"bucket-tls-only"} == {LOCKED_POLICY}
+        (message,) = {told.message.splitlines()[1] for told in found}
+        assert message.startswith("bucket-tls-only: Bucket ")
+    engine = Engine(servicer=SDK)
+    engine.configure({"bucket-tls-only": {"enforcementLevel": "disabled"}})
+    (told,) = engine.preview(good_stack())
+    assert (told.policyName, told.enforcementLevel) == (LOCKED_POLICY, proto.MANDATORY)
+    assert "bucket-tls-only: enforcementLevel is disabled; allowed: mandatory" in told.message
+
+
+def test_no_message_holds_a_secret_of_what_is_shown_in_the_stack_alone(servicer: str) -> None:
+    stack = good_stack().with_value(GATEWAY, f"{POD}.priorityClassName", secret(SECRET_VALUE))
+    plain = good_stack().with_value(GATEWAY, f"{POD}.priorityClassName", "nowhere")
+    assert "priority-class-declared" in names(Engine(servicer=servicer).analyze_stack(plain))
+    assert SECRET_VALUE not in str(Engine(servicer=servicer).analyze_stack(stack))
 
 
 def test_kinds_that_live_in_no_namespace_are_known() -> None:

@@ -1,4 +1,4 @@
-"""The pack's own servicer: it says what the SDK's says, mends only what is safe, and counts waivers."""
+"""Both servicers: they say the same, mend only what is safe, and count waivers. What only the pack's own does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import proto
 
+from policies.adapter import LOCKED_POLICY, WAIVED_POLICY
 from policies.catalogue import ALL, BY_NAME
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackRule
 from policies.plain import SECRET, UNKNOWN, to_plain
@@ -23,7 +24,7 @@ from runbook.sections import Section
 from tests.policies.all_cases import FIRST_FAILURES
 from tests.policies.cases import Case, label, stack_of
 from tests.policies.cases_first import GATEWAY, POD
-from tests.policies.servicer import OWN, SDK, Engine, ask, names, secret
+from tests.policies.servicer import OWN, SDK, SERVICERS, Engine, ask, names, secret
 from tests.policies.stack import Stack, good_stack
 from tests.policies.test_plain import JSON
 from tests.policies.waivers import entry, write
@@ -34,8 +35,10 @@ _TOKEN = f"{POD}.automountServiceAccountToken"
 _ENCRYPTION = "rules.0.applyServerSideEncryptionByDefault"
 
 
-def _own() -> Engine:
-    return Engine(servicer=OWN)
+@pytest.fixture(params=SERVICERS)
+def servicer(request: pytest.FixtureRequest) -> str:
+    """Both ways in which the engine reaches the rules."""
+    return request.param
 
 
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=5))
@@ -57,7 +60,11 @@ def test_secrets_unknowns_and_assets_are_marks() -> None:
 def test_both_servicers_say_the_same(case: Case) -> None:
     stack, rule = stack_of(case), BY_NAME[case[0]]
     said = [
-        [(told.policyName, told.message, told.enforcementLevel, told.severity) for told in found]
+        [
+            (told.policyName, told.message, told.enforcementLevel, told.severity)
+            for told in found
+            if told.policyName != LOCKED_POLICY
+        ]
         for found in (ask(rule, stack, each) for each in (SDK, OWN))
     ]
     assert said[0]
@@ -92,9 +99,9 @@ def test_only_rules_of_the_catalogue_are_mended() -> None:
 
 def test_a_pod_of_the_default_account_is_given_no_token() -> None:
     stack = good_stack().without(GATEWAY, _TOKEN).without(GATEWAY, f"{POD}.serviceAccountName")
-    engine = _own()
+    engine = Engine(servicer=OWN)
     engine.configure({"token-only-with-role": {"enforcementLevel": "remediate"}})
-    assert "token-only-with-role" in names(_own().judge(stack, GATEWAY))
+    assert "token-only-with-role" in names(Engine(servicer=OWN).judge(stack, GATEWAY))
     (mended,) = engine.remediate(stack[GATEWAY])
     properties = json_format.MessageToDict(mended.properties)
     assert properties == stack.with_value(GATEWAY, _TOKEN, False)[GATEWAY].properties
@@ -105,11 +112,11 @@ def test_a_pod_of_the_default_account_is_given_no_token() -> None:
 
 @pytest.mark.parametrize(("rule", "resource", "path", "value"), MENDED)
 def test_what_is_missing_is_mended_once_and_only_where_the_stack_says_so(
-    rule: str, resource: str, path: str, value: Any
+    rule: str, resource: str, path: str, value: Any, servicer: str
 ) -> None:
     stack = good_stack().without(resource, path)
-    assert _own().remediate(stack[resource]) == []
-    engine = _own()
+    assert Engine(servicer=servicer).remediate(stack[resource]) == []
+    engine = Engine(servicer=servicer)
     engine.configure({rule: {"enforcementLevel": "remediate"}})
     (mended,) = engine.remediate(stack[resource])
     assert mended.policyName == rule
@@ -135,8 +142,10 @@ def test_what_is_missing_is_mended_once_and_only_where_the_stack_says_so(
         ("bucket-encryption", "encryption", _ENCRYPTION),
     ],
 )
-def test_what_cannot_be_read_is_not_written_over(rule: str, resource: str, path: str, marked: Any) -> None:
-    engine = _own()
+def test_what_cannot_be_read_is_not_written_over(
+    rule: str, resource: str, path: str, marked: Any, servicer: str
+) -> None:
+    engine = Engine(servicer=servicer)
     engine.configure({rule: {"enforcementLevel": "remediate"}})
     stack = good_stack().with_value(resource, path, marked)
     assert engine.remediate(stack[resource]) == []
@@ -159,22 +168,30 @@ def test_a_rule_of_capacity_is_never_mended() -> None:
     assert not {"requests-and-limits", "sentiment-memory-range", "hpa-range", "redis-maxmemory"} & set(REMEDIES)
 
 
-def test_a_level_of_the_stack_is_kept() -> None:
-    engine = _own()
+def test_a_level_of_the_stack_is_kept(servicer: str) -> None:
+    engine = Engine(servicer=servicer)
     engine.configure({"probes": {"enforcementLevel": "advisory"}})
     found = engine.preview(good_stack().without(GATEWAY, f"{POD}.containers.0.livenessProbe"))
     assert names(found) == set()
     assert names(found, proto.ADVISORY) == {"probes"}
 
 
-def test_a_waived_violation_is_counted_and_no_violation(tmp_path: Path) -> None:
+def test_a_waived_violation_is_counted_and_no_violation(tmp_path: Path, servicer: str) -> None:
     write(tmp_path / "waivers.yaml", entry("probes", "Deployment api-gateway"))
-    engine = Engine(servicer=OWN, folder=tmp_path)
+    engine = Engine(servicer=servicer, folder=tmp_path)
     found = engine.preview(good_stack().without(GATEWAY, f"{POD}.containers.0.livenessProbe"))
     assert names(found) == set()
+    assert {told.policyName for told in found} == {"waivers" if servicer == OWN else WAIVED_POLICY}
     assert [told.message.splitlines()[-1] for told in found] == [
         "waivers: 1 findings are waived: probes of Deployment api-gateway"
     ]
+
+
+def test_a_waiver_that_is_not_needed_is_a_violation(tmp_path: Path, servicer: str) -> None:
+    write(tmp_path / "waivers.yaml", entry("probes", "Deployment nobody"))
+    (told,) = Engine(servicer=servicer, folder=tmp_path).preview(good_stack())
+    assert (told.policyName, told.enforcementLevel) == ("waivers", proto.MANDATORY)
+    assert "waivers.yaml, entry 1 (probes of Deployment nobody): the entry is not needed" in told.message
 
 
 def test_the_waivers_of_a_stack_are_named_by_its_configuration(tmp_path: Path) -> None:
@@ -184,6 +201,21 @@ def test_the_waivers_of_a_stack_are_named_by_its_configuration(tmp_path: Path) -
     (told,) = engine.preview(good_stack())
     assert told.enforcementLevel == proto.MANDATORY
     assert "waivers: prod.yaml, entry 1 (probes of Deployment nobody): the entry is not needed" in told.message
+
+
+def test_waivers_that_are_named_where_the_sdk_does_not_look_are_a_violation() -> None:
+    engine = Engine(servicer=SDK)
+    engine.configure({"waivers": {"file": "prod.yaml"}})
+    (told,) = engine.preview(good_stack())
+    assert told.enforcementLevel == proto.MANDATORY
+    assert 'waivers: the stack: the key "file" of its configuration is unknown' in told.message
+
+
+def test_an_asset_is_not_written_into(servicer: str) -> None:
+    asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
+    engine = Engine(servicer=servicer)
+    engine.configure({"seccomp-profile": {"enforcementLevel": "remediate"}})
+    assert engine.remediate(good_stack().with_value(GATEWAY, "spec", asset)[GATEWAY]) == []
 
 
 @pytest.mark.parametrize(
