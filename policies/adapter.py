@@ -267,7 +267,7 @@ class _Run:
             raise NotYetKnownError("\n".join(waiting))
 
     def _without_text(self, finding: Finding) -> Finding:
-        """Without the text of a resource that was shown in the stack alone: the SDK says of no secret there that it is."""
+        """Without a text of what was shown in the stack alone, where the SDK does not say what is secret."""
         judgement = finding.judgement
         if not finding.urn or finding.urn in self._secrets or not judgement.found.startswith('"'):
             return finding

@@ -173,14 +173,15 @@ def test_a_policy_of_the_sdk_whose_level_is_locked_ends_the_run_at_another(name:
 
 def test_a_locked_rule_of_the_sdk_over_the_stack_is_heard_at_every_level() -> None:
     assert LOCKED_OF_STACK == ["bucket-tls-only"]
+    rules = [BY_NAME[name] for name in LOCKED_OF_STACK]
     for level in ("mandatory", "advisory"):
-        engine = Engine(servicer=SDK)
+        engine = Engine(rules, SDK)
         engine.configure({"bucket-tls-only": {"enforcementLevel": level}})
         found = engine.preview(good_stack().without("bucket-policy"))
         assert names(found) - {"bucket-tls-only"} == {LOCKED_POLICY}
         (message,) = {told.message.splitlines()[1] for told in found}
         assert message.startswith("bucket-tls-only: Bucket ")
-    engine = Engine(servicer=SDK)
+    engine = Engine(rules, SDK)
     engine.configure({"bucket-tls-only": {"enforcementLevel": "disabled"}})
     (told,) = engine.preview(good_stack())
     assert (told.policyName, told.enforcementLevel) == (LOCKED_POLICY, proto.MANDATORY)
