@@ -29,19 +29,18 @@ _HIDDEN = "hunter2-and-more"
 _SECRET, _UNKNOWN = f"@secret{_HIDDEN}", "@unknown"
 _WAITING = re.compile(r"can't run policy '[^']*' from policy pack '[^']*' during preview: ")
 
-_PACK = """
-from pathlib import Path
+# The program that the documentation shows, with a policy of the team's in it.
+_GUIDE = (_ROOT / "docs" / "operations" / "policy-pack.md").read_text()
+_TEAM = """
+from pulumi_policy import EnforcementLevel, ResourceValidationPolicy
 
-from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+def no_maps(args, report):
+    if args.name == "map":
+        report("a map")
 
-from policies.adapter import crypto_policies
-
-our_own = ResourceValidationPolicy(
-    "no-maps", "No maps.", lambda args, report: report("a map") if args.name == "map" else None,
-    EnforcementLevel.ADVISORY,
-)
-PolicyPack("ours", policies=[our_own, *crypto_policies(waivers=Path(__file__).with_name("waivers.yaml"))])
+our_own = [ResourceValidationPolicy("no-maps", "No maps.", no_maps, EnforcementLevel.ADVISORY)]
 """
+_PACK = _GUIDE.partition("```python\n")[2].partition("```")[0].replace("our_own = []  # the team's policies\n", _TEAM)
 _PROGRAM = """
 import json
 import pathlib
@@ -162,7 +161,7 @@ _BUCKET = [name for name, declared in good_stack().items() if declared.type.star
 
 
 def _of_rules(said: set[Said]) -> set[Said]:
-    """Without the team's own policy and the one that the SDK needs more; of what is waived a policy of its own tells."""
+    """Without the team's own policy and the one that only the SDK needs; what is waived is told by a third."""
     return {
         replace(each, policy=WAIVERS_KEY, level="advisory") if each.policy == WAIVED_POLICY else each
         for each in said
@@ -216,15 +215,20 @@ def test_both_packs_say_the_same_of_a_violating_stack(preview: Preview, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("pack", "said"),
+    ("pack", "config", "said"),
     [
-        (_OWN, "no-host-access: enforcementLevel is 'advisory'; allowed: mandatory, remediate (nobody is excused"),
-        (_OURS, "no-host-access: enforcementLevel is another; allowed: remediate, which it has by itself"),
+        (
+            _OWN,
+            "no-host-access",
+            "no-host-access: enforcementLevel is 'advisory'; allowed: mandatory, remediate (nobody",
+        ),
+        (_OURS, "no-host-access", "no-host-access: enforcementLevel is another; allowed: remediate, which it has by"),
+        (_OURS, "all", "bucket-public-access: enforcementLevel is another; allowed: remediate, which it has by itself"),
     ],
-    ids=[_OWN, _OURS],
+    ids=["the project's", "one's own", "all of one's own"],
 )
-def test_a_locked_level_that_is_lowered_ends_the_run(preview: Preview, pack: str, said: str) -> None:
-    run = preview(good_stack(), *_GOOD, packs=(pack,), **{"no-host-access": "advisory"})
+def test_a_locked_level_that_is_lowered_ends_the_run(preview: Preview, pack: str, config: str, said: str) -> None:
+    run = preview(good_stack(), *_GOOD, packs=(pack,), **{config: "advisory"})
     assert run.code != 0
     assert said in run.output
     assert "Traceback" not in run.output
