@@ -180,7 +180,7 @@ def test_without_a_cluster_the_reason_is_told_and_the_rest_is_still_checked(envi
 
     for name in ("kubernetes", "pods"):
         assert _check(answer, name)["status"] == "fail"
-        assert "not inside a cluster, and the kubeconfig" in _check(answer, name)["detail"]
+        assert "not inside a cluster, and there is no kubeconfig" in _check(answer, name)["detail"]
     assert _check(answer, "postgres")["status"] == "ok"
 
 
