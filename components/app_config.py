@@ -19,6 +19,7 @@ CONFIG_MAP: Final = "app-config"
 def shared_environment(settings: Settings) -> dict[str, str]:
     """Environment of all services: addresses, and the pool's limits. A service's own pool size is its own."""
     cache, brokers = endpoints.redis(settings), endpoints.kafka(settings)
+    outside = settings.redis.external
     addresses = {f"{spec.service_name.upper().replace('-', '_')}_URL": spec.url for spec in services.ALL}
     return {
         # PgBouncer stands between the services and PostgreSQL: their pools together exceed max_connections (defect 9).
@@ -32,6 +33,7 @@ def shared_environment(settings: Settings) -> dict[str, str]:
         "REDIS_HOST": cache.host,
         "REDIS_PORT": str(cache.port),
         **({"REDIS_TLS": "true"} if cache.tls else {}),
+        **({"REDIS_USER": outside.user} if outside and outside.secret else {}),
         "KAFKA_BOOTSTRAP_SERVERS": endpoints.bootstrap(brokers),
         **({"KAFKA_SECURITY_PROTOCOL": "SSL"} if brokers[0].tls else {}),
         "KAFKA_TOPIC": services.PRICE_TOPIC,

@@ -45,10 +45,15 @@ def postgres_connection(settings: Settings) -> Connection:
 
 
 def redis_connection(settings: Settings) -> Connection:
-    """Redis by its address."""
-    server = endpoints.redis(settings)
+    """Redis by its address; its password comes from a file in the exporter's own format (docs/production.md)."""
+    server, external = endpoints.redis(settings), settings.redis.external
     scheme = "rediss" if server.tls else "redis"
-    return Connection(environment={"REDIS_ADDR": f"{scheme}://{server.host}:{server.port}"})
+    environment = {"REDIS_ADDR": f"{scheme}://{server.host}:{server.port}"}
+    if external and external.secret:
+        environment |= {"REDIS_USER": external.user, "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis/exporter.json"}
+    if external and external.ca_secret:
+        environment["REDIS_EXPORTER_TLS_CA_CERT_FILE"] = f"{_SECRETS}/redis-ca/ca.crt"
+    return Connection(environment=environment, secrets=settings.redis.client_secrets())
 
 
 def kafka_connection(settings: Settings) -> Connection:

@@ -9,7 +9,6 @@ from pulumi_kubernetes import core
 
 from components.context import Context, child
 from runbook import datastores, endpoints, services
-from runbook.endpoints import Endpoint
 from runbook.ops_paths import CONFIG_FILE, CONFIG_PATH
 from runbook.ops_settings import (
     SECRETS_DIRECTORY,
@@ -49,7 +48,7 @@ def ops_settings(settings: Settings) -> OpsSettings:
         namespace=settings.namespace,
         time_zone=settings.time_zone,
         postgres=_postgres(settings, suffix),
-        redis=_redis(endpoints.redis(settings, suffix)),
+        redis=_redis(settings, suffix),
         kafka=_kafka(settings, suffix),
         services=tuple(
             ServiceTarget(
@@ -82,8 +81,15 @@ def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
     )
 
 
-def _redis(server: Endpoint) -> RedisTarget:
-    return RedisTarget(host=server.host, port=server.port, tls=server.tls)
+def _redis(settings: Settings, suffix: str) -> RedisTarget:
+    server, external = endpoints.redis(settings, suffix), settings.redis.external
+    return RedisTarget(
+        host=server.host,
+        port=server.port,
+        login=_login(external.user, external.secret) if external and external.secret else None,
+        tls=server.tls,
+        ca_file=f"{secret_directory(external.ca_secret)}/ca.crt" if external and external.ca_secret else None,
+    )
 
 
 def _kafka(settings: Settings, suffix: str) -> KafkaTarget:

@@ -43,10 +43,12 @@ class MicroserviceArgs:
             names["database"] = context.settings.secrets.postgres
         if self.spec.uses_jwt:
             names["jwt"] = context.settings.secrets.jwt
+        if datastores.REDIS in self.spec.uses:
+            names |= context.settings.redis.client_secrets()
         return names
 
 
-def _secret_environment(args: MicroserviceArgs) -> dict[str, str]:
+def _secret_environment(args: MicroserviceArgs, context: Context) -> dict[str, str]:
     files: dict[str, str] = {}
     if datastores.PGBOUNCER in args.spec.uses:
         files["DATABASE_PASSWORD_FILE"] = f"{_SECRETS}/database/password"
@@ -54,6 +56,11 @@ def _secret_environment(args: MicroserviceArgs) -> dict[str, str]:
         files["JWT_SECRET_FILE"] = f"{_SECRETS}/jwt/secret"
         # There while a rotation overlaps, and not at other times.
         files["JWT_PREVIOUS_SECRET_FILE"] = f"{_SECRETS}/jwt/previous"
+    mounted = args.secrets(context)
+    if "redis" in mounted:
+        files["REDIS_PASSWORD_FILE"] = f"{_SECRETS}/redis/password"
+    if "redis-ca" in mounted:
+        files["REDIS_CA_FILE"] = f"{_SECRETS}/redis-ca/ca.crt"
     return files
 
 
@@ -69,7 +76,7 @@ def container_args(args: MicroserviceArgs, context: Context, mounts: Sequence[po
         name=spec.name,
         image=context.settings.image(spec.name),
         ports=[core.v1.ContainerPortArgs(name="http", container_port=spec.port)],
-        env=pods.environment({**service_environment(spec, args.settings), **_secret_environment(args)}),
+        env=pods.environment({**service_environment(spec, args.settings), **_secret_environment(args, context)}),
         env_from=[core.v1.EnvFromSourceArgs(config_map_ref=core.v1.ConfigMapEnvSourceArgs(name=CONFIG_MAP))],
         resources=pods.requirements(args.settings.resources),
         security_context=pods.container_security(),

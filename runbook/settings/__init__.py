@@ -7,6 +7,7 @@ together or raises one error whose lines each name the key, the value, what is a
 from runbook.settings.base import Resources
 from runbook.settings.datastores import (
     ExternalKafka,
+    ExternalRedis,
     ExternalServer,
     KafkaSettings,
     PgbouncerSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "BackupSettings",
     "CertificateSettings",
     "ExternalKafka",
+    "ExternalRedis",
     "ExternalServer",
     "IngressSettings",
     "KafkaSettings",

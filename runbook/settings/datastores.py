@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.settings.base import Cidr, DnsName, HostPort, Model, Quantity, Resources
+from runbook.settings.base import Cidr, DnsLabel, DnsName, HostPort, Model, Quantity, Resources
 
 
 class ExternalServer(Model):
@@ -18,6 +20,37 @@ class ExternalServer(Model):
     port: int = Field(ge=1, le=65535)
     tls: bool = True
     cidr: Cidr = "0.0.0.0/0"
+
+
+class ExternalRedis(ExternalServer):
+    """A Redis that somebody else runs, and how clients log in and trust it: by Secrets that they mount."""
+
+    # Redis takes any name without spaces and null characters.
+    user: str = Field(
+        default="default", pattern=r"^[^\s\x00]+$", description="the ACL user whose password is in secret"
+    )
+    secret: DnsLabel | None = Field(
+        default=None,
+        description="Secret with the keys password and exporter.json (docs/production.md); left out: no login",
+    )
+    ca_secret: DnsLabel | None = Field(
+        default=None,
+        description="Secret with the key ca.crt, the authority of the server's certificate; "
+        "left out: the authorities that each image knows",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.secret is None and self.user != "default":
+            raise ValueError(
+                f"user {self.user!r} is set without secret; name the Secret whose key password is the user's password"
+            )
+        if self.ca_secret and not self.tls:
+            raise ValueError(
+                f"caSecret {self.ca_secret!r} is set beside tls: false, where nothing asks for a certificate; "
+                "remove one of the two"
+            )
+        return self
 
 
 class ExternalKafka(Model):
@@ -50,10 +83,15 @@ class PgbouncerSettings(Model):
 class RedisSettings(Model):
     """Redis: ``maxmemory`` is a share of the memory limit, because a fork for a snapshot needs room beside the data."""
 
-    external: ExternalServer | None = None
+    external: ExternalRedis | None = None
     volume_size: Quantity = "10Gi"
     resources: Resources = Resources(cpu_request="250m", memory_request="4Gi", memory_limit="4Gi")
     maxmemory_ratio: float = Field(default=0.6, gt=0, le=practices.REDIS_MAXMEMORY_RATIO.value)
+
+    def client_secrets(self) -> dict[str, str]:
+        """Secrets that a client mounts to log in and to trust the server: folder -> Secret."""
+        named = {"redis": self.external.secret, "redis-ca": self.external.ca_secret} if self.external else {}
+        return {folder: secret for folder, secret in named.items() if secret}
 
 
 class KafkaSettings(Model):

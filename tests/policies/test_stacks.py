@@ -11,8 +11,10 @@ import pytest
 from policies.catalogue import ALL
 from policies.model import Resource
 from policies.plain import to_plain
+from runbook import settings
 from tests.policies.running import judge
 from tests.program import engine
+from tests.program.settings import stack_values
 
 _CONFIG = Path(__file__).resolve().parents[2] / "policies" / "config"
 # What a stack without an object lock has no resource for.
@@ -20,7 +22,10 @@ _ONLY_WITH_LOCK = {"local": {"object-lock-within-retention", "backups-locked"}, 
 
 
 def _resources(stack: str) -> list[Resource]:
-    registered = engine.declared(stack)
+    return _plain(engine.declared(stack))
+
+
+def _plain(registered: list[engine.Registered]) -> list[Resource]:
     return [_resource(each, registered) for each in registered if each.custom]
 
 
@@ -52,6 +57,14 @@ def test_the_stack_passes_every_rule_and_every_rule_looked_at_something(stack: s
     idle = {name for name, verdict in verdicts.items() if verdict.matched == 0}
     # Protection is asked for in production alone.
     assert idle == (_ONLY_WITH_LOCK[stack] | ({"stateful-protected"} if stack == "local" else set[str]()))
+
+
+def test_the_login_of_a_redis_of_somebody_else_breaks_no_rule() -> None:
+    external = {"host": "cache.example.com", "port": 6379, "user": "crypto", "secret": "redis", "caSecret": "redis-ca"}
+    chosen = settings.load({**stack_values("prod"), "redis": {"external": external}})
+    resources = _plain(engine.registered(chosen, "redis-login"))
+    assert "redis-ca" in str(resources)
+    assert [finding.message for rule in ALL for finding in judge(rule, resources, _config("prod")).findings] == []
 
 
 def test_a_stack_that_breaks_a_promise_is_noticed() -> None:

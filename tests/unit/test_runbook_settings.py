@@ -12,6 +12,10 @@ from runbook import settings
 from tests.program.settings import load, stack_values
 
 
+def _redis(**external: Any) -> dict[str, Any]:
+    return {"redis": {"external": {"host": "cache.example.com", "port": 6379, **external}}}
+
+
 def _error(changes: dict[str, Any], *, without: str | None = None) -> str:
     values = {**stack_values("prod"), **changes}
     if without:
@@ -54,6 +58,15 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"aws": {"region": "eu-central-1", "endpoint": "http://localhost:1"}}, ("credentialsSecret",)),
         ({"postgres": {"maxConnections": "lots"}}, ("postgres.maxConnections", "lots")),
         ({"redis": {"maxmemoryRatio": 1.0}}, ("redis.maxmemoryRatio", "1.0")),
+        (_redis(user="ops"), ("redis.external", "'ops'", "without secret", "name the Secret")),
+        (_redis(user="two words", secret="redis"), ("redis.external.user", "two words", "pattern")),
+        (_redis(user="nul\0", secret="redis"), ("redis.external.user", "nul", "pattern")),
+        (_redis(user="", secret="redis"), ("redis.external.user", "''", "pattern")),
+        (_redis(secret="Redis Login"), ("redis.external.secret", "Redis Login", "pattern")),
+        (_redis(caSecret="redis_ca"), ("redis.external.caSecret", "redis_ca", "pattern")),
+        (_redis(caSecret="redis-ca", tls=False), ("redis.external", "'redis-ca'", "tls: false", "remove one")),
+        ({"redis": {"secret": "redis"}}, ("redis.secret", "no setting of this program")),
+        ({"redis": {"external": {"secret": "redis", "port": 6379}}}, ("redis.external.host is missing",)),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(changes: dict[str, Any], words: tuple[str, ...]) -> None:
