@@ -46,7 +46,7 @@ class App:
     def cache(self) -> Cache:
         """Redis, watched from the first call on."""
         if self._cache is None:
-            self._cache = Cache(self.config.redis_host, self.config.redis_port)
+            self._cache = Cache(self.config.redis)
             self.health.watch("redis", self._cache.check, self.workers)
         return self._cache
 

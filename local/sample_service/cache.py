@@ -1,22 +1,41 @@
 """Redis: the few commands that the services use, with plain types."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, cast
 
 import redis
 
+from .config import RedisConfig
 from .errors import DependencyError, first_line
 
 _SECONDS: Final = 2.0
 
 
+class _Login(redis.CredentialProvider):
+    def __init__(self, user: str, file: Path) -> None:
+        self._user = user
+        self._file = file
+
+    def get_credentials(self) -> tuple[str, str]:
+        # Read at each connect: a rotated password is used without a restart.
+        return self._user, self._file.read_text().strip()
+
+
 class Cache:
     """One connection pool; every method raises `DependencyError` when Redis does not answer."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, config: RedisConfig) -> None:
+        encrypted: dict[str, Any] = {"ssl": True, "ssl_ca_certs": config.ca_file} if config.tls else {}
         # Any: the client's annotations mix its synchronous and asynchronous answers.
         self._client: Any = redis.Redis(
-            host=host, port=port, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, decode_responses=True
+            host=config.host,
+            port=config.port,
+            credential_provider=_Login(config.user, config.password_file) if config.password_file else None,
+            socket_timeout=_SECONDS,
+            socket_connect_timeout=_SECONDS,
+            decode_responses=True,
+            **encrypted,
         )
 
     def check(self) -> None:

@@ -28,6 +28,18 @@ class DatabaseConfig:
 
 
 @dataclass(frozen=True)
+class RedisConfig:
+    """Redis; without a password file nobody logs in, and `ca_file` has the authorities of `tls`."""
+
+    host: str
+    port: int
+    user: str
+    password_file: Path | None
+    tls: bool
+    ca_file: Path | None
+
+
+@dataclass(frozen=True)
 class Config:
     """One service's settings; `downstream` maps a service to its base URL."""
 
@@ -35,8 +47,7 @@ class Config:
     port: int
     health_path: str
     database: DatabaseConfig
-    redis_host: str
-    redis_port: int
+    redis: RedisConfig
     kafka_servers: str
     kafka_topic: str
     kafka_group: str
@@ -104,8 +115,7 @@ def load_config(variables: Mapping[str, str]) -> Config:
         port=read.integer("PORT", 8000, 0, 65535),
         health_path=read.text("HEALTH_PATH", "/api/health" if service == "api-gateway" else "/health"),
         database=_database(read),
-        redis_host=read.text("REDIS_HOST", "redis"),
-        redis_port=read.integer("REDIS_PORT", 6379, 1, 65535),
+        redis=_redis(read),
         kafka_servers=read.text("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092"),
         kafka_topic=read.text("KAFKA_TOPIC", "price_updates"),
         kafka_group=read.text("KAFKA_GROUP", "analytics-service"),
@@ -118,6 +128,17 @@ def load_config(variables: Mapping[str, str]) -> Config:
         model=read.text("HUGGINGFACE_MODEL", "distilbert-base-uncased"),
         work_interval=read.number("WORK_INTERVAL_SECONDS", 5.0, 0.05, 3600),
         crash_at_start=read.text("FAULT_CRASH_AT_START", "0") == "1",
+    )
+
+
+def _redis(read: _Reader) -> RedisConfig:
+    return RedisConfig(
+        host=read.text("REDIS_HOST", "redis"),
+        port=read.integer("REDIS_PORT", 6379, 1, 65535),
+        user=read.text("REDIS_USER", "default"),
+        password_file=read.path("REDIS_PASSWORD_FILE"),
+        tls=read.text("REDIS_TLS", "false") == "true",
+        ca_file=read.path("REDIS_CA_FILE"),
     )
 
 

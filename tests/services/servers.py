@@ -29,6 +29,7 @@ from local.images.layout import Layout
 from local.images.process import Children
 from tests.running.owned import owned, owned_folder
 from tests.running.slots import free_port
+from tests.services.sinks import certificate
 from tests.waiting import wait_until
 
 SUPERUSER = "superuser"
@@ -178,6 +179,16 @@ def redis(*options: str) -> Generator[Server]:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
         with listening(command, port, folder) as server:
             yield server
+
+
+@contextmanager
+def encrypted_redis(folder: Path) -> Generator[tuple[Server, int, Path]]:
+    """Redis, the port where it takes TLS alone, and its certificate in ``folder``, which it has signed itself."""
+    own, port = certificate(folder), free_port()
+    options = ("--tls-port", str(port), "--tls-cert-file", str(own), "--tls-key-file", str(own))
+    with redis(*options, "--tls-ca-cert-file", str(own), "--tls-auth-clients", "no") as server:
+        wait_until(lambda: accepts(port), "it listens for TLS")
+        yield server, port, own
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,8 @@ from runbook.ops_settings import Login, RedisTarget
 from scripts.clients import redis_server, replication
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from tests.running.owned import owned_folder
-from tests.running.slots import free_port
 from tests.services import servers
 from tests.services.servers import Server
-from tests.services.sinks import certificate
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
@@ -173,18 +171,8 @@ def test_a_snapshot_is_taken_as_an_acl_user_and_refused_without(guarded: tuple[S
             pass
 
 
-@contextmanager
-def _encrypted(folder: Path) -> Generator[tuple[int, Path]]:
-    """A server that takes TLS alone, and its certificate, which it has signed itself."""
-    own, port = certificate(folder), free_port()
-    options = ("--tls-port", str(port), "--tls-cert-file", str(own), "--tls-key-file", str(own))
-    with servers.redis(*options, "--tls-ca-cert-file", str(own), "--tls-auth-clients", "no"):
-        wait_until(lambda: servers.accepts(port), "it listens for TLS")
-        yield port, own
-
-
 def test_tls_is_checked_against_the_authority_of_the_settings(tmp_path: Path) -> None:
-    with _encrypted(tmp_path) as (port, authority):
+    with servers.encrypted_redis(tmp_path) as (_, port, authority):
         trusted = RedisTarget(host="127.0.0.1", port=port, tls=True, ca_file=str(authority))
         with redis_server.connect(trusted) as client:
             assert redis_server.info(client, "server")["redis_version"]
