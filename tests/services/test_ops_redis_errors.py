@@ -17,6 +17,7 @@ from runbook.ops_settings import Login, RedisTarget
 from scripts.clients import redis_server, replication
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from tests.running.owned import owned_folder
+from tests.running.slots import free_port
 from tests.services import servers
 from tests.services.servers import Server
 from tests.waiting import wait_until
@@ -27,13 +28,17 @@ _PASSWORD = "correct hörse\tbattery"
 
 @dataclass(frozen=True)
 class Case:
-    """A server's options, what is done to it, the command that it refuses, and how that is taken."""
+    """A server's options, what is done to it, the command that it refuses, and how that is taken.
+
+    ``before`` is said on the same connection.
+    """
 
     code: str
     expected: type[OpsError]
     command: tuple[str, ...]
     options: tuple[str, ...] = ()
     prepare: Callable[[Any], object] = lambda _: None
+    before: tuple[str, ...] = ()
 
 
 def _fill(client: Any) -> None:
@@ -111,6 +116,22 @@ def test_a_server_that_still_loads_is_asked_again_later() -> None:
             _refused(_target(server), Case("loading", TemporaryError, ("GET", "a")))
 
 
+def test_a_slot_that_moves_with_a_part_of_its_keys_is_asked_again_later() -> None:
+    buses = [free_port(), free_port()]
+    nodes = [servers.redis("--cluster-enabled", "yes", "--cluster-port", str(bus)) for bus in buses]
+    with nodes[0] as source, nodes[1] as target:
+        giver: Any = redis.Redis(source.host, source.port)
+        taker: Any = redis.Redis(target.host, target.port)
+        giver.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        taker.execute_command("CLUSTER MEET", source.host, source.port, buses[0])
+        wait_until(lambda: taker.cluster("INFO")["cluster_state"] == "ok", "the node knows whose the slots are")
+        slot, owner = giver.execute_command("CLUSTER KEYSLOT", "{a}1"), giver.execute_command("CLUSTER MYID")
+        taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", owner)
+        taker.execute_command("ASKING")
+        taker.set("{a}1", "is here already")
+        _refused(_target(target), Case("TRYAGAIN", TemporaryError, ("MGET", "{a}1", "{a}2"), before=("ASKING",)))
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
     """A server with an ACL user ``ops`` that may do all but write, and the folder of its password's file."""
@@ -134,17 +155,18 @@ def _login(folder: Path, name: str) -> Login:
     return Login(user="ops", password_file=str(folder / name))
 
 
-def _error(target: RedisTarget, command: tuple[str, ...]) -> OpsError | None:
+def _error(target: RedisTarget, *commands: tuple[str, ...]) -> OpsError | None:
     try:
         with redis_server.connect(target, seconds=5) as client:
-            client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType] - no exact types
+            for command in commands:
+                client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType] - no exact types
     except OpsError as error:
         return error
     return None
 
 
 def _refused(target: RedisTarget, case: Case) -> None:
-    error = _error(target, case.command)
+    error = _error(target, *filter(None, (case.before, case.command)))
     assert type(error) is case.expected, error
     assert str(error).startswith(f"Redis at {redis_server.address(target)}: ")
     assert "\n" not in str(error)
