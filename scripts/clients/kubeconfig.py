@@ -17,14 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kubernetes.client import Configuration
+from kubernetes.client import ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.kube_config import KubeConfigMerger
+from oauthlib.oauth2 import OAuth2Error
+from requests import RequestException
 from urllib3 import disable_warnings
-from urllib3.exceptions import InsecureRequestWarning
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from scripts import redact
-from scripts.exits import UsageError
+from scripts.exits import TemporaryError, UsageError
 
 
 def configuration(kubeconfig: Path | None = None) -> Configuration:
@@ -32,6 +34,7 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
 
     Raises:
         UsageError: there is none, or the kubeconfig cannot be used.
+        TemporaryError: the issuer of its tokens does not answer.
     """
     made = Configuration()
     made.retries = False
@@ -66,7 +69,10 @@ def _outside(made: Configuration, name: str) -> None:
         with _logged() as errors:
             load_kube_config(config_file=name, client_configuration=made)
         _complete(made, name)
-    except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
+    except (ApiException, HTTPError, RequestException) as error:
+        line = " ".join(str(error).split())
+        raise TemporaryError(f"the issuer of the tokens of the kubeconfig {name} does not answer: {line}") from None
+    except (ConfigException, OAuth2Error, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"the kubeconfig {name} cannot be used: {error}") from None
     if errors:
         raise UsageError(f"the kubeconfig {name} cannot be used: {errors[0]}")

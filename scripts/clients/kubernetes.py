@@ -265,6 +265,7 @@ def connect(seconds: float, kubeconfig: Path | None = None, manager: str = FIELD
 
     Raises:
         UsageError: there is neither, or the kubeconfig cannot be used.
+        TemporaryError: the issuer of its tokens does not answer.
     """
     from kubernetes.client import ApiClient
 
