@@ -181,7 +181,8 @@ class Cluster:
                 except ValueError as error:
                     raise self._unanswered(error) from None
                 if event["type"] == "ERROR":
-                    raise _error("GET", path, event["object"]["code"], f": {event['object'].get('message')}")
+                    status = event["object"]
+                    raise _error("GET", path, status.get("code", 500), f": {status.get('message')}")
                 yield event["type"], event["object"]
         if not told:
             # Bookmarks come in the quietest collection: what ends at once would be asked for without a pause.
