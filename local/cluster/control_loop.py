@@ -6,16 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import httpx
-
-from local.cluster.api import ApiClient
+from scripts.clients.kubernetes import Cluster
+from scripts.exits import OpsError
 
 RESYNC_SECONDS = 30
 RETRY_SECONDS = 1.0
+REQUEST_SECONDS = 10.0
 
 
-def run(api: ApiClient, collections: Sequence[str], reconcile: Callable[[], None]) -> None:
-    """Work for ever; `reconcile` may raise httpx.HTTPError or OSError, which are logged, and is then called again."""
+def run(api: Cluster, collections: Sequence[str], reconcile: Callable[[], None]) -> None:
+    """Work for ever; `reconcile` may raise OpsError or OSError, which are logged, and is then called again."""
     changed = threading.Event()
     for path in collections:
         threading.Thread(target=_notify, args=(api, path, changed), daemon=True).start()
@@ -23,17 +23,19 @@ def run(api: ApiClient, collections: Sequence[str], reconcile: Callable[[], None
         changed.clear()
         try:
             reconcile()
-        except (httpx.HTTPError, OSError) as error:
+        except (OpsError, OSError) as error:
             print(f"trying again in {RETRY_SECONDS:g} s: {error}", flush=True)
             changed.wait(RETRY_SECONDS)
             changed.set()
         changed.wait(RESYNC_SECONDS)
 
 
-def _notify(api: ApiClient, path: str, changed: threading.Event) -> None:
-    while True:
-        try:
-            for _ in api.watch(path, RESYNC_SECONDS * 10):
-                changed.set()
-        except (httpx.HTTPError, ValueError):
-            time.sleep(RETRY_SECONDS)
+def _notify(api: Cluster, path: str, changed: threading.Event) -> None:
+    for _ in api.watch(path, wait_after):
+        changed.set()
+
+
+def wait_after(error: OpsError) -> None:
+    """What a watch does about a lost connection."""
+    print(f"watching again in {RETRY_SECONDS:g} s: {error}", flush=True)
+    time.sleep(RETRY_SECONDS)

@@ -5,8 +5,10 @@ Whoever declares an Ingress waits for that address, Pulumi among them.
 
 from __future__ import annotations
 
-from local.cluster.api import ApiClient, Object
+from contextlib import suppress
+
 from local.platform.names import INGRESS_CLASS
+from scripts.clients.kubernetes import Cluster, NotFoundError, Object
 
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 
@@ -18,11 +20,12 @@ def wants_address(ingress: Object, address: str) -> bool:
     return served and told != [{"ip": address}] and "deletionTimestamp" not in ingress["metadata"]
 
 
-def tell_addresses(api: ApiClient, address: str) -> None:
-    """One pass over all Ingresses. Raises httpx.HTTPError; the next pass tries again."""
+def tell_addresses(api: Cluster, address: str) -> None:
+    """One pass over all Ingresses. Raises OpsError; the next pass tries again."""
     for ingress in api.items(INGRESSES):
         if wants_address(ingress, address):
             space, name = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
             path = f"/apis/networking.k8s.io/v1/namespaces/{space}/ingresses/{name}/status"
-            if api.patch(path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}):
+            with suppress(NotFoundError):
+                api.patch(path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
                 print(f"told {space}/{name} the address {address}", flush=True)

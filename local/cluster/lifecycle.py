@@ -31,7 +31,6 @@ from local.cluster import (
     readiness,
 )
 from local.cluster import status as status_file
-from local.cluster.api import ApiClient
 from local.cluster.daemons import API_SERVER, DaemonSpec, SupervisorConfig, control_plane
 from local.cluster.errors import ClusterError
 from local.cluster.identity import ProcessIdentity
@@ -43,9 +42,11 @@ from local.paths import Instance
 from local.priority import NORMAL_WEIGHT, START_WEIGHT
 from local.stop import Stop
 from local.together import Together
+from scripts.clients import kubernetes
 
 # Above all deadlines of the supervisor's own stop: pods, then three ranks of daemons.
 STOP_SECONDS = 90.0
+_REQUEST_SECONDS = 10.0
 
 Progress = Callable[[str], None]
 
@@ -313,10 +314,10 @@ def _complete(
         if objects.apply_crds(kubectl, spec.instance.kubeconfig, layout.kubectl_cache, spec.crds):
             progress(f"applied {len(spec.crds)} files of CRDs")
         current = wait(lambda found: found.ready, readiness.patience())
-        api = ApiClient.from_kubeconfig(spec.instance.kubeconfig)
         if current.started_at is not None:
             name, began = spec.instance.name, current.started_at
-            readiness.await_node(api, layout, supervisor, name, began, readiness.patience(), work.stop)
+            with kubernetes.connect(_REQUEST_SECONDS, spec.instance.kubeconfig) as api:
+                readiness.await_node(api, layout, supervisor, name, began, readiness.patience(), work.stop)
         importing.result()
     return current
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Literal, NamedTuple, cast
 
-from local.cluster.api import Object
+from scripts.clients.kubernetes import Object
 
 Direction = Literal["Ingress", "Egress"]
 LAST_PORT = 65535

@@ -28,12 +28,13 @@ LEAF_DAYS = 365
 RENEW_BEFORE = timedelta(days=30)
 CLUSTER_CA = "ca"
 FRONT_PROXY_CA = "front-proxy-ca"
+ADMIN = "admin"
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A certificate to issue: file name, subject, the names it serves under, and whether a kubeconfig embeds it."""
+    """A certificate to issue: file name, subject, the names it serves under, and whether a kubeconfig has it."""
 
     name: str
     common_name: str
@@ -61,7 +62,7 @@ def leaves(instance: Instance, node_name: str) -> tuple[Leaf, ...]:
         Leaf("metrics-server-tls", "metrics-server", None, (node,), ("metrics-server.kube-system.svc",), True, False),
         Leaf("apiserver-kubelet-client", "kube-apiserver-kubelet-client"),
         Leaf("front-proxy-client", "front-proxy-client", authority=FRONT_PROXY_CA),
-        Leaf("admin", "local-admin", "system:masters", kubeconfig=True),
+        Leaf(ADMIN, "local-admin", "system:masters", kubeconfig=True),
         Leaf("controller-manager", "system:kube-controller-manager", kubeconfig=True),
         Leaf("scheduler", "system:kube-scheduler", kubeconfig=True),
         Leaf("node", f"system:node:{node_name}", "system:nodes", kubeconfig=True),
@@ -224,8 +225,12 @@ def _make_service_account_key(folder: Path) -> None:
 
 
 def _kubeconfig(instance: Instance, folder: Path, user: str) -> bytes:
-    def embed(file: str) -> str:
-        return base64.b64encode((folder / file).read_bytes()).decode()
+    def part(name: str, file: str) -> dict[str, str]:
+        # The administrator's is copied to elsewhere. Python takes keys from files only, and a daemon that is killed
+        # would leave its copy of one behind.
+        if user == ADMIN:
+            return {f"{name}-data": base64.b64encode((folder / file).read_bytes()).decode()}
+        return {name: file}
 
     # JSON is YAML, and needs no quoting rules.
     document = {
@@ -235,16 +240,13 @@ def _kubeconfig(instance: Instance, folder: Path, user: str) -> bytes:
         "clusters": [
             {
                 "name": instance.name,
-                "cluster": {"server": instance.api_url, "certificate-authority-data": embed(f"{CLUSTER_CA}.crt")},
+                "cluster": {"server": instance.api_url, **part("certificate-authority", f"{CLUSTER_CA}.crt")},
             }
         ],
         "users": [
             {
                 "name": f"{instance.name}-{user}",
-                "user": {
-                    "client-certificate-data": embed(f"{user}.crt"),
-                    "client-key-data": embed(f"{user}.key"),
-                },
+                "user": {**part("client-certificate", f"{user}.crt"), **part("client-key", f"{user}.key")},
             }
         ],
         "contexts": [{"name": instance.name, "context": {"cluster": instance.name, "user": f"{instance.name}-{user}"}}],

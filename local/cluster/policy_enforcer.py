@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import cast
 
 from local.cluster import firewall, nft
-from local.cluster.api import ApiClient, Object
-from local.cluster.mirror import RETRY_SECONDS, Mirror
+from local.cluster.control_loop import REQUEST_SECONDS, RETRY_SECONDS, wait_after
 from local.cluster.network_policies import Pod, pod_of, pod_rules
+from scripts.clients import kubernetes
+from scripts.clients.kubernetes import Cluster, Object
 
 RESYNC_SECONDS = 5
 # A little less than the plugin waits, so that it still hears the answer.
@@ -34,6 +35,7 @@ ANSWER_SECONDS = 25.0
 _PODS = "/api/v1/pods"
 _NAMESPACES = "/api/v1/namespaces"
 _POLICIES = "/apis/networking.k8s.io/v1/networkpolicies"
+COLLECTIONS = (_PODS, _NAMESPACES, _POLICIES)
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,12 @@ def describe(flow: nft.Flow, pods: Iterable[Pod]) -> str:
 class Enforcer:
     """The rules in force, and those who wait for them."""
 
-    def __init__(self, api: ApiClient, records: Path) -> None:
+    def __init__(self, api: Cluster, records: Path) -> None:
         self.changed = threading.Event()
+        self._api = api
         self._records = records
-        self.mirrors = tuple(Mirror(api, path, self.changed) for path in (_PODS, _NAMESPACES, _POLICIES))
+        # As of the last news: while the API server is away they stay as they were.
+        self._objects: dict[str, list[Object]] = {}
         self._script: str | None = None
         self._enforced: dict[str, Pod] = {}
         self._told: set[nft.Flow] = set()
@@ -97,17 +101,23 @@ class Enforcer:
         self._news = threading.Condition()
 
     def start(self) -> None:
-        for mirror in self.mirrors:
-            mirror.start()
+        for path in COLLECTIONS:
+            threading.Thread(target=self.follow, args=(path,), daemon=True).start()
+
+    def follow(self, path: str) -> None:
+        """Keep what a collection has, for ever."""
+        for objects in self._api.watch(path, wait_after):
+            self._objects[path] = objects
+            self.changed.set()
 
     def reconcile(self) -> bool:
         """Put the rules in force that the present state asks for; False while that state is not known yet.
 
         Raises OSError where nft refuses them, ValueError for an object that cannot be understood.
         """
-        pods, namespaces, policies = (mirror.objects() for mirror in self.mirrors)
-        if pods is None or namespaces is None or policies is None:
+        if len(self._objects) < len(COLLECTIONS):
             return False
+        pods, namespaces, policies = (self._objects[path] for path in COLLECTIONS)
         known = known_pods(read_records(self._records), pods)
         script = firewall.script(pod_rules(list(known.values()), namespace_labels(namespaces), policies))
         if script != self._script or not self._still_in_force():
@@ -173,22 +183,23 @@ def serve(enforcer: Enforcer, listener: Path) -> None:
 def run(kubeconfig: Path, records: Path, listener: Path) -> None:
     """Work for ever; problems are logged and tried again."""
     records.mkdir(parents=True, exist_ok=True)
-    enforcer = Enforcer(ApiClient.from_kubeconfig(kubeconfig), records)
-    enforcer.start()
-    serving = False
-    while True:
-        enforcer.changed.wait(RESYNC_SECONDS)
-        enforcer.changed.clear()
-        try:
-            known = enforcer.reconcile()
-        except (OSError, ValueError, KeyError) as error:
-            print(f"trying again in {RETRY_SECONDS:g} s: {error}", flush=True)
-            enforcer.changed.wait(RETRY_SECONDS)
-            enforcer.changed.set()
-            continue
-        if known and not serving:
-            serve(enforcer, listener)
-            serving = True
+    with kubernetes.connect(REQUEST_SECONDS, kubeconfig) as api:
+        enforcer = Enforcer(api, records)
+        enforcer.start()
+        serving = False
+        while True:
+            enforcer.changed.wait(RESYNC_SECONDS)
+            enforcer.changed.clear()
+            try:
+                known = enforcer.reconcile()
+            except (OSError, ValueError, KeyError) as error:
+                print(f"trying again in {RETRY_SECONDS:g} s: {error}", flush=True)
+                enforcer.changed.wait(RETRY_SECONDS)
+                enforcer.changed.set()
+                continue
+            if known and not serving:
+                serve(enforcer, listener)
+                serving = True
 
 
 def main() -> int:

@@ -11,13 +11,15 @@ import re
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 from local.cluster import control_loop, ingress_status, volume_growth
-from local.cluster.api import ApiClient, Object
 from runbook.simulations import EMBEDDED_PROVISIONER
+from scripts.clients import kubernetes
+from scripts.clients.kubernetes import Cluster, ConflictError, Object
 
 PROVISIONER_NAME = EMBEDDED_PROVISIONER
 
@@ -107,15 +109,15 @@ def is_to_be_removed(volume: Object) -> bool:
 class Provisioner:
     """Makes and removes volumes of one node below one folder."""
 
-    def __init__(self, api: ApiClient, volumes: Path, node: str) -> None:
+    def __init__(self, api: Cluster, volumes: Path, node: str) -> None:
         self._api = api
         self._volumes = volumes
         self._node = node
         self._refused: set[str] = set()
 
     def reconcile(self) -> None:
-        """One pass over all claims and volumes. Raises httpx.HTTPError or OSError; the next pass tries again."""
-        everything = self._api.items(_CLAIMS)
+        """One pass over all claims and volumes. Raises OpsError or OSError; the next pass tries again."""
+        everything = list(self._api.items(_CLAIMS))
         claims = [claim for claim in everything if wants_volume(claim, self._node)]
         if claims:
             policies = {_metadata(c)["name"]: str(c.get("reclaimPolicy", "Delete")) for c in self._api.items(_CLASSES)}
@@ -141,7 +143,9 @@ class Provisioner:
         folder.mkdir(exist_ok=True)
         # A pod without fsGroup writes as whatever user it runs as; the folders above admit nobody but root.
         folder.chmod(0o777)
-        if self._api.create(_VOLUMES, volume_for(claim, self._node, folder, reclaim_policy)):
+        # An earlier pass may have made it.
+        with suppress(ConflictError):
+            self._api.create(_VOLUMES, volume_for(claim, self._node, folder, reclaim_policy))
             print(f"made {folder.name} for {_metadata(claim)['namespace']}/{_metadata(claim)['name']}", flush=True)
 
     def _remove(self, volume: Object) -> None:
@@ -180,10 +184,10 @@ class Provisioner:
 
 def run(kubeconfig: Path, volumes: Path, node: str, address: str) -> None:
     """Work for ever; problems are logged and tried again. Beside the volumes, Ingresses get the node's `address`."""
-    api = ApiClient.from_kubeconfig(kubeconfig)
-    ingresses = (api, [ingress_status.INGRESSES], lambda: ingress_status.tell_addresses(api, address))
-    threading.Thread(target=control_loop.run, args=ingresses, daemon=True).start()
-    control_loop.run(api, [_CLAIMS, _VOLUMES], Provisioner(api, volumes, node).reconcile)
+    with kubernetes.connect(control_loop.REQUEST_SECONDS, kubeconfig, "volume-provisioner") as api:
+        ingresses = (api, [ingress_status.INGRESSES], lambda: ingress_status.tell_addresses(api, address))
+        threading.Thread(target=control_loop.run, args=ingresses, daemon=True).start()
+        control_loop.run(api, [_CLAIMS, _VOLUMES], Provisioner(api, volumes, node).reconcile)
 
 
 def main() -> int:

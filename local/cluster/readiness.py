@@ -9,11 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
-
 from local.cluster import logs
 from local.cluster import status as status_file
-from local.cluster.api import ApiClient
 from local.cluster.daemons import KUBELET
 from local.cluster.errors import ClusterError
 from local.cluster.identity import PROC, ProcessIdentity, is_alive
@@ -21,6 +18,8 @@ from local.cluster.layout import Layout
 from local.cluster.status import ClusterStatus, DaemonState, DaemonStatus
 from local.patience import Patience
 from local.stop import Stop
+from scripts.clients.kubernetes import Cluster
+from scripts.exits import OpsError
 
 POLL_SECONDS = 0.05
 # So often may a daemon die during the start; a port that is just being released can cost one.
@@ -107,7 +106,7 @@ def keeps_dying(daemon: DaemonStatus, before: dict[str, int]) -> bool:
 
 
 def await_node(
-    api: ApiClient,
+    api: Cluster,
     layout: Layout,
     supervisor: ProcessIdentity,
     node: str,
@@ -136,12 +135,12 @@ def await_node(
         time.sleep(POLL_SECONDS)
 
 
-def _node_ready(api: ApiClient, node: str, since: datetime) -> bool:
+def _node_ready(api: Cluster, node: str, since: datetime) -> bool:
     try:
         found = api.get(f"/api/v1/nodes/{node}")
-    except httpx.HTTPError:
+    except OpsError:
         return False
-    conditions = cast("list[dict[str, Any]]", (found or {}).get("status", {}).get("conditions") or [])
+    conditions = cast("list[dict[str, Any]]", found.get("status", {}).get("conditions") or [])
     ready = next((c for c in conditions if c["type"] == "Ready"), None)
     if ready is None or ready["status"] != "True":
         return False

@@ -6,10 +6,11 @@ the storage's resizer does it; whoever asks sees the same fields change in the s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
-from local.cluster.api import ApiClient, Object
 from runbook import units
+from scripts.clients.kubernetes import Cluster, NotFoundError, Object
 
 _VOLUMES = "/api/v1/persistentvolumes"
 
@@ -23,11 +24,12 @@ def wanted_size(claim: Object) -> str | None:
     return asked if units.to_bytes(asked) > units.to_bytes(has) else None
 
 
-def grow(api: ApiClient, claim: Object, size: str) -> None:
-    """Gives a claim's volume the size, and then tells the claim. Raises httpx.HTTPError; the next pass tries again."""
+def grow(api: Cluster, claim: Object, size: str) -> None:
+    """Gives a claim's volume the size, and then tells the claim. Raises OpsError; the next pass tries again."""
     space, name = claim["metadata"]["namespace"], claim["metadata"]["name"]
     capacity = {"capacity": {"storage": size}}
-    if not api.patch(f"{_VOLUMES}/{claim['spec']['volumeName']}", {"spec": capacity}):
-        return
-    if api.patch(f"/api/v1/namespaces/{space}/persistentvolumeclaims/{name}/status", {"status": capacity}):
+    # One that is gone in the meantime needs no room.
+    with suppress(NotFoundError):
+        api.patch(f"{_VOLUMES}/{claim['spec']['volumeName']}", {"spec": capacity})
+        api.patch(f"/api/v1/namespaces/{space}/persistentvolumeclaims/{name}/status", {"status": capacity})
         print(f"grew {space}/{name} to {size}", flush=True)

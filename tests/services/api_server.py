@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import signal
 import ssl
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import yaml
 
 from local.cluster import pki
 from local.paths import Instance
 from tests.running.owned import owned_folder
 from tests.running.slots import free_port
-from tests.services.servers import listening
+from tests.services.servers import Server, listening
 from tests.waiting import wait_until
 
 TOKENS = {"token-of-alice": "alice", "token-of-bob": "bob"}
@@ -27,10 +29,35 @@ class ApiServer:
 
     url: str
     pki: Path
+    pid: int
+    etcd: Server
+    stop: Callable[[], None]
+    restart: Callable[[], object]
+
+    def kubeconfig(
+        self, path: Path, user: Mapping[str, Any] | None = None, cluster: Mapping[str, Any] | None = None
+    ) -> Path:
+        """A kubeconfig with one cluster, one user and one context; the administrator's where no ``user`` is given.
+
+        A field of ``cluster`` replaces one, or leaves it out where it is None.
+        """
+        admin = {"client-certificate": str(self.pki / "admin.crt"), "client-key": str(self.pki / "admin.key")}
+        trusted = {"server": self.url, "certificate-authority": str(self.pki / "ca.crt")}
+        reached = {key: value for key, value in {**trusted, **(cluster or {})}.items() if value is not None}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": reached}],
+            "users": [{"name": "u", "user": user or admin}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "crypto"}}],
+            "current-context": "x",
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
 
 
 @contextmanager
-def api_server(bin_dir: Path) -> Generator[ApiServer]:
+def api_server(bin_dir: Path, *options: str) -> Generator[ApiServer]:
     """An API server that authorizes by RBAC; nobody but the administrator may do anything."""
     with owned_folder() as folder:
         certificates = folder / "pki"
@@ -64,16 +91,23 @@ def api_server(bin_dir: Path) -> Generator[ApiServer]:
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={certificates / 'sa.pub'}",
             f"--service-account-signing-key-file={certificates / 'sa.key'}",
+            *options,
         ]
         for name in ("etcd-log", "server-log"):
             (folder / name).mkdir()
+        trusted = ssl.create_default_context(cafile=certificates / "ca.crt")
+        trusted.load_cert_chain(certificates / "admin.crt", certificates / "admin.key")
+        url = f"https://127.0.0.1:{port}"
         with (
-            listening(etcd, client, folder / "etcd-log", signal.SIGKILL),
-            listening(server, port, folder / "server-log", signal.SIGKILL),
+            listening(etcd, client, folder / "etcd-log", signal.SIGKILL) as store,
+            httpx.Client(verify=trusted, trust_env=False) as asking,
+            ExitStack() as running,
         ):
-            url = f"https://127.0.0.1:{port}"
-            trusted = ssl.create_default_context(cafile=certificates / "ca.crt")
-            trusted.load_cert_chain(certificates / "admin.crt", certificates / "admin.key")
-            with httpx.Client(verify=trusted, trust_env=False) as asking:
+
+            def start() -> int:
+                running.close()
+                started = running.enter_context(listening(server, port, folder / "server-log", signal.SIGKILL))
                 wait_until(lambda: asking.get(f"{url}/readyz").is_success, "the API server is ready")
-            yield ApiServer(url, certificates)
+                return started.pid
+
+            yield ApiServer(url, certificates, start(), store, running.close, start)

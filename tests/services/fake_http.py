@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -45,10 +46,11 @@ class Fake:
     port: int = 0
     pages: dict[str, Page | Callable[[Asked], Page]] = field(default_factory=dict[str, Any])
     asked: list[Asked] = field(default_factory=list[Asked])
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def answer(self, request: Asked) -> Page:
         self.asked.append(request)
@@ -62,9 +64,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve() -> Generator[Fake]:
+def serve(tls: SSLContext | None = None) -> Generator[Fake]:
     """A server on a free port while the block runs."""
-    fake = Fake()
+    fake = Fake(scheme="https" if tls else "http")
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -91,6 +93,8 @@ def serve() -> Generator[Fake]:
             """Nothing: the test's output is not the place."""
 
     server = _Server(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     fake.port = server.server_port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +19,7 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ForbiddenError
 from scripts.exits import OpsError, TemporaryError, UsageError
 from tests.services.api_server import ApiServer, api_server
+from tests.services.connect_proxy import connect_proxy
 from tests.waiting import wait_until
 
 # Compilers are waited for by the fixture of the tools; etcd and the API server take some seconds.
@@ -49,16 +47,8 @@ class Kubeconfig:
         self.server = server
 
     def write(self, user: dict[str, Any], **cluster: Any) -> None:
-        authority = {} if cluster else {"certificate-authority": str(self.server.pki / "ca.crt")}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": self.server.url, **authority, **cluster}}],
-            "users": [{"name": "u", "user": user}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "crypto"}}],
-            "current-context": "x",
-        }
-        self.path.write_text(yaml.safe_dump(document))
+        authority = {"certificate-authority": None} if cluster else {}
+        self.server.kubeconfig(self.path, user, {**authority, **cluster})
 
     def plugin(self, script: str) -> dict[str, Any]:
         """A user of whom this script tells, as ``aws eks update-kubeconfig`` writes one."""
@@ -189,43 +179,12 @@ def test_a_plugin_that_is_not_installed_is_named(kubeconfig: Kubeconfig) -> None
         pass
 
 
-@contextmanager
-def _proxy() -> Generator[tuple[str, list[str]]]:
-    """A proxy for CONNECT, and what it was asked for."""
-    asked: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def relay(source: socket.socket, target: socket.socket) -> None:
-            with suppress(OSError):
-                while data := source.recv(65536):
-                    target.sendall(data)
-            with suppress(OSError):
-                target.shutdown(socket.SHUT_WR)
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                head = client.recv(65536).decode()
-                asked.append(head.split()[1])
-                host, port = asked[-1].split(":")
-                server = socket.create_connection((host, int(port)))
-                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=relay, args=pair, daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
-
-
 def test_the_proxy_of_the_kubeconfig_is_used(kubeconfig: Kubeconfig) -> None:
-    with _proxy() as (url, asked):
-        kubeconfig.write({"token": "token-of-bob"}, **{"proxy-url": url, "insecure-skip-tls-verify": True})
+    with connect_proxy() as proxy:
+        kubeconfig.write({"token": "token-of-bob"}, **{"proxy-url": proxy.url, "insecure-skip-tls-verify": True})
         with kubernetes.connect(10) as cluster:
             assert _who(cluster) == "bob"
-    assert asked == [kubeconfig.server.url.removeprefix("https://")]
+    assert proxy.asked == [kubeconfig.server.url.removeprefix("https://")]
 
 
 def test_the_proxy_of_the_shell_is_used_but_for_what_it_leaves_out(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -308,22 +308,23 @@ def test_a_run_that_is_killed_at_any_request_and_run_again_ends_well(
     goals, count, killed = _goals(system), 0, False
     if word == "off":
         system.ops("on")
-    genuine = Cluster._ask  # pyright: ignore[reportPrivateUsage] - every request goes through it
+    genuine = Cluster._answer  # pyright: ignore[reportPrivateUsage] - every request goes through it
 
-    def ask(self: Cluster, method: str, *arguments: Any) -> Any:
+    @contextmanager
+    def answer(self: Cluster, method: str, *arguments: Any) -> Generator[Any]:
         nonlocal count, killed
         count += method == "PATCH"
         if method == "PATCH" and count == number and not after:
             killed = True
             raise _Killed
-        answer = genuine(self, method, *arguments)
-        if method == "PATCH" and count == number and after:
-            killed = True
-            raise _Killed
-        return answer
+        with genuine(self, method, *arguments) as answered:
+            if method == "PATCH" and count == number and after:
+                killed = True
+                raise _Killed
+            yield answered
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(Cluster, "_ask", ask)
+        monkeypatch.setattr(Cluster, "_answer", answer)
         with suppress(_Killed):
             system.ops(word)
     requests = 5 if word == "on" else 8

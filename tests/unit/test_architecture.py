@@ -15,7 +15,7 @@ _ALLOWED = {
     "components": {"runbook"},
     "policies": {"runbook"},
     "scripts": {"runbook"},
-    "local": {"runbook", "components", "policies"},
+    "local": {"runbook", "components", "policies", "scripts"},
 }
 _ENGINES = {"pulumi", "pulumi_kubernetes", "pulumi_aws", "pulumi_policy"}
 _BANNED_IN_RUNBOOK = _ENGINES | {"boto3", "kubernetes", "httpx", "psycopg", "os", "pathlib", "subprocess"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -59,7 +58,7 @@ def test_only_the_administrator_is_one(instance: Instance, tmp_path: Path) -> No
 def test_kube_proxy_has_an_identity_of_its_own_in_its_kubeconfig(instance: Instance, tmp_path: Path) -> None:
     ensure_pki(instance, tmp_path, "crypto", NOW)
     document = json.loads((tmp_path / "kube-proxy.kubeconfig").read_text())
-    pem = base64.b64decode(document["users"][0]["user"]["client-certificate-data"])
+    pem = (tmp_path / document["users"][0]["user"]["client-certificate"]).read_bytes()
     found = x509.load_pem_x509_certificate(pem)
     assert found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "system:kube-proxy"
     assert organizations(found) == []

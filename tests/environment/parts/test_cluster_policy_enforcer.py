@@ -15,11 +15,10 @@ from typing import Any, cast
 import pytest
 
 from local.cluster import cni_plugin, nft, policy_enforcer
-from local.cluster.api import ApiClient
-from local.cluster.mirror import Mirror
 from local.cluster.network_policies import Pod
 from local.cluster.nft import Flow
-from local.cluster.policy_enforcer import Enforcer, Record, describe, known_pods, read_records
+from local.cluster.policy_enforcer import COLLECTIONS, Enforcer, Record, describe, known_pods, read_records
+from scripts.clients.kubernetes import Cluster
 
 POLICY: dict[str, Any] = {"metadata": {"uid": "p", "name": "deny", "namespace": "crypto"}, "spec": {"podSelector": {}}}
 
@@ -32,25 +31,17 @@ def _pod(uid: str, **labels: str) -> dict[str, Any]:
 
 
 class FakeApi:
-    """Collections as lists, and the events that a watch of them tells."""
+    """Collections as a watch of them tells them, once."""
 
-    def __init__(
-        self, collections: dict[str, list[dict[str, Any]]], events: list[dict[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, collections: dict[str, list[dict[str, Any]]]) -> None:
         self.collections = collections
-        self.events = events or []
-        self.since: list[str | None] = []
 
-    def listing(self, path: str) -> tuple[list[dict[str, Any]], str]:
-        return self.collections[path.rpartition("/")[2]], "7"
-
-    def watch(self, _path: str, _seconds: int, since: str | None) -> Iterator[dict[str, Any]]:
-        self.since.append(since)
-        yield from self.events
+    def watch(self, path: str, _lost: object) -> Iterator[list[dict[str, Any]]]:
+        yield self.collections[path.rpartition("/")[2]]
 
 
-def _api(fake: FakeApi) -> ApiClient:
-    return cast("ApiClient", fake)
+def _api(fake: FakeApi) -> Cluster:
+    return cast("Cluster", fake)
 
 
 def _record(folder: Path, container: str, uid: str, address: str, changed: int = 0) -> None:
@@ -77,31 +68,6 @@ def test_a_pod_is_known_by_its_record_and_its_object_and_by_neither_alone() -> N
     assert found == {"c1": Pod("crypto", "name-u1", {"app": "api"}, IPv4Address("10.244.0.2"))}
 
 
-def test_a_mirror_holds_what_the_list_and_the_events_after_it_say() -> None:
-    events = [
-        {"type": "ADDED", "object": _pod("new")},
-        {"type": "MODIFIED", "object": _pod("kept", app="changed")},
-        {"type": "DELETED", "object": _pod("gone")},
-    ]
-    fake, changed = FakeApi({"pods": [_pod("kept"), _pod("gone")]}, events), threading.Event()
-    mirror = Mirror(_api(fake), "/api/v1/pods", changed)
-    assert mirror.objects() is None
-    mirror.follow()
-    assert mirror.objects() == [_pod("kept", app="changed"), _pod("new")]
-    assert fake.since == ["7"]
-    assert changed.is_set()
-
-
-def test_a_mirror_reads_anew_after_an_expired_version() -> None:
-    fake = FakeApi({"pods": [_pod("a")]}, [{"type": "ERROR", "object": {"message": "too old resource version"}}])
-    mirror = Mirror(_api(fake), "/api/v1/pods", threading.Event())
-    with pytest.raises(ValueError, match="too old"):
-        mirror.follow()
-    fake.collections["pods"], fake.events = [_pod("b")], []
-    mirror.follow()
-    assert mirror.objects() == [_pod("b")]
-
-
 class Kernel:
     """Stands for nft: remembers the scripts that it got."""
 
@@ -119,22 +85,30 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return Kernel(monkeypatch)
 
 
-def _enforcer(folder: Path, *pods: dict[str, Any]) -> Enforcer:
-    collections = {"pods": list(pods), "namespaces": [{"metadata": {"uid": "n", "name": "crypto"}}]}
-    enforcer = Enforcer(_api(FakeApi({**collections, "networkpolicies": [POLICY]})), folder)
-    for mirror in enforcer.mirrors:
-        mirror.follow()
+def _fake(*pods: dict[str, Any]) -> FakeApi:
+    namespaces = [{"metadata": {"uid": "n", "name": "crypto"}}]
+    return FakeApi({"pods": list(pods), "namespaces": namespaces, "networkpolicies": [POLICY]})
+
+
+def _enforcer(folder: Path, fake: FakeApi) -> Enforcer:
+    enforcer = Enforcer(_api(fake), folder)
+    for path in COLLECTIONS:
+        enforcer.follow(path)
     return enforcer
 
 
 def test_nothing_is_put_in_force_before_everything_was_read_once(tmp_path: Path, kernel: Kernel) -> None:
-    assert not Enforcer(_api(FakeApi({})), tmp_path).reconcile()
+    enforcer = Enforcer(_api(_fake()), tmp_path)
+    for path in COLLECTIONS:
+        assert not enforcer.reconcile()
+        enforcer.follow(path)
     assert kernel.scripts == []
+    assert enforcer.reconcile()
 
 
 def test_rules_are_replaced_only_where_they_differ(tmp_path: Path, kernel: Kernel) -> None:
     _record(tmp_path, "c1", "u1", "10.244.0.2")
-    enforcer = _enforcer(tmp_path, _pod("u1"))
+    enforcer = _enforcer(tmp_path, _fake(_pod("u1")))
     assert enforcer.reconcile()
     assert enforcer.reconcile()
     assert len(kernel.scripts) == 1
@@ -143,7 +117,7 @@ def test_rules_are_replaced_only_where_they_differ(tmp_path: Path, kernel: Kerne
 
 def test_rules_that_somebody_flushed_come_back(tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy_enforcer, "RESYNC_SECONDS", 0)
-    enforcer = _enforcer(tmp_path)
+    enforcer = _enforcer(tmp_path, _fake())
     enforcer.reconcile()
     kernel.in_force = False
     enforcer.reconcile()
@@ -152,7 +126,7 @@ def test_rules_that_somebody_flushed_come_back(tmp_path: Path, kernel: Kernel, m
 
 def test_a_pod_that_has_ended_leaves_no_rule(tmp_path: Path, kernel: Kernel) -> None:
     _record(tmp_path, "c1", "u1", "10.244.0.2")
-    enforcer = _enforcer(tmp_path, _pod("u1"))
+    enforcer = _enforcer(tmp_path, _fake(_pod("u1")))
     enforcer.reconcile()
     (tmp_path / "c1").unlink()
     enforcer.reconcile()
@@ -165,7 +139,8 @@ def test_a_container_waits_until_its_pod_is_known_and_its_rules_are_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _record(tmp_path, "c1", "u1", "10.244.0.2")
-    enforcer = _enforcer(tmp_path)
+    fake = _fake()
+    enforcer = _enforcer(tmp_path, fake)
     enforcer.reconcile()
     with monkeypatch.context() as patch:
         patch.setattr(policy_enforcer, "ANSWER_SECONDS", 0)
@@ -176,8 +151,8 @@ def test_a_container_waits_until_its_pod_is_known_and_its_rules_are_in_force(
     enforcer.changed.clear()
     waiting.start()
     assert enforcer.changed.wait(5)
-    known = _enforcer(tmp_path, _pod("u1"))
-    enforcer.mirrors = known.mirrors
+    fake.collections["pods"] = [_pod("u1")]
+    enforcer.follow("/api/v1/pods")
     enforcer.reconcile()
     waiting.join(5)
     assert answers == [True]
@@ -188,7 +163,7 @@ def test_a_refused_connection_is_told_once_with_the_names_of_its_ends(
 ) -> None:
     monkeypatch.setattr(policy_enforcer, "RESYNC_SECONDS", 0)
     _record(tmp_path, "c1", "u1", "10.244.0.2")
-    enforcer = _enforcer(tmp_path, _pod("u1"))
+    enforcer = _enforcer(tmp_path, _fake(_pod("u1")))
     enforcer.reconcile()
     kernel.flows = [Flow(IPv4Address("10.244.0.2"), IPv4Address("10.231.0.2"), "UDP", 53)]
     enforcer.reconcile()

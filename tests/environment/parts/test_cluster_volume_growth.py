@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from local.cluster.api import ApiClient
+import pytest
+
 from local.cluster.volume_growth import grow, wanted_size
+from scripts.clients.kubernetes import Cluster, NotFoundError
 
 
 def _claim(asked: str, has: str | None, phase: str = "Bound", **metadata: str) -> dict[str, Any]:
@@ -17,15 +19,16 @@ def _claim(asked: str, has: str | None, phase: str = "Bound", **metadata: str) -
 
 
 class FakeApi:
-    """Takes patches, and says whether there is such an object."""
+    """Takes patches of the objects that there are."""
 
     def __init__(self, missing: str = "no such path") -> None:
         self.missing = missing
         self.patched: list[tuple[str, Any]] = []
 
-    def patch(self, path: str, changes: dict[str, Any]) -> bool:
+    def patch(self, path: str, changes: dict[str, Any]) -> None:
         self.patched.append((path, changes))
-        return self.missing not in path
+        if self.missing in path:
+            raise NotFoundError(path)
 
 
 def test_a_bound_claim_that_asks_for_more_than_it_has_is_to_grow() -> None:
@@ -46,7 +49,7 @@ def test_a_claim_without_a_volume_or_on_its_way_out_is_left_alone() -> None:
 
 def test_the_volume_grows_before_its_claim_is_told() -> None:
     api = FakeApi()
-    grow(cast("ApiClient", api), _claim("2Gi", "1Gi"), "2Gi")
+    grow(cast("Cluster", api), _claim("2Gi", "1Gi"), "2Gi")
     size = {"capacity": {"storage": "2Gi"}}
     assert api.patched == [
         ("/api/v1/persistentvolumes/pvc-1", {"spec": size}),
@@ -54,7 +57,13 @@ def test_the_volume_grows_before_its_claim_is_told() -> None:
     ]
 
 
-def test_a_claim_is_not_told_of_a_volume_that_is_gone() -> None:
+def test_a_claim_is_not_told_of_a_volume_that_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
     api = FakeApi(missing="persistentvolumes")
-    grow(cast("ApiClient", api), _claim("2Gi", "1Gi"), "2Gi")
+    grow(cast("Cluster", api), _claim("2Gi", "1Gi"), "2Gi")
     assert len(api.patched) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_claim_that_is_gone_itself_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    grow(cast("Cluster", FakeApi(missing="persistentvolumeclaims")), _claim("2Gi", "1Gi"), "2Gi")
+    assert capsys.readouterr().out == ""
