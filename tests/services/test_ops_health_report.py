@@ -72,7 +72,7 @@ def _check(answer: Answer, name: str) -> dict[str, Any]:
 
 
 def _health(desk: Desk, *arguments: str) -> Answer:
-    return desk.environment.ops("health", "--json", "--timeout", "5", *arguments)
+    return desk.environment.ops("health", "--json", "--timeout", "60", *arguments)
 
 
 def test_claims_and_certificates_are_judged(desk: Desk, api: Fake) -> None:
@@ -234,7 +234,7 @@ def _endpoint(folder: Path, name: str, days: float) -> Generator[tuple[str, Path
 
 
 def _certificates(desk: Desk, *arguments: str) -> Answer:
-    return desk.environment.ops("certificates", "--json", "--timeout", "5", *arguments)
+    return desk.environment.ops("certificates", "--json", "--timeout", "60", *arguments)
 
 
 def test_certificates_alone_decide_their_own_command(desk: Desk, api: Fake) -> None:
@@ -278,7 +278,7 @@ def test_a_live_endpoint_is_judged_as_a_client_would(desk: Desk, tmp_path: Path)
 def test_an_endpoint_that_is_silent_costs_its_own_deadline(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        answer = desk.environment.ops("certificates", "--json", "--timeout", "1", "--connect", address)
+        answer = desk.environment.ops("certificates", "--json", "--timeout", "8", "--connect", address)
 
     assert answer.code == 1
     assert _check(answer, f"endpoint {address}")["status"] == "fail"

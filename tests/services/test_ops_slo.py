@@ -174,14 +174,14 @@ def test_a_query_that_hangs_costs_its_own_deadline(desk: Desk, fake: Fake) -> No
     slow = Page(_GOOD.body, hold=never)
     fake.pages |= by_query({"prices_last": slow}, _GOOD)
     try:
-        answer = desk.environment.ops("slo", "--json", "--timeout", "2")
+        answer = desk.environment.ops("slo", "--json", "--timeout", "6")
     finally:
         never.set()
 
     assert answer.code == 1
     assert _check(answer, "prices updated")["status"] == "unknown"
     assert _check(answer, "sentiment processed")["status"] == "ok"
-    assert answer.json["took"] < 4
+    assert answer.json["took"] < 2 * 6
 
 
 @pytest.mark.parametrize("page", [None, Page("gone", 503, "text/plain")], ids=["refused", "503"])
