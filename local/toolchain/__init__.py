@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from local.toolchain.crds import crds
 from local.toolchain.errors import ToolchainError
-from local.toolchain.files import module_file
+from local.toolchain.files import crds, module_file
 from local.toolchain.plugins import install_plugins
 from local.toolchain.stages import Handle, add_to_path, bin_dir, ensure, start
 from local.toolchain.versions import EXISTING_CLUSTER_TOOLS, STAGES, UP_STAGES, Stage

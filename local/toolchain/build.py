@@ -11,7 +11,7 @@ from pathlib import Path
 from local.toolchain import golang
 from local.toolchain.errors import ToolchainError
 from local.toolchain.store import Store, source_hash
-from local.toolchain.versions import VERSIONS_FILE, Group, ModuleFile, Toolchain
+from local.toolchain.versions import Group, ModuleFile, Toolchain
 
 GIB = 1024**3
 
@@ -132,7 +132,7 @@ class Builder:
         if code != 0:
             log = self.store.root / "tools" / name / "last-failure.log"
             log.write_text(f"go {' '.join(arguments)}\n{out}{err}")
-            message = golang.explain(what, code, out + err, versions=VERSIONS_FILE, log=log)
+            message = golang.explain(what, code, out + err, go_mod=group.directory / "go.mod", log=log)
             raise ToolchainError(message, passing=golang.passes(code, out + err)).with_log((out + err).splitlines())
         return out
 

@@ -22,7 +22,7 @@ def version_in(output: str) -> str | None:
 
 
 def is_right(found: str, wanted: str, tool: Tool) -> bool:
-    """Whether the version that a tool reports may stand in for the one of versions.toml."""
+    """Whether the version that a tool reports may stand in for the one that is pinned."""
     if tool.accept == "minor":
         return "-" not in found and found.split(".")[:2] == wanted.split(".")[:2]
     return found == wanted

@@ -1,4 +1,4 @@
-"""Single files of Go modules that the toolchain is built from anyway, such as Kubernetes' description of its API."""
+"""Files of Go modules that the toolchain is built from anyway: Kubernetes' description of its API, and CRDs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from local.toolchain import golang
 from local.toolchain.build import Builder
 from local.toolchain.errors import ToolchainError
 from local.toolchain.store import Store, default_cache
-from local.toolchain.versions import Toolchain, load
+from local.toolchain.versions import ModuleFile, Toolchain, load
 
 
 def module_file(name: str, cache: Path | None = None, toolchain: Toolchain | None = None) -> Path:
@@ -19,16 +19,31 @@ def module_file(name: str, cache: Path | None = None, toolchain: Toolchain | Non
     """
     chain = toolchain or load()
     source = chain.files[name]
-    group = next(group for group in chain.groups if source.module in _modules(chain, group))
-    runner = golang.Runner(chain.build.environment)
-    builder = Builder(chain, Store(cache or default_cache()), golang.find(chain), runner)
-    # Where the download fails, its log lies in the group's folder.
-    (builder.store.root / "tools" / group).mkdir(parents=True, exist_ok=True)
-    path = builder.module_file(group, chain.groups[group], source)
+    path = _path(source.module, source.file, cache, chain)
     if not path.is_file():
         raise ToolchainError(f"{source.module} {chain.modules[source.module]} has no file {source.file}")
     return path
 
 
-def _modules(toolchain: Toolchain, group: str) -> set[str]:
-    return {tool.module for tool in toolchain.groups[group].tools.values()}
+def crds(cache: Path | None = None, toolchain: Toolchain | None = None) -> list[Path]:
+    """The YAML files of versions.toml's [crds], each with one CustomResourceDefinition; as `module_file` has them.
+
+    Raises ToolchainError where a module cannot be had.
+    """
+    chain = toolchain or load()
+    found: list[Path] = []
+    for source in chain.crds.values():
+        files = sorted(_path(source.module, source.folder, cache, chain).glob("*.yaml"))
+        if not files:
+            raise ToolchainError(f"{source.module} {chain.modules[source.module]} has no *.yaml in {source.folder}")
+        found += files
+    return found
+
+
+def _path(module: str, inside: str, cache: Path | None, chain: Toolchain) -> Path:
+    group = next(name for name, group in chain.groups.items() if module in {it.module for it in group.tools.values()})
+    runner = golang.Runner(chain.build.environment)
+    builder = Builder(chain, Store(cache or default_cache()), golang.find(chain), runner)
+    # Where the download fails, its log lies in the group's folder.
+    (builder.store.root / "tools" / group).mkdir(parents=True, exist_ok=True)
+    return builder.module_file(group, chain.groups[group], ModuleFile(module=module, file=inside))

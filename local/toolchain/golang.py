@@ -135,7 +135,7 @@ def passes(code: int, output: str) -> bool:
     return code < 0 or "signal: killed" in output or any(sign in output for sign in _UNREACHABLE)
 
 
-def explain(what: str, code: int, output: str, *, versions: Path, log: Path) -> str:
+def explain(what: str, code: int, output: str, *, go_mod: Path, log: Path) -> str:
     """One line for a failed Go command: what it was doing, why it failed, what to do."""
     if code < 0 or "signal: killed" in output:
         reason = signal.Signals(-code).name if code < 0 else "SIGKILL to a compiler, often for want of memory"
@@ -147,7 +147,7 @@ def explain(what: str, code: int, output: str, *, versions: Path, log: Path) -> 
     if match := _NOT_SERVED.search(output):
         return (
             f"{what}: {match['module']} is not served by the module proxy: "
-            f"set GOPROXY to one that serves it, or choose another version in {versions} and its go.mod"
+            f"set GOPROXY to one that serves it, or choose another version in {go_mod}"
         )
     if "no space left on device" in output:
         return f"{what}: the disk is full: free some space and run the command again, it goes on from where it was"

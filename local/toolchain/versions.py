@@ -1,8 +1,9 @@
-"""The toolchain as data: versions.toml, read once into frozen values."""
+"""The toolchain as data: versions.toml and the versions of modules/*/go.mod, read once into frozen values."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 HERE = Path(__file__).parent
 VERSIONS_FILE = HERE / "versions.toml"
 MODULES_DIR = HERE / "modules"
+
+# `go mod tidy` marks what another module requires as indirect.
+_DIRECT = re.compile(r"^(?:require |\t)(\S+) (v\S+)$", re.MULTILINE)
+_GO = re.compile(r"^go (\S+)$", re.MULTILINE)
 
 Stage = Literal["cluster", "platform", "engine", "provider", "lint", "benchmark"]
 STAGES: tuple[Stage, ...] = ("cluster", "platform", "engine", "provider", "lint", "benchmark")
@@ -76,11 +81,9 @@ class Group(_Frozen):
 
 
 class CrdSource(_Frozen):
-    """A folder of CRD files in a Go module; `sum` is the module's checksum as in a go.sum."""
+    """A folder of CRD files in a Go module."""
 
     module: str
-    version: str
-    sum: str
     folder: str
 
 
@@ -93,7 +96,10 @@ class Build(_Frozen):
 
 
 class Toolchain(_Frozen):
-    """All of versions.toml. Groups stand in the order in which they are built."""
+    """All of versions.toml. Groups stand in the order in which they are built.
+
+    `go` is the oldest Go that builds every group, and `modules` has the version of each module that a tool comes from.
+    """
 
     go: str
     modules: Mapping[str, str]
@@ -120,10 +126,28 @@ class Toolchain(_Frozen):
         return flags
 
     def fingerprint(self) -> str:
-        """Changes with every change of versions.toml."""
+        """Changes with every change of versions.toml and of a version."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 def load(path: Path = VERSIONS_FILE) -> Toolchain:
-    """Read the file. Raises pydantic's ValidationError where it does not fit: that is a defect of this repository."""
-    return Toolchain.model_validate(tomllib.loads(path.read_text()))
+    """Read the files. Raises pydantic's ValidationError where they do not fit: that is a defect of this repository."""
+    document = tomllib.loads(path.read_text())
+    required = _required()
+    modules = {
+        tool["module"]: required[tool["module"]]
+        for group in document["groups"].values()
+        for tool in group["tools"].values()
+    }
+    return Toolchain.model_validate({**document, "go": required["go"], "modules": modules})
+
+
+def _required() -> dict[str, str]:
+    """What the go.mod files require themselves, and under the name "go" the newest Go that one of them needs."""
+    required: dict[str, str] = {}
+    needed: list[str] = []
+    for file in MODULES_DIR.glob("*/go.mod"):
+        text = file.read_text()
+        required |= dict(_DIRECT.findall(text))
+        needed += _GO.findall(text)
+    return required | {"go": max(needed, key=lambda version: [int(part) for part in version.split(".")])}

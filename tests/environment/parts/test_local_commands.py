@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import shutil
 import signal
 import stat
@@ -30,7 +29,6 @@ from local.pods import Watcher
 from local.proxies import without_proxy
 from local.report import Report, ToolchainLines
 from local.summary import summary
-from local.toolchain import versions
 from runbook import datastores, jobs
 from runbook.settings import SecretNames
 from tests.program.settings import load
@@ -324,14 +322,6 @@ def test_what_is_behind_is_listed_and_what_is_not_known_is_said(
     assert told["k8s.io/kubernetes"].endswith("-> 99.0.0")
     assert "not known" in told["github.com/coredns/coredns"]
     assert "gone" in told["github.com/coredns/coredns"]
-
-
-def test_renovate_reads_every_version_of_the_toolchain() -> None:
-    rules = json.loads((pulumi_cli.PROJECT_ROOT / "renovate.json").read_bytes())
-    (manager,) = rules["customManagers"]
-    (pattern,) = manager["matchStrings"]
-    found = re.findall(pattern.replace("?<", "?P<"), versions.VERSIONS_FILE.read_text())
-    assert dict(found) == dict(versions.load().modules)
 
 
 def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:

@@ -192,7 +192,7 @@ def test_a_module_version_that_is_not_served_is_named_with_the_file_to_change(wo
     )
     message = why_not(world, "alpha")
     assert "example.org/alpha@v1.2.3 is not served" in message
-    assert "versions.toml" in message
+    assert str(world.folder / "modules" / "one" / "go.mod") in message
 
 
 def test_a_module_with_a_wrong_checksum_is_named(world: World) -> None:

@@ -1,4 +1,4 @@
-"""A single file of a module comes from the version, and with the checksum, that the builds use."""
+"""Files of a module, CRDs among them, come from the version, and with the checksum, that the builds use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.toolchain.errors import ToolchainError
-from local.toolchain.files import module_file
+from local.toolchain.files import crds, module_file
 from local.toolchain.versions import Toolchain, load
 from tests.environment.parts.toolchain_fakes import World, make_world, write_script
 
@@ -47,4 +47,22 @@ def test_every_file_belongs_to_a_module_that_is_built_from() -> None:
     chain = load()
     assert chain.files
     built = {tool.module for group in chain.groups.values() for tool in group.tools.values()}
-    assert {source.module for source in chain.files.values()} <= built
+    assert {source.module for source in (*chain.files.values(), *chain.crds.values())} <= built
+
+
+def _with_crds(world: World) -> Toolchain:
+    source = {"module": "example.org/gamma", "folder": "deploy"}
+    return Toolchain.model_validate({**world.toolchain.model_dump(), "crds": {"sample": source}})
+
+
+def test_the_crds_of_a_module_are_its_yaml_files(world: World) -> None:
+    folder = world.control / "module" / "deploy"
+    folder.mkdir(parents=True)
+    for name in ("b.yaml", "a.yaml", "kustomization.txt"):
+        (folder / name).write_text("kind: CustomResourceDefinition\n")
+    assert crds(world.cache, _with_crds(world)) == [folder / "a.yaml", folder / "b.yaml"]
+
+
+def test_a_module_without_crds_is_refused(world: World) -> None:
+    with pytest.raises(ToolchainError, match=r"example\.org/gamma v1\.2\.3 has no \*\.yaml in deploy"):
+        crds(world.cache, _with_crds(world))
