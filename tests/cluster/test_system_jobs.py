@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.cluster.layout import Layout
-from runbook import jobs, services
+from runbook import jobs, services, units
+from tests.cluster import memory
 from tests.cluster.environment import Environment
 from tests.cluster.observing import NAMESPACE, run_job, said_by_job, start_job
 
@@ -20,6 +22,17 @@ _RESTARTS = {"jwt-rotation", "weekly-maintenance", "monthly-maintenance"}
 _FINDS_SOMETHING = {"log-review", "slo-check"}
 # What one node of 24 GiB has room for, where that is less than the runbook's peak (Pulumi.local.yaml).
 _FITTING = {"sentiment": 4}
+
+# What a job must leave of its limit: the real data is larger than the example.
+_SHARE_OF_LIMIT = 0.75
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watch(system: Environment) -> Iterator[memory.Watch]:
+    watching = memory.Watch(system.instance)
+    watching.start()
+    yield watching
+    watching.end()
 
 
 def test_the_peak_begins_and_ends_by_its_jobs(system: Environment) -> None:
@@ -76,6 +89,20 @@ def test_a_job_that_finds_something_says_so_and_is_not_retried(
 ) -> None:
     said = _said(system, started, name, (0, 1))
     assert "error" not in said
+
+
+def test_each_job_leaves_a_quarter_of_its_memory_limit(system: Environment, watch: memory.Watch) -> None:
+    pods = system.get("pods", NAMESPACE, "--selector=job-name")["items"]
+    judged = 0
+    for pod in pods:
+        name = pod["metadata"]["labels"]["job-name"]
+        if name.startswith("j-"):
+            limit = units.to_bytes(pod["spec"]["containers"][0]["resources"]["limits"]["memory"])
+            peak = watch.peaks[pod["metadata"]["uid"]]
+            print(f"{name.removeprefix('j-'):24}{units.size(peak)} of {units.size(limit)}")
+            assert 0 < peak <= _SHARE_OF_LIMIT * limit
+            judged += 1
+    assert judged >= len(jobs.ALL) - len(_PROVEN_ELSEWHERE)
 
 
 def test_no_job_was_refused_a_connection(system: Environment) -> None:
