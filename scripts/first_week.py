@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from runbook.first_week import VARIABLE, ZONE_VARIABLE
 from scripts.exits import UsageError
@@ -43,8 +44,6 @@ def local_time(moment: datetime, zone: str) -> datetime:
     Raises:
         UsageError: there is no such zone.
     """
-    from zoneinfo import ZoneInfo
-
     try:
         return moment.astimezone(ZoneInfo(zone))
     except (KeyError, ValueError, OSError):

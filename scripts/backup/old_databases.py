@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
-
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import fresh, lock
 from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import PostgresManifest
@@ -56,7 +54,7 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
     return _outcome(found, old, kept, dry_run=dry_run)
 
 
-def _found(admin: psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
+def _found(admin: lazy.psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
     """What restores have put aside, oldest first."""
     sizes = admin.execute("SELECT datname, pg_database_size(oid) FROM pg_database ORDER BY datname").fetchall()
     dated = ((str(name), int(each), fresh.replaced_at(database, str(name))) for name, each in sizes)

@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg
-
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import fresh, lock, snapshot, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.fill import fill
@@ -80,7 +78,7 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
 
 
 @contextmanager
-def administration(access: Access) -> Generator[psycopg.Connection]:
+def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
     with (
         postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as admin,
@@ -89,7 +87,7 @@ def administration(access: Access) -> Generator[psycopg.Connection]:
         yield admin
 
 
-def program_for(admin: psycopg.Connection, manifest: PostgresManifest) -> Program:
+def program_for(admin: lazy.psycopg.Connection, manifest: PostgresManifest) -> Program:
     """The pg_restore for a server and a backup.
 
     Raises:
@@ -105,7 +103,7 @@ def program_for(admin: psycopg.Connection, manifest: PostgresManifest) -> Progra
     return pgtools.find("pg_restore", major)
 
 
-def _check(admin: psycopg.Connection, job: _Job) -> None:
+def _check(admin: lazy.psycopg.Connection, job: _Job) -> None:
     saved = job.manifest.database.name
     if job.into is None and saved != job.database:
         raise UsageError(
@@ -131,7 +129,7 @@ def _confirm(job: _Job, exists: bool) -> None:
     )
 
 
-def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
+def _restore(admin: lazy.psycopg.Connection, job: _Job) -> str | None:
     """Do it; the name under which the old database is kept."""
     log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
     job.stored.verify()

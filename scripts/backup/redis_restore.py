@@ -12,11 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import rdb, redis_staging, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import RedisManifest
@@ -27,9 +27,6 @@ from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
 from scripts.output import Outcome, Screen, confirm
-
-if TYPE_CHECKING:
-    import redis
 
 # Keys of a batch, and bytes after which it is sent even so.
 _BATCH_KEYS: Final = 500
@@ -82,7 +79,7 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     return _done(manifest, proven.method, expired, time.monotonic() - clock)
 
 
-def _check(client: redis.Redis, manifest: RedisManifest) -> int:
+def _check(client: lazy.redis.Redis, manifest: RedisManifest) -> int:
     """Raise unless the server can take the backup; how many keys it has now."""
     facts = redis_server.info(client)
     where = "this Redis"
@@ -107,7 +104,7 @@ def _confirm(manifest: RedisManifest, before: int) -> None:
     )
 
 
-def _restore(client: redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
+def _restore(client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
     """Do it; how many keys have expired since the backup."""
     redis_staging.clear_stale(client)
     staged = redis_staging.claim(client, [space.index for space in manifest.databases])
@@ -123,7 +120,9 @@ def _restore(client: redis.Redis, manifest: RedisManifest, stored: Stored) -> in
     return manifest.total - sum(each.lasting + each.expiring.total() for each in loaded.values())
 
 
-def _load(client: redis.Redis, manifest: RedisManifest, stored: Stored, staged: dict[int, int]) -> dict[int, Loaded]:
+def _load(
+    client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored, staged: dict[int, int]
+) -> dict[int, Loaded]:
     loaded = {index: Loaded() for index in staged}
     now, tally = redis_staging.clock(client), Tally()
     content = stored.content()
@@ -158,7 +157,7 @@ def _items(content: Iterator[bytes], tally: Tally) -> Iterator[Key | Function]:
 class _Batch:
     """Keys on their way, by database; every batch renews the marker."""
 
-    def __init__(self, client: redis.Redis, staged: dict[int, int]) -> None:
+    def __init__(self, client: lazy.redis.Redis, staged: dict[int, int]) -> None:
         self._client = client
         self._staged = staged
         self._keys: list[Key] = []
@@ -184,7 +183,9 @@ class _Batch:
         self._bytes = 0
 
 
-def _prove(client: redis.Redis, manifest: RedisManifest, staged: dict[int, int], loaded: dict[int, Loaded]) -> None:
+def _prove(
+    client: lazy.redis.Redis, manifest: RedisManifest, staged: dict[int, int], loaded: dict[int, Loaded]
+) -> None:
     for index, stage in staged.items():
         found = int(redis_staging.execute(client, stage, ("DBSIZE",))[0]) - 1
         least, most = loaded[index].bounds(redis_staging.clock(client))
@@ -195,7 +196,7 @@ def _prove(client: redis.Redis, manifest: RedisManifest, staged: dict[int, int],
             )
 
 
-def _swap(client: redis.Redis, staged: dict[int, int]) -> None:
+def _swap(client: lazy.redis.Redis, staged: dict[int, int]) -> None:
     """Let all of it change places at once. Databases that the backup does not have become empty."""
     others = [index for index in redis_staging.databases(client).keys if index not in (*staged, *staged.values())]
     pipeline = redis_staging.transaction(client)

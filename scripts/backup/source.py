@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from scripts import log
+from scripts import lazy, log
 from scripts.backup.manifest import Manifest
 from scripts.backup.pipeline import CHUNK_BYTES, Meter
 from scripts.clients.s3 import Bucket, NotFoundError
@@ -73,8 +73,6 @@ class Source:
                 time.sleep(min(2.0**failures / 10, 5))
 
     def _range(self, offset: int) -> Iterator[bytes]:
-        from botocore.exceptions import IncompleteReadError
-
         with self._bucket.errors(self._key):
             body = self._bucket.client.get_object(
                 Bucket=self._bucket.name, Key=self._key, Range=f"bytes={offset}-", IfMatch=self._etag
@@ -82,7 +80,7 @@ class Source:
             try:
                 while chunk := body.read(CHUNK_BYTES):
                     yield chunk
-            except IncompleteReadError as error:
+            except lazy.botocore.exceptions.IncompleteReadError as error:
                 raise TemporaryError(f"{self._key}: {error}") from None
             finally:
                 body.close()

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
-from scripts import log, redact
+from scripts import lazy, log, redact
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -62,11 +62,8 @@ class Bucket:
         """
         # boto3 has botocore make its clients, and loads a manager of transfers besides: a tenth of a second of every
         # start, for what a stream cannot use.
-        from botocore.config import Config
-        from botocore.session import Session
-
         self.name = target.bucket
-        config = Config(
+        config = lazy.botocore.config.Config(
             region_name=target.region,
             retries={"mode": "standard", "max_attempts": 1 if seconds else _ATTEMPTS},
             connect_timeout=seconds or _CONNECT_SECONDS,
@@ -77,7 +74,7 @@ class Bucket:
             user_agent_extra="crypto-operations",
         )
         with self.errors(""):
-            session = Session()
+            session = lazy.botocore.session.Session()
             credentials = session.get_credentials()
             if credentials is None:
                 raise UsageError(
@@ -91,14 +88,12 @@ class Bucket:
     @contextmanager
     def errors(self, key: str) -> Generator[None]:
         """Turn errors of boto3 into errors of this program."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         where = f"s3://{self.name}/{key}"
         try:
             yield
-        except ClientError as error:
+        except lazy.botocore.exceptions.ClientError as error:
             raise _client_error(error.response, where) from None
-        except BotoCoreError as error:
+        except lazy.botocore.exceptions.BotoCoreError as error:
             raise _local_error(error, where) from None
 
     def keys(self, prefix: str) -> list[str]:
@@ -226,8 +221,7 @@ def _client_error(response: Any, where: str) -> OpsError:
 
 
 def _local_error(error: Exception, where: str) -> OpsError:
-    from botocore import exceptions
-
+    exceptions = lazy.botocore.exceptions
     text = f"{where}: {one_line(str(error))}"
     wrong = (
         exceptions.NoCredentialsError,

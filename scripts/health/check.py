@@ -16,6 +16,7 @@ from scripts.health import (
     cluster,
     datastores,
     kafka,
+    report,
     runner,
     services,
     targets,
@@ -44,8 +45,6 @@ def run(settings: OpsSettings, *, timeout: float, tell: bool = False) -> Outcome
     outcome = Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
     if not tell:
         return outcome
-    from scripts.health import report
-
     return report.send(settings, results, outcome, timeout=timeout)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
+from scripts import lazy
 from scripts.health.model import Check, Finding, Status
 
 
@@ -15,15 +16,13 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 
 def _look(service: ServiceTarget, timeout: float) -> Sequence[Finding]:
-    import httpx
-
     name = f"service {service.name}"
     try:
         # No proxy of the shell: these addresses are inside the cluster.
-        with httpx.Client(trust_env=False, timeout=timeout) as client:
+        with lazy.httpx.Client(trust_env=False, timeout=timeout) as client:
             code = client.get(service.health_url).status_code
-    except httpx.HTTPError as error:
+    except lazy.httpx.HTTPError as error:
         return [Finding(name, Status.FAIL, detail=f"{service.health_url}: {error or type(error).__name__}")]
-    if code == int(httpx.codes.OK):
+    if code == int(lazy.httpx.codes.OK):
         return [Finding(name, Status.OK, str(code), "200")]
     return [Finding(name, Status.FAIL, str(code), "200", service.health_url)]

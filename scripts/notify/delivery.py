@@ -13,6 +13,7 @@ from typing import Final
 from runbook.ops_settings import OpsSettings
 from scripts import log, redact
 from scripts.exits import OpsError, TemporaryError
+from scripts.notify import chat, mail
 from scripts.output import one_line
 
 # What a whole delivery may take, second try included: no command misses its own deadline for a mail server's sake.
@@ -82,8 +83,6 @@ def plain(deliveries: Sequence[Delivery]) -> list[dict[str, object]]:
 
 
 def _sinks(settings: OpsSettings) -> list[_Sink]:
-    from scripts.notify import chat, mail
-
     sinks: list[_Sink] = []
     if settings.mail is not None:
         sinks.append(_Sink("mail", partial(mail.deliver, settings.mail)))

@@ -8,6 +8,7 @@ from typing import Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
 from runbook.units import duration
+from scripts import lazy
 from scripts.exits import CheckFailedError, UsageError
 from scripts.progress import Waiting
 
@@ -37,15 +38,13 @@ def target(settings: OpsSettings, name: str) -> ServiceTarget:
 
 def problem(service: ServiceTarget) -> str | None:
     """Why the health page does not answer 200, or None when it does."""
-    import httpx
-
     try:
         # No proxy of the shell: these addresses are inside the cluster.
-        with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
+        with lazy.httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
             code = client.get(service.health_url).status_code
-    except httpx.HTTPError as error:
+    except lazy.httpx.HTTPError as error:
         return f"{service.name} does not answer at {service.health_url}: {error or type(error).__name__}"
-    return None if code == int(httpx.codes.OK) else f"{service.name} answers {code} at {service.health_url}"
+    return None if code == int(lazy.httpx.codes.OK) else f"{service.name} answers {code} at {service.health_url}"
 
 
 def await_healthy(services: Sequence[ServiceTarget]) -> None:
