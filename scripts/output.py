@@ -81,6 +81,16 @@ class Outcome:
     code: Exit = Exit.DONE
 
 
+def say(*lines: str) -> Callable[[Screen], None]:
+    """How an outcome is shown whose text for people is ``lines``."""
+
+    def show(screen: Screen) -> None:
+        for line in lines:
+            screen.line(line)
+
+    return show
+
+
 def report(command: str, outcome: Outcome, *, as_json: bool) -> None:
     """Write the outcome to stdout and, in a container, to the termination message."""
     payload = {"command": command, "exit": int(outcome.code), **outcome.data}

@@ -14,7 +14,7 @@ from scripts.access.grants import collect
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 FOLDER: Final = "access/"
 _VERSION: Final = 1
@@ -87,7 +87,7 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
         log.info("review kept", key=key)
     return Outcome(
         _data(review, differences, None if dry_run else key, told),
-        _shown(lines),
+        say(*lines),
         Exit.FAILED if before and differences.new_flags else Exit.DONE,
     )
 
@@ -172,14 +172,6 @@ def _data(review: Review, differences: Differences, key: str | None, told: list[
         "notified": notify.plain(told),
         "rights": review.rights,
     }
-
-
-def _shown(lines: list[str]) -> Any:
-    def show(screen: Screen) -> None:
-        for line in lines:
-            screen.line(line)
-
-    return show
 
 
 def _count(number: int, what: str) -> str:

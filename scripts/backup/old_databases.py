@@ -19,7 +19,7 @@ from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_restore import administration
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,7 @@ def _outcome(found: Sequence[PutAside], old: list[str], kept: Mapping[str, str],
     word = "Would drop" if dry_run else "Dropped"
     told = {each.name: f"{each.name} ({size(each.bytes)}, {duration(each.age.total_seconds())} old)" for each in found}
 
-    def show(screen: Screen) -> None:
-        for name in old:
-            screen.line(f"{word} {told[name]}")
-        for name, why in kept.items():
-            screen.line(f"Kept {told[name]}: {why}")
-        if not old and not kept:
-            screen.line("No restore has put a database aside.")
-
+    lines = [*(f"{word} {told[name]}" for name in old), *(f"Kept {told[name]}: {why}" for name, why in kept.items())]
+    shown = say(*(lines or ["No restore has put a database aside."]))
     data = [{"name": each.name, "bytes": each.bytes, "age_seconds": round(each.age.total_seconds())} for each in found]
-    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, show)
+    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, shown)

@@ -17,7 +17,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -100,14 +100,11 @@ def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Pro
     name = transfer.data_name(settings.backup, keys.POSTGRES)
     target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, name)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"Would dump {shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables) "
-            f"with pg_dump {program.version}"
-        )
-        screen.line(f"into {target}. Nothing was written.")
-
-    return Outcome({"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)}, show)
+    what = f"{shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables)"
+    return Outcome(
+        {"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)},
+        say(f"Would dump {what} with pg_dump {program.version}", f"into {target}. Nothing was written."),
+    )
 
 
 def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
@@ -125,11 +122,9 @@ def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Backup {manifest.id} of {manifest.database.name} is complete.")
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
-            f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Backup {manifest.id} of {manifest.database.name} is complete.",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
+        f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
+    )
+    return Outcome(data, shown)

@@ -21,7 +21,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,8 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
 @contextmanager
 def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
-    with (
-        postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as admin,
-        postgres.translated("restore"),
-    ):
+    database = postgres.MAINTENANCE_DATABASE
+    with postgres.connect(access, database, application="ops restore", doing="restore") as admin:
         yield admin
 
 
@@ -160,8 +158,9 @@ def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str)
     with ThreadPoolExecutor(1, "analyze") as pool:
         analyzing = pool.submit(_analyze, access, name)
         with (
-            postgres.connect(access, name, application="ops restore") as connection,
-            postgres.translated(f"counting the rows of {name}"),
+            postgres.connect(
+                access, name, application="ops restore", doing=f"counting the rows of {name}"
+            ) as connection,
             postgres.cancelled(connection),
         ):
             found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
@@ -173,10 +172,8 @@ def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str)
 
 
 def _analyze(access: Access, name: str) -> None:
-    with (
-        postgres.connect(access, name, application="ops restore analyze") as connection,
-        postgres.translated(f"statistics of {name}"),
-    ):
+    doing = f"statistics of {name}"
+    with postgres.connect(access, name, application="ops restore analyze", doing=doing) as connection:
         connection.execute("ANALYZE")
 
 
@@ -184,25 +181,15 @@ def _would(job: _Job, exists: bool) -> Outcome:
     target = job.into or job.database
     manifest = job.manifest
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:")
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
-        )
-        if job.into is None and exists:
-            screen.line(f"and keep the present {job.database} as {job.database}_before_<time>.")
-        screen.line("Nothing was changed.")
-
-    return Outcome(
-        {
-            "dry_run": True,
-            "id": manifest.id,
-            "database": target,
-            "rows": manifest.rows,
-            "replaces": job.into is None and exists,
-        },
-        show,
-    )
+    replaces = job.into is None and exists
+    lines = [
+        f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
+        *([f"and keep the present {job.database} as {job.database}_before_<time>."] if replaces else []),
+        "Nothing was changed.",
+    ]
+    data = {"dry_run": True, "id": manifest.id, "database": target, "rows": manifest.rows, "replaces": replaces}
+    return Outcome(data, say(*lines))
 
 
 def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
@@ -217,14 +204,9 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         "seconds": round(seconds, 3),
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        )
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
-        )
-        if kept:
-            screen.line(f"The database before is kept as {kept} until: ops backups prune --databases")
-
-    return Outcome(data, show)
+    lines = [
+        f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
+        *([f"The database before is kept as {kept} until: ops backups prune --databases"] if kept else []),
+    ]
+    return Outcome(data, say(*lines))

@@ -20,7 +20,7 @@ from scripts.backup.manifest import Manifest
 from scripts.backup.superseding import Marks
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +150,7 @@ def _outcome(settings: OpsSettings, reports: Sequence[Report], *, dry_run: bool)
         "kinds": [_plain(report) for report in reports],
     }
 
-    def show(screen: Screen) -> None:
-        for report in reports:
-            for line in _lines(report, dry_run=dry_run):
-                screen.line(line)
-
-    return Outcome(data, show)
+    return Outcome(data, say(*(line for report in reports for line in _lines(report, dry_run=dry_run))))
 
 
 def _plain(report: Report) -> dict[str, object]:

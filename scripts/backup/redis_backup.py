@@ -18,7 +18,7 @@ from scripts.backup.stage import Inlet, Outlet
 from scripts.clients import redis_server, replication
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -103,11 +103,13 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetim
 def _would(settings: OpsSettings, used: int, version: str) -> Outcome:
     where = f"s3://{settings.backup.bucket}/{keys.folder(settings.backup.prefix, keys.REDIS)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Would take a snapshot of Redis {version} ({size(used)} in memory)")
-        screen.line(f"into {where}. Nothing was written.")
-
-    return Outcome({"dry_run": True, "target": where, "used_memory_bytes": used}, show)
+    return Outcome(
+        {"dry_run": True, "target": where, "used_memory_bytes": used},
+        say(
+            f"Would take a snapshot of Redis {version} ({size(used)} in memory)",
+            f"into {where}. Nothing was written.",
+        ),
+    )
 
 
 def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
@@ -123,11 +125,9 @@ def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Backup {manifest.id} of Redis {manifest.server_version} is complete.")
-        screen.line(
-            f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
-            f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Backup {manifest.id} of Redis {manifest.server_version} is complete.",
+        f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
+        f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
+    )
+    return Outcome(data, shown)

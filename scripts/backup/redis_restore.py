@@ -26,7 +26,7 @@ from scripts.backup.transfer import Stored
 from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 # Keys of a batch, and bytes after which it is sent even so.
 _BATCH_KEYS: Final = 500
@@ -220,11 +220,13 @@ def _swap(client: lazy.redis.Redis, staged: dict[int, int]) -> None:
 
 
 def _would(manifest: RedisManifest, before: int) -> Outcome:
-    def show(screen: Screen) -> None:
-        screen.line(f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.")
-        screen.line("Nothing was changed.")
-
-    return Outcome({"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before}, show)
+    return Outcome(
+        {"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before},
+        say(
+            f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.",
+            "Nothing was changed.",
+        ),
+    )
 
 
 def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) -> Outcome:
@@ -239,13 +241,9 @@ def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) ->
         "seconds": round(seconds, 3),
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        )
-        screen.line(
-            f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
-            f"{expired:,} more have expired since.",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
+        f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
+        f"{expired:,} more have expired since.",
+    )
+    return Outcome(data, shown)

@@ -20,7 +20,7 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, UsageError
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 MANAGER: Final = "ops-restore"
 _SECONDS: Final = 30.0
@@ -122,14 +122,12 @@ def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, d
     if applied.failed:
         data["error"] = f"{len(applied.failed)} objects were refused: {', '.join(list(applied.failed)[:5])}"
 
-    def show(screen: Screen) -> None:
-        word = "Would apply" if dry_run else "Applied"
-        screen.line(f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}")
-        for reason, count in applied.skipped.items():
-            screen.line(f"  {count} left alone: {reason}")
-        for label, why in applied.failed.items():
-            screen.line(f"  refused {label}: {why}")
-        if not manifest.secrets:
-            screen.line("  Secrets are not in this backup: bring them back from where they are kept.")
-
-    return Outcome(data, show, Exit.FAILED if applied.failed else Exit.DONE)
+    word = "Would apply" if dry_run else "Applied"
+    lines = [
+        f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}",
+        *(f"  {count} left alone: {reason}" for reason, count in applied.skipped.items()),
+        *(f"  refused {label}: {why}" for label, why in applied.failed.items()),
+    ]
+    if not manifest.secrets:
+        lines.append("  Secrets are not in this backup: bring them back from where they are kept.")
+    return Outcome(data, say(*lines), Exit.FAILED if applied.failed else Exit.DONE)

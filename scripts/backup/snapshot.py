@@ -54,10 +54,8 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
         UsageError: the role may not read everything.
         TemporaryError: the server ended the session, or a table stayed locked.
     """
-    with (
-        postgres.connect(access, database, application="ops backup", autocommit=False) as connection,
-        postgres.translated(f"snapshot of {database}"),
-    ):
+    doing = f"snapshot of {database}"
+    with postgres.connect(access, database, application="ops backup", doing=doing, autocommit=False) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # Policies that hide rows are an error here, as they are for pg_dump, and not a smaller count.
         connection.execute("SET LOCAL row_security = off")

@@ -34,8 +34,9 @@ _COMMENT: Final = "SELECT shobj_description(oid, 'pg_database') FROM pg_database
 def copy_properties(access: Access, old: str, new: str) -> None:
     """Give ``new`` the grants, settings and comment of ``old``: a dump of one database does not carry them."""
     with (
-        postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as connection,
-        postgres.translated(f"properties of {old}"),
+        postgres.connect(
+            access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing=f"properties of {old}"
+        ) as connection,
         connection.transaction(),
     ):
         target = lazy.sql.Identifier(new)

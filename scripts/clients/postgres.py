@@ -56,9 +56,17 @@ class Access:
 
 @contextmanager
 def connect(
-    access: Access, database: str, *, application: str, autocommit: bool = True, seconds: float = _CONNECT_SECONDS
+    access: Access,
+    database: str,
+    *,
+    application: str,
+    doing: str = "",
+    autocommit: bool = True,
+    seconds: float = _CONNECT_SECONDS,
 ) -> Generator[lazy.psycopg.Connection]:
     """A connection that is closed at the end, without commit; to connect may take ``seconds``.
+
+    Errors of psycopg become errors of this program; their message names what is being done there (``doing``).
 
     Raises:
         UsageError: the login is refused, or there is no such database.
@@ -80,7 +88,8 @@ def connect(
     except lazy.psycopg.Error as error:
         raise translate(error, f"PostgreSQL at {access.address}, database {database}, user {access.user}") from None
     try:
-        yield connection
+        with translated(doing or f"PostgreSQL at {access.address}"):
+            yield connection
     finally:
         connection.close()
 

@@ -26,10 +26,8 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 def _postgres(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
     access = postgres.Access.of(settings.postgres, settings.postgres.backup)
-    with (
-        postgres.connect(access, settings.postgres.database, application="ops health", seconds=timeout) as connection,
-        postgres.translated(f"PostgreSQL at {access.address}"),
-    ):
+    database = settings.postgres.database
+    with postgres.connect(access, database, application="ops health", seconds=timeout) as connection:
         row = connection.execute(_SESSIONS).fetchone()
     if row is None:
         return []
