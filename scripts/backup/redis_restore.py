@@ -33,15 +33,6 @@ _BATCH_KEYS: Final = 500
 _BATCH_BYTES: Final = 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for."""
-
-    selection: Selection
-    confirmed: bool = False
-    dry_run: bool = False
-
-
 @dataclass(slots=True)
 class Loaded:
     """What came into a staging database: keys without an expiry, and those with one by the second in which it is."""
@@ -55,7 +46,7 @@ class Loaded:
         return self.lasting + later, self.lasting + self.expiring.total()
 
 
-def run(settings: OpsSettings, plan: Plan) -> Outcome:
+def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
     """Restore Redis to the moment of a backup: every database of it is replaced, and others are emptied.
 
     Raises:
@@ -64,13 +55,13 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
         TemporaryError: another restore is running, or something does not answer.
     """
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, RedisManifest).choose(plan.selection)
+    manifest = Catalog(bucket, settings, RedisManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
     with redis_server.connect(settings.redis) as client:
         before = _check(client, manifest)
-        if plan.dry_run:
+        if dry_run:
             return _would(manifest, before)
-        if not plan.confirmed:
+        if not confirmed:
             _confirm(manifest, before)
         clock = time.monotonic()
         proven = trial.run(settings, bucket, manifest)

@@ -31,9 +31,9 @@ class Source:
         try:
             found, self._etag = bucket.describe(key)
         except NotFoundError:
-            raise self._damaged("it is missing") from None
+            raise self.damaged("it is missing") from None
         if found != manifest.stored.bytes:
-            raise self._damaged(f"it has {found} bytes and the manifest says {manifest.stored.bytes}")
+            raise self.damaged(f"it has {found} bytes and the manifest says {manifest.stored.bytes}")
 
     def verify(self) -> None:
         """Read all of it once, and touch nothing.
@@ -49,13 +49,9 @@ class Source:
     def compare(self, meter: Meter) -> None:
         """Raise unless what ``meter`` saw is the object of the manifest."""
         if meter.digest() != self._manifest.stored:
-            raise self._damaged(
+            raise self.damaged(
                 f"its SHA-256 is {meter.digest().sha256} and the manifest says {self._manifest.stored.sha256}"
             )
-
-    def damaged(self, reason: str) -> CheckFailedError:
-        """The error for content that cannot be read."""
-        return self._damaged(reason)
 
     def chunks(self) -> Iterator[bytes]:
         """The object's bytes; a broken connection is taken up where it broke."""
@@ -85,9 +81,9 @@ class Source:
             finally:
                 body.close()
 
-    def _damaged(self, reason: str) -> CheckFailedError:
+    def damaged(self, reason: str) -> CheckFailedError:
+        """The error for content that cannot be read."""
         return CheckFailedError(
             f"backup {self._manifest.id} is damaged: s3://{self._bucket.name}/{self._key}: {reason}; "
-            "nothing was touched, "
-            "choose another with --id"
+            "nothing was touched, choose another with --id"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from runbook.ops_settings import OpsSettings
 from scripts.backup import postgres_trial, redis_trial, resources_trial
 from scripts.backup.catalog import Catalog
-from scripts.backup.manifest import Manifest, PostgresManifest, RedisManifest, ResourcesManifest
+from scripts.backup.manifest import MODELS, Manifest, PostgresManifest, RedisManifest, ResourcesManifest
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
 
@@ -48,12 +48,4 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: b
 
 def catalogs(settings: OpsSettings, bucket: Bucket) -> dict[str, Catalog[Manifest]]:
     """The catalogue of each kind."""
-    return {
-        "postgres": _catalog(bucket, settings, PostgresManifest),
-        "redis": _catalog(bucket, settings, RedisManifest),
-        "resources": _catalog(bucket, settings, ResourcesManifest),
-    }
-
-
-def _catalog(bucket: Bucket, settings: OpsSettings, model: type[Manifest]) -> Catalog[Manifest]:
-    return Catalog(bucket, settings, model)
+    return {model.folder: Catalog(bucket, settings, model) for model in MODELS}

@@ -113,28 +113,17 @@ class Bucket:
 
     def write_json(self, key: str, text: str) -> None:
         """Create an object; one that exists already is never overwritten."""
-        json.loads(text)
-        with self.errors(key):
-            self.client.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=text.encode(),
-                ContentType="application/json",
-                ChecksumAlgorithm="SHA256",
-                IfNoneMatch="*",
-            )
+        self._put_json(key, text, IfNoneMatch="*")
 
     def replace_json(self, key: str, text: str) -> None:
         """Create an object, or a new version of one that exists."""
+        self._put_json(key, text)
+
+    def _put_json(self, key: str, text: str, **condition: str) -> None:
         json.loads(text)
+        given: dict[str, Any] = {"ContentType": "application/json", "ChecksumAlgorithm": "SHA256", **condition}
         with self.errors(key):
-            self.client.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=text.encode(),
-                ContentType="application/json",
-                ChecksumAlgorithm="SHA256",
-            )
+            self.client.put_object(Bucket=self.name, Key=key, Body=text.encode(), **given)
 
     def locked_until(self, key: str) -> str | None:
         """What holds an object against deletion (object lock, legal hold), in words; None: nothing.

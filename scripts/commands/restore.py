@@ -50,8 +50,7 @@ def redis(
     dry_run: DryRun = False,
 ) -> Outcome:
     """Load into free databases of the running Redis, compare the keys of each, then swap them in at once."""
-    plan = redis_restore.Plan(Selection.parse(backup_id, at), confirmed=yes, dry_run=dry_run)
-    return redis_restore.run(settings, plan)
+    return redis_restore.run(settings, Selection.parse(backup_id, at), confirmed=yes, dry_run=dry_run)
 
 
 @frame.command(app, "restore resources", "--dry-run")
@@ -63,5 +62,4 @@ def resources(
     dry_run: DryRun = False,
 ) -> Outcome:
     """Apply the saved objects in the order in which they need one another; nothing is deleted."""
-    plan = resources_restore.Plan(Selection.parse(backup_id, at), confirmed=yes, dry_run=dry_run)
-    return resources_restore.run(settings, plan)
+    return resources_restore.run(settings, Selection.parse(backup_id, at), confirmed=yes, dry_run=dry_run)
