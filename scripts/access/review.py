@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,19 +33,8 @@ class Review:
 
     def text(self) -> str:
         """As it is kept in the bucket."""
-        found = [[flag.subject, flag.reason, flag.via] for flag in self.flags]
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "time": self.time,
-                "namespace": self.namespace,
-                "rights": self.rights,
-                "flags": found,
-                "accounts": self.accounts,
-            },
-            indent=1,
-            sort_keys=True,
-        )
+        found = {"version": _VERSION, **asdict(self), "flags": [astuple(flag) for flag in self.flags]}
+        return json.dumps(found, indent=1, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
-from scripts.backup import age, dump, keys, lock, parts, snapshot, transfer, upload
+from scripts.backup import dump, keys, lock, parts, snapshot, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.snapshot import Counting, Snapshot
@@ -28,13 +27,9 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: another run is at it, or something does not answer.
         CheckFailedError: the dump failed.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
     access = Access.of(settings.postgres, settings.postgres.backup)
     database = settings.postgres.database
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.POSTGRES)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.POSTGRES)
     with lock.held(access, database, lock.Purpose.BACKUP) as assert_held:
         started = bucket.now(prefix)
         with snapshot.opened(access, database) as shot:
@@ -49,7 +44,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         # Whoever lost the lock may have been overtaken: its dump stays without a manifest and does not exist.
         assert_held()
         transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
 
 

@@ -25,16 +25,6 @@ from scripts.output import Outcome, confirm, say
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for: ``into`` names a new database and leaves the old one alone; without it they are swapped."""
-
-    selection: Selection
-    into: str | None = None
-    confirmed: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class _Job:
     """What has been checked and is about to happen."""
 
@@ -50,8 +40,15 @@ class _Job:
         return self.settings.postgres.database
 
 
-def run(settings: OpsSettings, plan: Plan) -> Outcome:
-    """Restore the database.
+def run(
+    settings: OpsSettings,
+    selection: Selection,
+    *,
+    into: str | None = None,
+    confirmed: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Restore the database; ``into`` names a new one and leaves the old one alone, without it they are swapped.
 
     Raises:
         UsageError: no such backup, a newer format, a wrong login, or a swap that nobody confirmed.
@@ -60,20 +57,20 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     """
     access = Access.of(settings.postgres, settings.postgres.superuser)
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, PostgresManifest).choose(plan.selection)
+    manifest = Catalog(bucket, settings, PostgresManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
     with administration(access) as admin:
-        job = _Job(settings, access, manifest, stored, program_for(admin, manifest), plan.into)
+        job = _Job(settings, access, manifest, stored, program_for(admin, manifest), into)
         _check(admin, job)
         exists = job.database in fresh.names(admin)
-        if plan.dry_run:
+        if dry_run:
             return _would(job, exists)
-        if plan.into is None and not plan.confirmed:
+        if into is None and not confirmed:
             _confirm(job, exists)
         started = time.monotonic()
         with lock.held(access, job.database, lock.Purpose.RESTORE):
             kept = _restore(admin, job)
-    log.info("restore complete", id=manifest.id, database=plan.into or job.database, kept=kept)
+    log.info("restore complete", id=manifest.id, database=into or job.database, kept=kept)
     return _done(job, kept, time.monotonic() - started)
 
 

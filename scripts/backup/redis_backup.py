@@ -9,7 +9,7 @@ from typing import Any
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import log
-from scripts.backup import age, keys, parts, rdb, stage, transfer, upload
+from scripts.backup import keys, parts, rdb, stage, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Keyspace, RedisManifest
 from scripts.backup.pipeline import CHUNK_BYTES
@@ -29,11 +29,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: Redis or the bucket does not answer, or the snapshot ended early. Nothing is visible.
         CheckFailedError: the snapshot holds what this release of ops does not know.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.REDIS)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.REDIS)
     with redis_server.connect(settings.redis) as client:
         facts = redis_server.info(client)
     used = int(facts["used_memory"])
@@ -43,7 +39,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     upload.abort_stale(bucket, prefix, started - transfer.STALE)
     manifest = _transfer(settings, bucket, used, started)
     transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
 
 

@@ -16,7 +16,7 @@ from runbook import jobs
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import log
-from scripts.backup import age, keys, parts, transfer, upload
+from scripts.backup import keys, parts, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import ResourceCount, ResourcesManifest
 from scripts.backup.pipeline import CHUNK_BYTES
@@ -58,11 +58,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         UsageError: no cluster, or the bucket is not as it must be.
         TemporaryError: the API server or the bucket does not answer. Nothing is visible.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.RESOURCES)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.RESOURCES)
     with kubernetes.connect(_SECONDS) as cluster:
         found = Found(str(cluster.get("/version")["gitVersion"]))
         kinds = discovery.kinds(cluster, lambda name, error: _skipped(found, name, error))
@@ -72,7 +68,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         upload.abort_stale(bucket, prefix, started - transfer.STALE)
         manifest = _transfer(settings, bucket, cluster, kinds, found, started)
     transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest, found.granted_refused)
 
 

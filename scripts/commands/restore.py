@@ -37,8 +37,8 @@ def postgres(
     dry_run: DryRun = False,
 ) -> Outcome:
     """Restore into a fresh database, compare every table's row count, then swap; the old database is kept."""
-    plan = postgres_restore.Plan(Selection.parse(backup_id, at), into=into, confirmed=yes, dry_run=dry_run)
-    return postgres_restore.run(settings, plan)
+    selection = Selection.parse(backup_id, at)
+    return postgres_restore.run(settings, selection, into=into, confirmed=yes, dry_run=dry_run)
 
 
 @frame.command(app, "restore redis", "--at 2026-03-01T02:30:00Z --yes")

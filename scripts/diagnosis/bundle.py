@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -64,14 +64,7 @@ def run(settings: OpsSettings, output: Path | None, *, timeout: float) -> Outcom
         for name in found.failed:
             screen.line(f"without {name}: see {INDEX} in it")
 
-    data = {
-        "path": str(found.path),
-        "bytes": found.bytes,
-        "parts": found.parts,
-        "files": found.files,
-        "failed": found.failed,
-    }
-    return Outcome(data, show)
+    return Outcome({**asdict(found), "path": str(found.path)}, show)
 
 
 def write(settings: OpsSettings, path: Path, seconds: float) -> Bundle:
