@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import botocore.config
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import rich.table
     import rich.text
     from psycopg import sql
+
+    # It has no types.
+    pyrage: Any
 else:
     # The module that each name stands for, and what is imported of it besides.
     _MODULES: Final = {
@@ -34,6 +37,7 @@ else:
         "httpx": ("httpx",),
         "prometheus_client": ("prometheus_client",),
         "psycopg": ("psycopg",),
+        "pyrage": ("pyrage",),
         "redis": ("redis",),
         "rich": ("rich", "rich.console", "rich.table", "rich.text"),
         "sql": ("psycopg.sql",),
@@ -46,4 +50,4 @@ else:
         return globals()[name]
 
 
-__all__ = ["botocore", "confluent_kafka", "httpx", "prometheus_client", "psycopg", "redis", "rich", "sql"]
+__all__ = ["botocore", "confluent_kafka", "httpx", "prometheus_client", "psycopg", "pyrage", "redis", "rich", "sql"]

@@ -39,6 +39,7 @@ _HEAVY = (
     "zstandard",
     "rich.console",
     "prometheus_client",
+    "pyrage",
 )
 # What a command may load once it runs.
 _CLIENTS = tuple(name for name in _HEAVY if name not in ("pydantic", "zstandard"))
