@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from scripts import output
-from scripts.commands import (
-    access,
-    backup,
-    backups,
-    certificates,
-    db,
-    diagnose,
-    drill,
-    health,
-    incident,
-    kafka,
-    logs,
-    maintenance,
-    redis,
-    restart,
-    restore,
-    rotate,
-    scale,
-    slo,
-    updates,
-    upgrade,
-)
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -41,34 +22,52 @@ _UsageError: Final = cast("type[Exception]", typer.BadParameter.__base__)
 # to look through it after each 700 is an eighth of a start; so many hold a few MB at most.
 _YOUNG_OBJECTS: Final = 50_000
 
+# Each command or group is the module of scripts/commands of its name, which is loaded when it is asked for; the line is
+# the first sentence of its own help.
+COMMANDS: Final = {
+    "certificates": "Check how long the namespace's certificates still live, as cert-manager says.",
+    "diagnose": "Gather logs, events, descriptions, usage and metrics in one file, without secrets.",
+    "drill": "Restore everything from the bucket alone into scratch places; measure RPO and RTO; leave a signed report.",  # noqa: E501
+    "health": "Check everything at once, from the cluster to the backups and certificates.",
+    "logs": "Group the errors of all pods by pattern, new ones first.",
+    "restart": "Replace a service's pods one after the other and wait until the new ones serve.",
+    "slo": "Check the figures of the dashboards: latency, errors, nodes, prices, sentiment.",
+    "updates": "Collect the agenda of the monthly maintenance: images, restarts, CronJobs without a success.",
+    "upgrade": "Roll a new image out and judge it; when it does not do, the one from before is set again and proved.",
+    "access": "Look at who can do what.",
+    "backup": "Save data into the backup bucket.",
+    "backups": "Look at the backups in the bucket, prove them, and end old ones.",
+    "db": "Look after PostgreSQL.",
+    "incident": "Incidents: tickets, reminders, RCAs, review.",
+    "kafka": "Look into Kafka.",
+    "maintenance": "Maintenance: a page for users, jobs that wait.",
+    "redis": "Look into Redis and clear it.",
+    "restore": "Bring a backup back.",
+    "rotate": "Replace secrets.",
+    "scale": "Set the least replicas of the autoscaled services.",
+}
+
+
+class _Lazy(TyperGroup):
+    """Has the names and lines of all commands, and loads the one that is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = get_command(importlib.import_module(f"scripts.commands.{args[0]}").app)
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="ops",
+    cls=_Lazy,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Operations of the cryptocurrency analytics dashboard.",
     epilog=f"Exit codes:\n\n{_EXIT_CODES}",
 )
-app.add_typer(access.app, name="access")
-app.add_typer(backup.app, name="backup")
-app.add_typer(backups.app, name="backups")
-app.command("certificates")(certificates.certificates)
-app.add_typer(db.app, name="db")
-app.command("diagnose")(diagnose.diagnose)
-app.command("drill")(drill.drill)
-app.command("health")(health.health)
-app.add_typer(incident.app, name="incident")
-app.add_typer(kafka.app, name="kafka")
-app.command("logs")(logs.logs)
-app.add_typer(maintenance.app, name="maintenance")
-app.add_typer(redis.app, name="redis")
-app.command("restart")(restart.restart)
-app.add_typer(restore.app, name="restore")
-app.add_typer(rotate.app, name="rotate")
-app.add_typer(scale.app, name="scale")
-app.command("slo")(slo.slo)
-app.command("updates")(updates.updates)
-app.command("upgrade")(upgrade.upgrade)
+for _name, _line in COMMANDS.items():
+    app.command(_name, help=_line)(lambda: None)
 
 
 def main() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import ValidationError
+
+from runbook.ops_paths import CONFIG_PATH
+from runbook.ops_settings import CONFIG_VARIABLE, Login, OpsSettings
 from scripts import redact
 from scripts.exits import UsageError
-
-if TYPE_CHECKING:
-    from runbook.ops_settings import Login, OpsSettings
 
 
 def load(path: str | None = None) -> OpsSettings:
@@ -19,11 +20,6 @@ def load(path: str | None = None) -> OpsSettings:
     Raises:
         UsageError: the file is missing, is no JSON or does not fit the model; the line names the first key to mend.
     """
-    from pydantic import ValidationError
-
-    from runbook.ops_paths import CONFIG_PATH
-    from runbook.ops_settings import CONFIG_VARIABLE, OpsSettings
-
     name = path or os.environ.get(CONFIG_VARIABLE) or CONFIG_PATH
     try:
         text = Path(name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ retried, and a job that looks for something has found it with 1 alone. 70 and 75
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -28,6 +28,12 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DEFECT: "a defect of ops itself: report the line, it names the place",
     Exit.TEMPORARY: "temporary: something did not answer, or another run holds the lock; retried",
 }
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """How a command of several parts ends: a failed check outweighs what another run may mend, for it needs a look."""
+    order = (Exit.FAILED, Exit.USAGE, Exit.DEFECT, Exit.TEMPORARY, Exit.DONE)
+    return min(codes, key=order.index, default=Exit.DONE)
 
 
 class OpsError(Exception):

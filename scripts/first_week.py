@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from runbook.first_week import VARIABLE, ZONE_VARIABLE
 from scripts.exits import UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 _LAST_DAY: Final = 7
 _SWITCH: Final = {"": False, "0": False, "1": True}
@@ -43,8 +44,6 @@ def local_time(moment: datetime, zone: str) -> datetime:
     Raises:
         UsageError: there is no such zone.
     """
-    from zoneinfo import ZoneInfo
-
     try:
         return moment.astimezone(ZoneInfo(zone))
     except (KeyError, ValueError, OSError):
@@ -53,8 +52,4 @@ def local_time(moment: datetime, zone: str) -> datetime:
 
 def outcome(reason: str) -> Outcome:
     """The result of a run that had nothing to do."""
-
-    def show(screen: Screen) -> None:
-        screen.line(reason)
-
-    return Outcome({"skipped": reason}, show)
+    return Outcome({"skipped": reason}, say(reason))

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from scripts import redact, visible
+import typer
+
+from scripts import lazy, redact, visible
 from scripts.exits import Exit, UsageError
 
 # What the kubelet keeps of a termination message.
@@ -40,31 +42,22 @@ class Screen:
     """Where people read a result: every text as it is, its control characters visible, in ``width`` cells."""
 
     def __init__(self, stream: TextIO, *, width: int | None = None) -> None:
-        from rich.console import Console
-
-        self._console = Console(
+        self._console = lazy.rich.console.Console(
             file=stream, width=width, soft_wrap=not stream.isatty(), markup=False, emoji=False, highlight=False
         )
 
     def line(self, *parts: Part) -> None:
         """One line, whatever stands in its parts; a terminal gets it wrapped between words."""
-        from rich.text import Text
-
-        self._console.print(Text.assemble(*map(_shown, parts)))
+        self._console.print(lazy.rich.text.Text.assemble(*map(_shown, parts)))
 
     def document(self, text: str) -> None:
         """A text with lines of its own, as it is stored."""
-        from rich.text import Text
-
-        self._console.print(Text(visible.document(text)), end="", soft_wrap=True)
+        self._console.print(lazy.rich.text.Text(visible.document(text)), end="", soft_wrap=True)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Part]]) -> None:
         """A table of which nothing is cut off: what is too wide is folded."""
-        from rich.table import Table
-        from rich.text import Text
-
-        cells = [[Text.assemble(_shown(part)) for part in row] for row in rows]
-        grid = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+        cells = [[lazy.rich.text.Text.assemble(_shown(part)) for part in row] for row in rows]
+        grid = lazy.rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
         for number, column in enumerate(columns):
             whole = column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
             justify = "right" if column.right else "left"
@@ -86,6 +79,16 @@ class Outcome:
     data: Mapping[str, object]
     show: Callable[[Screen], None]
     code: Exit = Exit.DONE
+
+
+def say(*lines: str) -> Callable[[Screen], None]:
+    """How an outcome is shown whose text for people is ``lines``."""
+
+    def show(screen: Screen) -> None:
+        for line in lines:
+            screen.line(line)
+
+    return show
 
 
 def report(command: str, outcome: Outcome, *, as_json: bool) -> None:
@@ -114,8 +117,6 @@ def confirm(act: str, question: str) -> None:
     Raises:
         UsageError: nobody is there to ask.
     """
-    import typer
-
     if not sys.stdin.isatty():
         raise UsageError(f"this {act}; confirm it with --yes")
     typer.confirm(visible.line(question), abort=True, err=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from runbook.ops_settings import OpsSettings
-from scripts import notify
-from scripts.exits import Exit
+from scripts import log, notify
+from scripts.clients.documents import Store, change
+from scripts.exits import Exit, OpsError
 from scripts.notify import Message
 from scripts.output import Outcome
 
@@ -25,6 +27,17 @@ def sent(settings: OpsSettings, message: Message, outcome: Outcome) -> Outcome:
         return outcome
     told = replace(outcome, data={**outcome.data, "notified": notify.plain(deliveries)})
     return replace(told, code=Exit.TEMPORARY) if told.code is Exit.DONE and unheard(told) else told
+
+
+def kept(store: Store, name: str, edit: Callable[[str | None], str | None], outcome: Outcome) -> Outcome:
+    """``outcome`` after the document was changed; one that cannot be kept is to be tried again."""
+    try:
+        change(store, name, edit)
+    except OpsError as error:
+        log.warning("the result could not be kept", reason=str(error))
+        code = Exit.TEMPORARY if outcome.code is Exit.DONE else outcome.code
+        return replace(outcome, data={**outcome.data, "not_kept": str(error)}, code=code)
+    return outcome
 
 
 def unheard(outcome: Outcome) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from scripts.access.grants import collect
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 FOLDER: Final = "access/"
 _VERSION: Final = 1
@@ -33,19 +33,8 @@ class Review:
 
     def text(self) -> str:
         """As it is kept in the bucket."""
-        found = [[flag.subject, flag.reason, flag.via] for flag in self.flags]
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "time": self.time,
-                "namespace": self.namespace,
-                "rights": self.rights,
-                "flags": found,
-                "accounts": self.accounts,
-            },
-            indent=1,
-            sort_keys=True,
-        )
+        found = {"version": _VERSION, **asdict(self), "flags": [astuple(flag) for flag in self.flags]}
+        return json.dumps(found, indent=1, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +76,7 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
         log.info("review kept", key=key)
     return Outcome(
         _data(review, differences, None if dry_run else key, told),
-        _shown(lines),
+        say(*lines),
         Exit.FAILED if before and differences.new_flags else Exit.DONE,
     )
 
@@ -172,14 +161,6 @@ def _data(review: Review, differences: Differences, key: str | None, told: list[
         "notified": notify.plain(told),
         "rights": review.rights,
     }
-
-
-def _shown(lines: list[str]) -> Any:
-    def show(screen: Screen) -> None:
-        for line in lines:
-            screen.line(line)
-
-    return show
 
 
 def _count(number: int, what: str) -> str:

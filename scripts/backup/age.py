@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts import redact
+from scripts import lazy, redact
 from scripts.backup.stage import Inlet, Outlet, through
 from scripts.exits import UsageError
 
@@ -29,7 +28,7 @@ def encrypt(chunks: Iterable[bytes], public_key: str) -> Iterator[bytes]:
     recipient = _recipient(public_key)
 
     def work(inlet: Inlet, outlet: Outlet) -> None:
-        _pyrage().encrypt_io(inlet, outlet, [recipient])
+        lazy.pyrage.encrypt_io(inlet, outlet, [recipient])
 
     return through(chunks, work)
 
@@ -62,8 +61,8 @@ class PrivateKey:
         secret = next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")
         redact.hide(secret)
         try:
-            identity = _pyrage().x25519.Identity.from_str(secret)
-        except _pyrage().IdentityError:
+            identity = lazy.pyrage.x25519.Identity.from_str(secret)
+        except lazy.pyrage.IdentityError:
             raise UsageError(f"the private key file {path} holds no age key (AGE-SECRET-KEY-1...)") from None
         return PrivateKey(path, str(identity.to_public()), identity)
 
@@ -76,8 +75,8 @@ class PrivateKey:
 
         def work(inlet: Inlet, outlet: Outlet) -> None:
             try:
-                _pyrage().decrypt_io(inlet, outlet, [self._identity])
-            except (_pyrage().DecryptError, OSError) as error:
+                lazy.pyrage.decrypt_io(inlet, outlet, [self._identity])
+            except (lazy.pyrage.DecryptError, OSError) as error:
                 raise damaged(f"it cannot be decrypted: {error}") from None
 
         return through(chunks, work)
@@ -93,10 +92,6 @@ class PrivateKey:
 
 def _recipient(public_key: str) -> Any:
     try:
-        return _pyrage().x25519.Recipient.from_str(public_key)
-    except _pyrage().RecipientError:
+        return lazy.pyrage.x25519.Recipient.from_str(public_key)
+    except lazy.pyrage.RecipientError:
         raise UsageError(f"backup.publicKey is {public_key!r}, which is no age recipient (age1...)") from None
-
-
-def _pyrage() -> Any:
-    return importlib.import_module("pyrage")

@@ -8,7 +8,6 @@ needs no other, nobody who can write into the bucket has it, and whoever may res
 
 from __future__ import annotations
 
-import importlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,13 +17,13 @@ from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
-from scripts import log, redact
+from scripts import log, notify, redact
 from scripts.backup import trial
 from scripts.backup.age import PrivateKey
 from scripts.backup.manifest import Manifest, age_seconds
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
-from scripts.output import Outcome, Screen, one_line
+from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
+from scripts.output import Outcome, Screen, one_line, say
 
 FOLDER: Final = "drills/"
 _PURPOSE: Final = "drill report"
@@ -76,7 +75,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     name = f"{settings.backup.prefix}{FOLDER}{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
     bucket.write_json(name, signed(report, key))
     log.info("drill report written", key=name, signed=key is not None)
-    told = _notify(settings, *_message(findings, name))
+    told = sum(delivery.sent for delivery in notify.send(settings, _message(findings, name)))
     return _outcome(findings, name, told, signed_by_key=key is not None)
 
 
@@ -148,35 +147,19 @@ def _report(settings: OpsSettings, findings: Sequence[Finding], started: datetim
     }
 
 
-def _message(findings: Sequence[Finding], name: str) -> tuple[str, str]:
+def _message(findings: Sequence[Finding], name: str) -> notify.Message:
     failed = [finding.kind for finding in findings if finding.error is not None]
     subject = f"Restore drill failed: {', '.join(failed)}" if failed else "Restore drill passed"
-    return subject, "\n".join([*(_line(finding) for finding in findings), "", f"Report: {name}"])
-
-
-def _notify(settings: OpsSettings, subject: str, text: str) -> int | None:
-    """Tell people; to how many sinks it went. None where this build has no notifications."""
-    try:
-        notify: Any = importlib.import_module("scripts.notify")
-    except ModuleNotFoundError:
-        log.warning("this build of ops cannot notify", subject=subject)
-        return None
-    deliveries: Sequence[Any] = notify.send(settings, notify.Message(subject, text))
-    return sum(1 for delivery in deliveries if delivery.sent)
+    return notify.Message(subject, "\n".join([*map(_line, findings), "", f"Report: {name}"]))
 
 
 def _would(newest: Mapping[str, str | None]) -> Outcome:
-    def show(screen: Screen) -> None:
-        for kind, backup in newest.items():
-            screen.line(f"Would restore {backup}" if backup else f"No {kind} backup is proven")
-
-    return Outcome({"dry_run": True, "backups": dict(newest)}, show)
+    lines = (f"Would restore {name}" if name else f"No {kind} backup is proven" for kind, name in newest.items())
+    return Outcome({"dry_run": True, "backups": dict(newest)}, say(*lines))
 
 
-def _outcome(findings: Sequence[Finding], name: str, told: int | None, *, signed_by_key: bool) -> Outcome:
-    # What a temporary fault kept from being tried is tried again; a backup that does not restore must be looked at.
-    codes = {finding.code for finding in findings}
-    code = next((code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in codes), Exit.DONE)
+def _outcome(findings: Sequence[Finding], name: str, told: int, *, signed_by_key: bool) -> Outcome:
+    code = worst(finding.code for finding in findings)
     data: dict[str, object] = {
         "report": name,
         "signed": signed_by_key,
@@ -187,13 +170,8 @@ def _outcome(findings: Sequence[Finding], name: str, told: int | None, *, signed
     if errors := [f"{finding.kind}: {finding.error}" for finding in findings if finding.error]:
         data["error"] = "; ".join(errors)
 
-    def show(screen: Screen) -> None:
-        for finding in findings:
-            screen.line(_line(finding))
-        note = "" if signed_by_key else " (not signed: the settings name no private key)"
-        screen.line(f"Report: {name}{note}")
-
-    return Outcome(data, show, code)
+    note = "" if signed_by_key else " (not signed: the settings name no private key)"
+    return Outcome(data, say(*map(_line, findings), f"Report: {name}{note}"), code)
 
 
 def _line(finding: Finding) -> str:

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-import psycopg
-from psycopg import sql
-
-from scripts import log
+from scripts import lazy, log
 from scripts.backup.manifest import DatabaseFacts
 from scripts.clients import postgres
 from scripts.exits import UsageError
@@ -58,18 +55,18 @@ def replaced_at(database: str, name: str) -> datetime | None:
     return moment if name == kept_name(database, moment) else None
 
 
-def now(admin: psycopg.Connection) -> datetime:
+def now(admin: lazy.psycopg.Connection) -> datetime:
     """The server's own time: what a restore put aside is dated by it and ends by it."""
     row = admin.execute("SELECT clock_timestamp()").fetchone()
     return row[0] if row else datetime.now(UTC)
 
 
-def names(admin: psycopg.Connection) -> set[str]:
+def names(admin: lazy.psycopg.Connection) -> set[str]:
     """Every database of the server."""
     return {str(row[0]) for row in admin.execute("SELECT datname FROM pg_database").fetchall()}
 
 
-def drop_stale(admin: psycopg.Connection, database: str, purpose: Purpose = "restore") -> list[str]:
+def drop_stale(admin: lazy.psycopg.Connection, database: str, purpose: Purpose = "restore") -> list[str]:
     """Drop what killed runs left behind; the caller holds the lock, so nobody is filling them. Their names."""
     stale = sorted(name for name in names(admin) if is_name(database, name, purpose))
     for name in stale:
@@ -80,7 +77,7 @@ def drop_stale(admin: psycopg.Connection, database: str, purpose: Purpose = "res
 
 @contextmanager
 def created(
-    admin: psycopg.Connection, database: str, facts: DatabaseFacts, owner: str, purpose: Purpose = "restore"
+    admin: lazy.psycopg.Connection, database: str, facts: DatabaseFacts, owner: str, purpose: Purpose = "restore"
 ) -> Generator[str]:
     """An empty database like the one that was saved; dropped when the block raises, and after a ``verify`` always.
 
@@ -88,15 +85,21 @@ def created(
         UsageError: the server does not know its locale, or the owner does not exist.
     """
     name = derived(database, f"_{purpose}_{secrets.token_hex(4)}")
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
-        sql.Identifier(name), sql.Identifier(owner), facts.encoding, facts.collate, facts.ctype
+    statement = lazy.sql.SQL(
+        "CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}"
+    ).format(
+        lazy.sql.Identifier(name),
+        lazy.sql.Identifier(owner),
+        facts.encoding,
+        facts.collate,
+        facts.ctype,
     )
     try:
         admin.execute(statement)
     except (
-        psycopg.errors.WrongObjectType,
-        psycopg.errors.UndefinedObject,
-        psycopg.errors.InvalidParameterValue,
+        lazy.psycopg.errors.WrongObjectType,
+        lazy.psycopg.errors.UndefinedObject,
+        lazy.psycopg.errors.InvalidParameterValue,
     ) as error:
         raise UsageError(f"cannot create a database like {facts.name}: {postgres.explain(error)}") from None
     keep = False
@@ -108,13 +111,13 @@ def created(
             _try_to_drop(admin, name, purpose)
 
 
-def _try_to_drop(admin: psycopg.Connection, name: str, purpose: Purpose) -> None:
+def _try_to_drop(admin: lazy.psycopg.Connection, name: str, purpose: Purpose) -> None:
     try:
         drop(admin, name)
-    except psycopg.Error as error:
+    except lazy.psycopg.Error as error:
         log.warning(f"could not drop; the next {purpose} does", database=name, reason=postgres.explain(error))
 
 
-def drop(admin: psycopg.Connection, name: str) -> None:
+def drop(admin: lazy.psycopg.Connection, name: str) -> None:
     """Drop a database, sessions and all."""
-    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    admin.execute(lazy.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(lazy.sql.Identifier(name)))

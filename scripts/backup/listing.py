@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts.backup.catalog import Catalog, Entry
-from scripts.backup.manifest import MODELS, PostgresManifest, age_seconds
+from scripts.backup import trial
+from scripts.backup.catalog import Entry
+from scripts.backup.manifest import PostgresManifest, age_seconds
 from scripts.clients.s3 import Bucket
 from scripts.output import Column, Outcome, Part, Screen
 
@@ -16,7 +17,7 @@ from scripts.output import Column, Outcome, Part, Screen
 def run(settings: OpsSettings) -> Outcome:
     """Every complete backup, by kind and newest first."""
     bucket = Bucket(settings.backup)
-    entries = [entry for model in MODELS for entry in Catalog(bucket, settings, model).entries()]
+    entries = [entry for catalog in trial.catalogs(settings, bucket).values() for entry in catalog.entries()]
     now = datetime.now(UTC)
 
     def show(screen: Screen) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import IntEnum
 
-import psycopg
-
+from scripts import lazy
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import TemporaryError
@@ -58,11 +57,11 @@ def held(access: Access, database: str, purpose: Purpose) -> Generator[Callable[
         yield assert_held
 
 
-def _holder(connection: psycopg.Connection, purpose: Purpose, database: str) -> str:
+def _holder(connection: lazy.psycopg.Connection, purpose: Purpose, database: str) -> str:
     row = connection.execute(_HOLDER, (int(purpose), database)).fetchone()
     return f"{row[0]} from {row[1]} since {row[2]}" if row else "it has just ended; run again"
 
 
-def _value(connection: psycopg.Connection, query: str, values: tuple[object, ...]) -> object:
+def _value(connection: lazy.psycopg.Connection, query: str, values: tuple[object, ...]) -> object:
     row = connection.execute(query.encode(), values).fetchone()
     return None if row is None else row[0]

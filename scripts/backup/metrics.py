@@ -14,17 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from runbook.ops_settings import OpsSettings
-from scripts import log, redact
+from scripts import lazy, log, redact
 from scripts.backup import trial
 from scripts.backup.catalog import Entry
 from scripts.clients.s3 import Bucket
 from scripts.exits import OpsError, Stop, TemporaryError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome
 
 # Backups change once a day; an alert on them waits for minutes.
 REFRESH_SECONDS: Final = 120.0
@@ -41,23 +37,14 @@ _HELP: Final[Mapping[str, str]] = {
 _UP: Final = "crypto_backup_bucket_up"
 
 
-def run(load: Callable[[], OpsSettings], *, port: int | None) -> Outcome:
-    """Print the metrics; with ``port`` serve them there until the process is told to end.
-
-    ``load`` is asked anew each time, because settings change under a server.
+def run(settings: OpsSettings) -> Outcome:
+    """Print the metrics.
 
     Raises:
-        OpsError: the bucket does not answer (a server says so in its metrics instead).
-        TemporaryError: the port is taken.
+        OpsError: the bucket does not answer.
     """
-    if port is not None:
-        return _serve(load, port)
-    text = exposition(read(load()), up=True)
-
-    def show(screen: Screen) -> None:
-        screen.document(text)
-
-    return Outcome({"metrics": text}, show)
+    text = exposition(read(settings), up=True)
+    return Outcome({"metrics": text}, lambda screen: screen.document(text))
 
 
 def read(settings: OpsSettings) -> dict[str, Sequence[Entry]]:
@@ -68,23 +55,16 @@ def read(settings: OpsSettings) -> dict[str, Sequence[Entry]]:
 
 def exposition(found: Mapping[str, Sequence[Entry]], *, up: bool) -> str:
     """The metrics in Prometheus's text format. A kind without a proven backup has no time of one."""
-    registry = CollectorRegistry()
-    registry.register(_Found(found, up=up))
-    return generate_latest(registry).decode()
-
-
-class _Found(Collector):
-    def __init__(self, found: Mapping[str, Sequence[Entry]], *, up: bool) -> None:
-        self._found = found
-        self._up = up
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        families = {name: GaugeMetricFamily(name, words, labels=["kind"]) for name, words in _HELP.items()}
-        for kind, entries in self._found.items():
-            for name, value in _of_kind(entries):
-                families[name].add_metric([kind], value)
-        yield from (family for family in families.values() if family.samples)
-        yield GaugeMetricFamily(_UP, "Whether the bucket answered the last time it was asked.", value=float(self._up))
+    registry = lazy.prometheus_client.CollectorRegistry()
+    for name, words in _HELP.items():
+        values = {kind: value for kind, entries in found.items() for each, value in _of_kind(entries) if each == name}
+        if values:
+            gauge = lazy.prometheus_client.Gauge(name, words, ["kind"], registry=registry)
+            for kind, value in values.items():
+                gauge.labels(kind).set(value)
+    words = "Whether the bucket answered the last time it was asked."
+    lazy.prometheus_client.Gauge(_UP, words, registry=registry).set(float(up))
+    return lazy.prometheus_client.generate_latest(registry).decode()
 
 
 def _of_kind(entries: Sequence[Entry]) -> Iterator[tuple[str, float]]:
@@ -137,8 +117,12 @@ class _Server(ThreadingHTTPServer):
             log.error("a request was not answered", reason=redact.clean(f"{type(error).__name__}: {error}"))
 
 
-def _serve(load: Callable[[], OpsSettings], port: int) -> Outcome:
-    load()
+def serve(load: Callable[[], OpsSettings], port: int) -> Outcome:
+    """Serve the metrics until the process is told to end; where the bucket does not answer, they say so.
+
+    Raises:
+        TemporaryError: the port is taken.
+    """
     state = _State(load)
 
     class Handler(BaseHTTPRequestHandler):
@@ -150,7 +134,7 @@ def _serve(load: Callable[[], OpsSettings], port: int) -> Outcome:
             page = pages.get(self.path)
             body = b"not here; see /metrics\n" if page is None else page().encode()
             self.send_response(404 if page is None else 200)
-            self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
+            self.send_header("Content-Type", lazy.prometheus_client.CONTENT_TYPE_PLAIN_0_0_4)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -10,18 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
-
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import fresh, lock
 from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_restore import administration
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
     return _outcome(found, old, kept, dry_run=dry_run)
 
 
-def _found(admin: psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
+def _found(admin: lazy.psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
     """What restores have put aside, oldest first."""
     sizes = admin.execute("SELECT datname, pg_database_size(oid) FROM pg_database ORDER BY datname").fetchall()
     dated = ((str(name), int(each), fresh.replaced_at(database, str(name))) for name, each in sizes)
@@ -83,13 +81,7 @@ def _outcome(found: Sequence[PutAside], old: list[str], kept: Mapping[str, str],
     word = "Would drop" if dry_run else "Dropped"
     told = {each.name: f"{each.name} ({size(each.bytes)}, {duration(each.age.total_seconds())} old)" for each in found}
 
-    def show(screen: Screen) -> None:
-        for name in old:
-            screen.line(f"{word} {told[name]}")
-        for name, why in kept.items():
-            screen.line(f"Kept {told[name]}: {why}")
-        if not old and not kept:
-            screen.line("No restore has put a database aside.")
-
+    lines = [*(f"{word} {told[name]}" for name in old), *(f"Kept {told[name]}: {why}" for name, why in kept.items())]
+    shown = say(*(lines or ["No restore has put a database aside."]))
     data = [{"name": each.name, "bytes": each.bytes, "age_seconds": round(each.age.total_seconds())} for each in found]
-    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, show)
+    return Outcome({"dry_run": dry_run, "dropped": old, "kept": dict(kept), "databases": data}, shown)

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
-from scripts.backup import age, dump, keys, lock, parts, snapshot, transfer, upload
+from scripts.backup import dump, keys, lock, parts, snapshot, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.snapshot import Counting, Snapshot
@@ -17,7 +16,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -28,13 +27,9 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: another run is at it, or something does not answer.
         CheckFailedError: the dump failed.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
     access = Access.of(settings.postgres, settings.postgres.backup)
     database = settings.postgres.database
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.POSTGRES)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.POSTGRES)
     with lock.held(access, database, lock.Purpose.BACKUP) as assert_held:
         started = bucket.now(prefix)
         with snapshot.opened(access, database) as shot:
@@ -49,7 +44,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         # Whoever lost the lock may have been overtaken: its dump stays without a manifest and does not exist.
         assert_held()
         transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
 
 
@@ -100,14 +94,11 @@ def _would(settings: OpsSettings, backup: BackupId, shot: Snapshot, program: Pro
     name = transfer.data_name(settings.backup, keys.POSTGRES)
     target = f"s3://{settings.backup.bucket}/{keys.key(settings.backup.prefix, keys.POSTGRES, backup, name)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"Would dump {shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables) "
-            f"with pg_dump {program.version}"
-        )
-        screen.line(f"into {target}. Nothing was written.")
-
-    return Outcome({"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)}, show)
+    what = f"{shot.facts.name} ({size(shot.size)}, {len(shot.tables)} tables)"
+    return Outcome(
+        {"dry_run": True, "target": target, "database_bytes": shot.size, "tables": len(shot.tables)},
+        say(f"Would dump {what} with pg_dump {program.version}", f"into {target}. Nothing was written."),
+    )
 
 
 def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
@@ -125,11 +116,9 @@ def _done(settings: OpsSettings, manifest: PostgresManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Backup {manifest.id} of {manifest.database.name} is complete.")
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
-            f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Backup {manifest.id} of {manifest.database.name} is complete.",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)} as "
+        f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)} ({speed:.0f} MB/s)",
+    )
+    return Outcome(data, shown)

@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg
-
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import fresh, lock, snapshot, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.fill import fill
@@ -23,17 +21,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen, confirm
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for: ``into`` names a new database and leaves the old one alone; without it they are swapped."""
-
-    selection: Selection
-    into: str | None = None
-    confirmed: bool = False
-    dry_run: bool = False
+from scripts.output import Outcome, confirm, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +40,15 @@ class _Job:
         return self.settings.postgres.database
 
 
-def run(settings: OpsSettings, plan: Plan) -> Outcome:
-    """Restore the database.
+def run(
+    settings: OpsSettings,
+    selection: Selection,
+    *,
+    into: str | None = None,
+    confirmed: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Restore the database; ``into`` names a new one and leaves the old one alone, without it they are swapped.
 
     Raises:
         UsageError: no such backup, a newer format, a wrong login, or a swap that nobody confirmed.
@@ -62,34 +57,32 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     """
     access = Access.of(settings.postgres, settings.postgres.superuser)
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, PostgresManifest).choose(plan.selection)
+    manifest = Catalog(bucket, settings, PostgresManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
     with administration(access) as admin:
-        job = _Job(settings, access, manifest, stored, program_for(admin, manifest), plan.into)
+        job = _Job(settings, access, manifest, stored, program_for(admin, manifest), into)
         _check(admin, job)
         exists = job.database in fresh.names(admin)
-        if plan.dry_run:
+        if dry_run:
             return _would(job, exists)
-        if plan.into is None and not plan.confirmed:
+        if into is None and not confirmed:
             _confirm(job, exists)
         started = time.monotonic()
         with lock.held(access, job.database, lock.Purpose.RESTORE):
             kept = _restore(admin, job)
-    log.info("restore complete", id=manifest.id, database=plan.into or job.database, kept=kept)
+    log.info("restore complete", id=manifest.id, database=into or job.database, kept=kept)
     return _done(job, kept, time.monotonic() - started)
 
 
 @contextmanager
-def administration(access: Access) -> Generator[psycopg.Connection]:
+def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
-    with (
-        postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as admin,
-        postgres.translated("restore"),
-    ):
+    database = postgres.MAINTENANCE_DATABASE
+    with postgres.connect(access, database, application="ops restore", doing="restore") as admin:
         yield admin
 
 
-def program_for(admin: psycopg.Connection, manifest: PostgresManifest) -> Program:
+def program_for(admin: lazy.psycopg.Connection, manifest: PostgresManifest) -> Program:
     """The pg_restore for a server and a backup.
 
     Raises:
@@ -105,7 +98,7 @@ def program_for(admin: psycopg.Connection, manifest: PostgresManifest) -> Progra
     return pgtools.find("pg_restore", major)
 
 
-def _check(admin: psycopg.Connection, job: _Job) -> None:
+def _check(admin: lazy.psycopg.Connection, job: _Job) -> None:
     saved = job.manifest.database.name
     if job.into is None and saved != job.database:
         raise UsageError(
@@ -131,7 +124,7 @@ def _confirm(job: _Job, exists: bool) -> None:
     )
 
 
-def _restore(admin: psycopg.Connection, job: _Job) -> str | None:
+def _restore(admin: lazy.psycopg.Connection, job: _Job) -> str | None:
     """Do it; the name under which the old database is kept."""
     log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
     job.stored.verify()
@@ -162,8 +155,9 @@ def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str)
     with ThreadPoolExecutor(1, "analyze") as pool:
         analyzing = pool.submit(_analyze, access, name)
         with (
-            postgres.connect(access, name, application="ops restore") as connection,
-            postgres.translated(f"counting the rows of {name}"),
+            postgres.connect(
+                access, name, application="ops restore", doing=f"counting the rows of {name}"
+            ) as connection,
             postgres.cancelled(connection),
         ):
             found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
@@ -175,10 +169,8 @@ def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str)
 
 
 def _analyze(access: Access, name: str) -> None:
-    with (
-        postgres.connect(access, name, application="ops restore analyze") as connection,
-        postgres.translated(f"statistics of {name}"),
-    ):
+    doing = f"statistics of {name}"
+    with postgres.connect(access, name, application="ops restore analyze", doing=doing) as connection:
         connection.execute("ANALYZE")
 
 
@@ -186,25 +178,15 @@ def _would(job: _Job, exists: bool) -> Outcome:
     target = job.into or job.database
     manifest = job.manifest
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:")
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
-        )
-        if job.into is None and exists:
-            screen.line(f"and keep the present {job.database} as {job.database}_before_<time>.")
-        screen.line("Nothing was changed.")
-
-    return Outcome(
-        {
-            "dry_run": True,
-            "id": manifest.id,
-            "database": target,
-            "rows": manifest.rows,
-            "replaces": job.into is None and exists,
-        },
-        show,
-    )
+    replaces = job.into is None and exists
+    lines = [
+        f"Would restore backup {manifest.id} with pg_restore {job.program.version} into {target}:",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, {size(manifest.uncompressed.bytes)}",
+        *([f"and keep the present {job.database} as {job.database}_before_<time>."] if replaces else []),
+        "Nothing was changed.",
+    ]
+    data = {"dry_run": True, "id": manifest.id, "database": target, "rows": manifest.rows, "replaces": replaces}
+    return Outcome(data, say(*lines))
 
 
 def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
@@ -219,14 +201,9 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         "seconds": round(seconds, 3),
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        )
-        screen.line(
-            f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
-        )
-        if kept:
-            screen.line(f"The database before is kept as {kept} until: ops backups prune --databases")
-
-    return Outcome(data, show)
+    lines = [
+        f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
+        *([f"The database before is kept as {kept} until: ops backups prune --databases"] if kept else []),
+    ]
+    return Outcome(data, say(*lines))

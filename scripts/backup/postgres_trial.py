@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import fresh, lock
@@ -9,12 +11,11 @@ from scripts.backup.fill import fill
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_restore import administration, program_for, prove
 from scripts.backup.transfer import Stored
-from scripts.backup.trial import Result
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest) -> Result:
+def run(settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest) -> tuple[str, Mapping[str, int]]:
     """Restore into ``<database>_verify_<8 hexadecimal digits>`` on the configured server, and count.
 
     What a killed run left behind is dropped first.
@@ -30,4 +31,4 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest) -> Re
             log.info("trying the backup", id=manifest.id, database=name)
             fill(stored, program, access, name)
             counts = prove(access, name, manifest, f"{name} is dropped")
-        return Result(f"restored into a database of PostgreSQL {admin.info.parameter_status('server_version')}", counts)
+        return f"restored into a database of PostgreSQL {admin.info.parameter_status('server_version')}", counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -20,7 +21,9 @@ from scripts.backup.manifest import Manifest
 from scripts.backup.superseding import Marks
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
+
+_YOUNG: Final = "younger than the retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Report:
     leftovers: list[str] = field(default_factory=list[str])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     marks: Marks = field(default_factory=Marks)
+
+    @property
+    def kept_beyond_retention(self) -> Mapping[str, str]:
+        """What stays although it is old; backups within the retention need no reason."""
+        return {backup: why for backup, why in self.kept.items() if why != _YOUNG}
 
 
 def choose(entries: Sequence[Entry], found: Sequence[BackupId], now: datetime, retention: timedelta) -> Choice:
@@ -66,7 +74,7 @@ def choose(entries: Sequence[Entry], found: Sequence[BackupId], now: datetime, r
 def _reason(backup: BackupId, newest: BackupId | None, limit: datetime) -> str | None:
     """Why it stays; None: nothing keeps it."""
     if backup.time >= limit:
-        return "younger than the retention"
+        return _YOUNG
     if newest is None:
         return "no backup of its kind is proven"
     if backup == newest:
@@ -150,12 +158,7 @@ def _outcome(settings: OpsSettings, reports: Sequence[Report], *, dry_run: bool)
         "kinds": [_plain(report) for report in reports],
     }
 
-    def show(screen: Screen) -> None:
-        for report in reports:
-            for line in _lines(report, dry_run=dry_run):
-                screen.line(line)
-
-    return Outcome(data, show)
+    return Outcome(data, say(*(line for report in reports for line in _lines(report, dry_run=dry_run))))
 
 
 def _plain(report: Report) -> dict[str, object]:
@@ -167,22 +170,18 @@ def _plain(report: Report) -> dict[str, object]:
         "superseded": report.marks.superseded,
         "freed": report.marks.freed,
         "not_marked": report.marks.refused,
-        # Backups within the retention need no reason.
         "kept": len(report.kept),
-        "kept_beyond_retention": {
-            backup: why for backup, why in report.kept.items() if why != "younger than the retention"
-        },
+        "kept_beyond_retention": report.kept_beyond_retention,
     }
 
 
 def _lines(report: Report, *, dry_run: bool) -> list[str]:
     word = "would drop" if dry_run else "dropped"
-    beyond = {backup: why for backup, why in report.kept.items() if why != "younger than the retention"}
     return [
         f"{report.kind}: {word} {len(report.dropped)}, kept {len(report.kept)}, refused {len(report.refused)}",
         *(f"  {word} {backup}" for backup in report.dropped),
         *(f"  {word} {backup}, which never was complete" for backup in report.leftovers),
-        *(f"  kept {backup}: {why}" for backup, why in beyond.items()),
+        *(f"  kept {backup}: {why}" for backup, why in report.kept_beyond_retention.items()),
         *(f"  could not drop {backup}: {why}" for backup, why in report.refused.items()),
         *(f"  could not mark {backup}: {why}" for backup, why in report.marks.refused.items()),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import log
-from scripts.backup import age, keys, parts, rdb, stage, transfer, upload
+from scripts.backup import keys, parts, rdb, stage, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Keyspace, RedisManifest
 from scripts.backup.pipeline import CHUNK_BYTES
@@ -18,7 +18,7 @@ from scripts.backup.stage import Inlet, Outlet
 from scripts.clients import redis_server, replication
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -29,11 +29,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: Redis or the bucket does not answer, or the snapshot ended early. Nothing is visible.
         CheckFailedError: the snapshot holds what this release of ops does not know.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.REDIS)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.REDIS)
     with redis_server.connect(settings.redis) as client:
         facts = redis_server.info(client)
     used = int(facts["used_memory"])
@@ -43,7 +39,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     upload.abort_stale(bucket, prefix, started - transfer.STALE)
     manifest = _transfer(settings, bucket, used, started)
     transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest)
 
 
@@ -103,11 +98,13 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetim
 def _would(settings: OpsSettings, used: int, version: str) -> Outcome:
     where = f"s3://{settings.backup.bucket}/{keys.folder(settings.backup.prefix, keys.REDIS)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Would take a snapshot of Redis {version} ({size(used)} in memory)")
-        screen.line(f"into {where}. Nothing was written.")
-
-    return Outcome({"dry_run": True, "target": where, "used_memory_bytes": used}, show)
+    return Outcome(
+        {"dry_run": True, "target": where, "used_memory_bytes": used},
+        say(
+            f"Would take a snapshot of Redis {version} ({size(used)} in memory)",
+            f"into {where}. Nothing was written.",
+        ),
+    )
 
 
 def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
@@ -123,11 +120,9 @@ def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
         "seconds": manifest.duration_seconds,
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Backup {manifest.id} of Redis {manifest.server_version} is complete.")
-        screen.line(
-            f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
-            f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Backup {manifest.id} of Redis {manifest.server_version} is complete.",
+        f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
+        f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
+    )
+    return Outcome(data, shown)

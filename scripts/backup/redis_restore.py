@@ -12,11 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import rdb, redis_staging, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import RedisManifest
@@ -26,23 +26,11 @@ from scripts.backup.transfer import Stored
 from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
-from scripts.output import Outcome, Screen, confirm
-
-if TYPE_CHECKING:
-    import redis
+from scripts.output import Outcome, confirm, say
 
 # Keys of a batch, and bytes after which it is sent even so.
 _BATCH_KEYS: Final = 500
 _BATCH_BYTES: Final = 4 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for."""
-
-    selection: Selection
-    confirmed: bool = False
-    dry_run: bool = False
 
 
 @dataclass(slots=True)
@@ -58,7 +46,7 @@ class Loaded:
         return self.lasting + later, self.lasting + self.expiring.total()
 
 
-def run(settings: OpsSettings, plan: Plan) -> Outcome:
+def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
     """Restore Redis to the moment of a backup: every database of it is replaced, and others are emptied.
 
     Raises:
@@ -67,13 +55,13 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
         TemporaryError: another restore is running, or something does not answer.
     """
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, RedisManifest).choose(plan.selection)
+    manifest = Catalog(bucket, settings, RedisManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
     with redis_server.connect(settings.redis) as client:
         before = _check(client, manifest)
-        if plan.dry_run:
+        if dry_run:
             return _would(manifest, before)
-        if not plan.confirmed:
+        if not confirmed:
             _confirm(manifest, before)
         clock = time.monotonic()
         proven = trial.run(settings, bucket, manifest)
@@ -82,7 +70,7 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
     return _done(manifest, proven.method, expired, time.monotonic() - clock)
 
 
-def _check(client: redis.Redis, manifest: RedisManifest) -> int:
+def _check(client: lazy.redis.Redis, manifest: RedisManifest) -> int:
     """Raise unless the server can take the backup; how many keys it has now."""
     facts = redis_server.info(client)
     where = "this Redis"
@@ -107,7 +95,7 @@ def _confirm(manifest: RedisManifest, before: int) -> None:
     )
 
 
-def _restore(client: redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
+def _restore(client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
     """Do it; how many keys have expired since the backup."""
     redis_staging.clear_stale(client)
     staged = redis_staging.claim(client, [space.index for space in manifest.databases])
@@ -123,7 +111,9 @@ def _restore(client: redis.Redis, manifest: RedisManifest, stored: Stored) -> in
     return manifest.total - sum(each.lasting + each.expiring.total() for each in loaded.values())
 
 
-def _load(client: redis.Redis, manifest: RedisManifest, stored: Stored, staged: dict[int, int]) -> dict[int, Loaded]:
+def _load(
+    client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored, staged: dict[int, int]
+) -> dict[int, Loaded]:
     loaded = {index: Loaded() for index in staged}
     now, tally = redis_staging.clock(client), Tally()
     content = stored.content()
@@ -158,7 +148,7 @@ def _items(content: Iterator[bytes], tally: Tally) -> Iterator[Key | Function]:
 class _Batch:
     """Keys on their way, by database; every batch renews the marker."""
 
-    def __init__(self, client: redis.Redis, staged: dict[int, int]) -> None:
+    def __init__(self, client: lazy.redis.Redis, staged: dict[int, int]) -> None:
         self._client = client
         self._staged = staged
         self._keys: list[Key] = []
@@ -184,7 +174,9 @@ class _Batch:
         self._bytes = 0
 
 
-def _prove(client: redis.Redis, manifest: RedisManifest, staged: dict[int, int], loaded: dict[int, Loaded]) -> None:
+def _prove(
+    client: lazy.redis.Redis, manifest: RedisManifest, staged: dict[int, int], loaded: dict[int, Loaded]
+) -> None:
     for index, stage in staged.items():
         found = int(redis_staging.execute(client, stage, ("DBSIZE",))[0]) - 1
         least, most = loaded[index].bounds(redis_staging.clock(client))
@@ -195,7 +187,7 @@ def _prove(client: redis.Redis, manifest: RedisManifest, staged: dict[int, int],
             )
 
 
-def _swap(client: redis.Redis, staged: dict[int, int]) -> None:
+def _swap(client: lazy.redis.Redis, staged: dict[int, int]) -> None:
     """Let all of it change places at once. Databases that the backup does not have become empty."""
     others = [index for index in redis_staging.databases(client).keys if index not in (*staged, *staged.values())]
     pipeline = redis_staging.transaction(client)
@@ -219,11 +211,13 @@ def _swap(client: redis.Redis, staged: dict[int, int]) -> None:
 
 
 def _would(manifest: RedisManifest, before: int) -> Outcome:
-    def show(screen: Screen) -> None:
-        screen.line(f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.")
-        screen.line("Nothing was changed.")
-
-    return Outcome({"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before}, show)
+    return Outcome(
+        {"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before},
+        say(
+            f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.",
+            "Nothing was changed.",
+        ),
+    )
 
 
 def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) -> Outcome:
@@ -238,13 +232,9 @@ def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) ->
         "seconds": round(seconds, 3),
     }
 
-    def show(screen: Screen) -> None:
-        screen.line(
-            f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        )
-        screen.line(
-            f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
-            f"{expired:,} more have expired since.",
-        )
-
-    return Outcome(data, show)
+    shown = say(
+        f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
+        f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
+        f"{expired:,} more have expired since.",
+    )
+    return Outcome(data, shown)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-from scripts import log
+from scripts import lazy, log
 from scripts.exits import TemporaryError, UsageError
-
-if TYPE_CHECKING:
-    import redis
 
 MARKER: Final = b"ops:restore:staging"
 # A restore renews its markers with every batch, which takes well below a second.
@@ -30,21 +27,19 @@ class Databases:
     count: int
 
 
-def clock(client: redis.Redis) -> int:
+def clock(client: lazy.redis.Redis) -> int:
     """The server's own time in milliseconds since 1970: it decides what has expired."""
     untyped: Any = client
     seconds, micros = untyped.time()
     return seconds * 1000 + micros // 1000
 
 
-def databases(client: redis.Redis) -> Databases:
+def databases(client: lazy.redis.Redis) -> Databases:
     """What the server has."""
     found = cast("dict[str, dict[str, int]]", client.info("keyspace"))  # pyright: ignore[reportUnknownMemberType] - no exact types
-    import redis
-
     try:
         told: Any = client.config_get("databases")  # pyright: ignore[reportUnknownMemberType] - no exact types
-    except redis.ResponseError:
+    except lazy.redis.ResponseError:
         # A managed Redis has no CONFIG; 16 is what every one has.
         told = {}
     return Databases(
@@ -52,13 +47,13 @@ def databases(client: redis.Redis) -> Databases:
     )
 
 
-def transaction(client: redis.Redis) -> Any:
+def transaction(client: lazy.redis.Redis) -> Any:
     """Commands that the server runs together or not at all."""
     untyped: Any = client
     return untyped.pipeline(transaction=True)
 
 
-def execute(client: redis.Redis, database: int, *commands: tuple[Any, ...]) -> list[Any]:
+def execute(client: lazy.redis.Redis, database: int, *commands: tuple[Any, ...]) -> list[Any]:
     """Run commands in a database, as one transaction."""
     pipeline = transaction(client)
     pipeline.execute_command("SELECT", database)
@@ -68,7 +63,7 @@ def execute(client: redis.Redis, database: int, *commands: tuple[Any, ...]) -> l
     return cast("list[Any]", pipeline.execute())[1:-1]
 
 
-def clear_stale(client: redis.Redis) -> list[int]:
+def clear_stale(client: lazy.redis.Redis) -> list[int]:
     """Empty what killed runs have left. Their numbers.
 
     Raises:
@@ -91,7 +86,7 @@ def clear_stale(client: redis.Redis) -> list[int]:
     return stale
 
 
-def claim(client: redis.Redis, wanted: Iterable[int]) -> dict[int, int]:
+def claim(client: lazy.redis.Redis, wanted: Iterable[int]) -> dict[int, int]:
     """A free database for each of ``wanted``: theirs by number.
 
     Raises:
@@ -115,17 +110,15 @@ def claim(client: redis.Redis, wanted: Iterable[int]) -> dict[int, int]:
     return claimed
 
 
-def try_to_release(client: redis.Redis, claimed: Iterable[int]) -> None:
+def try_to_release(client: lazy.redis.Redis, claimed: Iterable[int]) -> None:
     """Empty databases that were claimed; where the server no longer answers, the next restore does."""
-    import redis
-
     try:
         release(client, claimed)
-    except redis.RedisError as error:
+    except lazy.redis.RedisError as error:
         log.warning("could not empty; the next restore does", databases=sorted(claimed), reason=str(error))
 
 
-def release(client: redis.Redis, claimed: Iterable[int]) -> None:
+def release(client: lazy.redis.Redis, claimed: Iterable[int]) -> None:
     """Empty databases that were claimed."""
     for index in claimed:
         execute(client, index, ("FLUSHDB", "ASYNC"))

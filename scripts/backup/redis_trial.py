@@ -5,33 +5,29 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import rdb
 from scripts.backup.manifest import RedisManifest, differences, shortened
 from scripts.backup.rdb import DamagedError, Tally
 from scripts.backup.redis_backup import keyspaces
 from scripts.backup.transfer import Stored
-from scripts.backup.trial import Result
 from scripts.clients import redis_server
 from scripts.clients.child import Child
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, TemporaryError
-
-if TYPE_CHECKING:
-    import redis
 
 _PROGRAM: Final = "redis-server"
 _FILE: Final = "dump.rdb"
 _POLL_SECONDS: Final = 0.1
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest) -> Result:
+def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest) -> tuple[str, Mapping[str, int]]:
     """Load it where nobody sees it, and compare the keys of every database.
 
     Raises:
@@ -44,9 +40,7 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest) -> Resul
         _read(stored, stored.content(), tally, check=True)
         _compare(manifest, tally)
         # A server with `rdbchecksum no` writes none; SHA-256 of what it sent has been compared all the same.
-        return Result(
-            f"parsed{' and its CRC-64 checked' if tally.checksum else ''}; no {_PROGRAM}", dict(manifest.counts)
-        )
+        return f"parsed{' and its CRC-64 checked' if tally.checksum else ''}; no {_PROGRAM}", manifest.counts
     with tempfile.TemporaryDirectory(prefix="ops-redis-") as folder:
         tally = Tally()
         with (Path(folder) / _FILE).open("wb") as file:
@@ -59,7 +53,7 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest) -> Resul
                 name: int(told["keys"]) for name, told in facts.items() if name.startswith("db") and name[2:].isdigit()
             }
             _expect(manifest, found)
-            return Result(f"loaded into a server of Redis {facts['redis_version']}", found)
+            return f"loaded into a server of Redis {facts['redis_version']}", found
 
 
 def _read(stored: Stored, chunks: Iterator[bytes], tally: Tally, *, check: bool) -> None:
@@ -102,7 +96,7 @@ def _expect(manifest: RedisManifest, found: dict[str, int]) -> None:
 
 
 @contextmanager
-def _scratch(program: str, folder: Path, settings: OpsSettings) -> Generator[redis.Redis]:
+def _scratch(program: str, folder: Path, settings: OpsSettings) -> Generator[lazy.redis.Redis]:
     """A server that has loaded the RDB in ``folder``, reached by a socket there and by nobody else."""
     path = str(folder / "s")
     options = {
@@ -131,10 +125,8 @@ def _scratch(program: str, folder: Path, settings: OpsSettings) -> Generator[red
         yield client
 
 
-def _await(child: Child, client: redis.Redis) -> None:
+def _await(child: Child, client: lazy.redis.Redis) -> None:
     """Wait until it has loaded; the command's deadline ends this too."""
-    import redis
-
     while True:
         if child.ended:
             code, stderr = child.wait()
@@ -143,8 +135,8 @@ def _await(child: Child, client: redis.Redis) -> None:
         try:
             if not int(redis_server.info(client)["loading"]):
                 return
-        except (redis.ConnectionError, redis.BusyLoadingError):
+        except (lazy.redis.ConnectionError, lazy.redis.BusyLoadingError):
             pass
-        except redis.RedisError as error:
+        except lazy.redis.RedisError as error:
             raise TemporaryError(f"the scratch {_PROGRAM}: {error}") from None
         time.sleep(_POLL_SECONDS)

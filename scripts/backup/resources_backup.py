@@ -16,7 +16,7 @@ from runbook import jobs
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import log
-from scripts.backup import age, keys, parts, transfer, upload
+from scripts.backup import keys, parts, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import ResourceCount, ResourcesManifest
 from scripts.backup.pipeline import CHUNK_BYTES
@@ -25,7 +25,7 @@ from scripts.clients.discovery import Kind
 from scripts.clients.kubernetes import Cluster, ForbiddenError
 from scripts.clients.s3 import Bucket
 from scripts.exits import Exit, OpsError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 _SECONDS: Final = 30.0
 # etcd holds 8 GiB at most, and a namespace a small part of it.
@@ -58,11 +58,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         UsageError: no cluster, or the bucket is not as it must be.
         TemporaryError: the API server or the bucket does not answer. Nothing is visible.
     """
-    if settings.backup.public_key:
-        age.check(settings.backup.public_key)
-    bucket = Bucket(settings.backup)
-    prefix = keys.folder(settings.backup.prefix, keys.RESOURCES)
-    bucket.check(prefix)
+    bucket, prefix = transfer.opened(settings.backup, keys.RESOURCES)
     with kubernetes.connect(_SECONDS) as cluster:
         found = Found(str(cluster.get("/version")["gitVersion"]))
         kinds = discovery.kinds(cluster, lambda name, error: _skipped(found, name, error))
@@ -72,7 +68,6 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         upload.abort_stale(bucket, prefix, started - transfer.STALE)
         manifest = _transfer(settings, bucket, cluster, kinds, found, started)
     transfer.publish(bucket, settings.backup, manifest)
-    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
     return _done(settings, manifest, found.granted_refused)
 
 
@@ -162,11 +157,10 @@ def bare(item: Any, kind: Kind) -> dict[str, Any]:
 def _would(settings: OpsSettings, kinds: list[Kind]) -> Outcome:
     where = f"s3://{settings.backup.bucket}/{keys.folder(settings.backup.prefix, keys.RESOURCES)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Would save {len(kinds)} kinds of namespace {settings.namespace}")
-        screen.line(f"into {where}. Nothing was written.")
-
-    return Outcome({"dry_run": True, "target": where, "kinds": sorted(kind.label for kind in kinds)}, show)
+    return Outcome(
+        {"dry_run": True, "target": where, "kinds": sorted(kind.label for kind in kinds)},
+        say(f"Would save {len(kinds)} kinds of namespace {settings.namespace}", f"into {where}. Nothing was written."),
+    )
 
 
 def _done(settings: OpsSettings, manifest: ResourcesManifest, granted_refused: list[str]) -> Outcome:
@@ -189,13 +183,11 @@ def _done(settings: OpsSettings, manifest: ResourcesManifest, granted_refused: l
     if granted_refused:
         data["error"] = f"the account may not list what its Role must grant: {', '.join(granted_refused)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(f"Backup {manifest.id} of namespace {manifest.namespace} is complete.")
-        screen.line(
-            f"{manifest.total:,} objects of {len(manifest.resources)} kinds, {size(manifest.stored.bytes)}, in "
-            f"{duration(manifest.duration_seconds)}; Secrets {secrets}",
-        )
-        if manifest.refused:
-            screen.line(f"Not permitted to list: {', '.join(manifest.refused)}")
-
-    return Outcome(data, show, Exit.FAILED if granted_refused else Exit.DONE)
+    lines = [
+        f"Backup {manifest.id} of namespace {manifest.namespace} is complete.",
+        f"{manifest.total:,} objects of {len(manifest.resources)} kinds, {size(manifest.stored.bytes)}, in "
+        f"{duration(manifest.duration_seconds)}; Secrets {secrets}",
+    ]
+    if manifest.refused:
+        lines.append(f"Not permitted to list: {', '.join(manifest.refused)}")
+    return Outcome(data, say(*lines), Exit.FAILED if granted_refused else Exit.DONE)

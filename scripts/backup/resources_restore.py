@@ -20,19 +20,10 @@ from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, UsageError
-from scripts.output import Outcome, Screen, confirm
+from scripts.output import Outcome, confirm, say
 
 MANAGER: Final = "ops-restore"
 _SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for."""
-
-    selection: Selection
-    confirmed: bool = False
-    dry_run: bool = False
 
 
 @dataclass(slots=True)
@@ -44,7 +35,7 @@ class Applied:
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def run(settings: OpsSettings, plan: Plan) -> Outcome:
+def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
     """Apply a backup; exit 1 where the server refused an object. Running it again changes nothing more.
 
     Raises:
@@ -53,7 +44,7 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
         TemporaryError: the API server does not answer.
     """
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, ResourcesManifest).choose(plan.selection)
+    manifest = Catalog(bucket, settings, ResourcesManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
     if manifest.namespace != settings.namespace:
         raise UsageError(
@@ -62,13 +53,13 @@ def run(settings: OpsSettings, plan: Plan) -> Outcome:
         )
     stored.verify()
     objects = resources_content.read(stored, manifest)
-    if not plan.dry_run and not plan.confirmed:
+    if not dry_run and not confirmed:
         _confirm(manifest)
     clock = time.monotonic()
     with kubernetes.connect(_SECONDS) as cluster:
-        applied = apply(cluster, manifest.namespace, objects, dry_run=plan.dry_run)
+        applied = apply(cluster, manifest.namespace, objects, dry_run=dry_run)
     log.info("restore complete", id=manifest.id, applied=applied.done.total(), failed=len(applied.failed))
-    return _outcome(manifest, applied, time.monotonic() - clock, dry_run=plan.dry_run)
+    return _outcome(manifest, applied, time.monotonic() - clock, dry_run=dry_run)
 
 
 def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run: bool) -> Applied:
@@ -122,14 +113,12 @@ def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, d
     if applied.failed:
         data["error"] = f"{len(applied.failed)} objects were refused: {', '.join(list(applied.failed)[:5])}"
 
-    def show(screen: Screen) -> None:
-        word = "Would apply" if dry_run else "Applied"
-        screen.line(f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}")
-        for reason, count in applied.skipped.items():
-            screen.line(f"  {count} left alone: {reason}")
-        for label, why in applied.failed.items():
-            screen.line(f"  refused {label}: {why}")
-        if not manifest.secrets:
-            screen.line("  Secrets are not in this backup: bring them back from where they are kept.")
-
-    return Outcome(data, show, Exit.FAILED if applied.failed else Exit.DONE)
+    word = "Would apply" if dry_run else "Applied"
+    lines = [
+        f"{word} {applied.done.total():,} objects of backup {manifest.id} in {duration(seconds)}",
+        *(f"  {count} left alone: {reason}" for reason, count in applied.skipped.items()),
+        *(f"  refused {label}: {why}" for label, why in applied.failed.items()),
+    ]
+    if not manifest.secrets:
+        lines.append("  Secrets are not in this backup: bring them back from where they are kept.")
+    return Outcome(data, say(*lines), Exit.FAILED if applied.failed else Exit.DONE)

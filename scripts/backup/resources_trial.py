@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup import resources_content, resources_restore
 from scripts.backup.manifest import ResourcesManifest, shortened
 from scripts.backup.transfer import Stored
-from scripts.backup.trial import Result
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, UsageError
@@ -16,7 +16,9 @@ from scripts.exits import CheckFailedError, UsageError
 _SECONDS: Final = 30.0
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, cluster: bool) -> Result:
+def run(
+    settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, cluster: bool
+) -> tuple[str, Mapping[str, int]]:
     """Count every object; with ``cluster`` apply each as a server-side dry run, which changes nothing.
 
     Raises:
@@ -30,8 +32,8 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, c
                 applied = resources_restore.apply(server, manifest.namespace, objects, dry_run=True)
         except UsageError as error:
             # No cluster, or no right to apply: it is said and no failure.
-            return Result(f"parsed; not judged by an API server: {error}", manifest.counts)
+            return f"parsed; not judged by an API server: {error}", manifest.counts
         if applied.failed:
             raise CheckFailedError(f"backup {manifest.id}: {shortened(list(applied.failed.values()), 'objects')}")
         method = f"parsed, and {applied.done.total()} objects applied as a server-side dry run"
-    return Result(method, manifest.counts)
+    return method, manifest.counts

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import psycopg
-from psycopg import sql
-
+from scripts import lazy
 from scripts.backup.manifest import DatabaseFacts, Table
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
@@ -38,7 +36,7 @@ FROM pg_database d WHERE d.datname = current_database()
 class Snapshot:
     """An exported snapshot. ``size`` is the database on disk in bytes; ``taken_at`` the moment it shows."""
 
-    connection: psycopg.Connection
+    connection: lazy.psycopg.Connection
     name: str
     facts: DatabaseFacts
     size: int
@@ -56,10 +54,8 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
         UsageError: the role may not read everything.
         TemporaryError: the server ended the session, or a table stayed locked.
     """
-    with (
-        postgres.connect(access, database, application="ops backup", autocommit=False) as connection,
-        postgres.translated(f"snapshot of {database}"),
-    ):
+    doing = f"snapshot of {database}"
+    with postgres.connect(access, database, application="ops backup", doing=doing, autocommit=False) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # Policies that hide rows are an error here, as they are for pg_dump, and not a smaller count.
         connection.execute("SET LOCAL row_security = off")
@@ -70,8 +66,10 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
             raise TemporaryError(f"database {database} vanished while its snapshot was taken")
         tables = tables_of(connection)
         if tables:
-            names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(*table)) for table in tables)
-            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+            names = lazy.sql.SQL(", ").join(
+                lazy.sql.SQL("ONLY {}").format(lazy.sql.Identifier(*table)) for table in tables
+            )
+            connection.execute(lazy.sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
         yield Snapshot(
             connection,
             str(exported[0]),
@@ -84,19 +82,21 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
         )
 
 
-def count(connection: psycopg.Connection, tables: tuple[tuple[str, str], ...]) -> tuple[Table, ...]:
+def count(connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...]) -> tuple[Table, ...]:
     """The exact number of rows of each table, as ``connection``'s transaction sees them."""
     return tuple(_count(connection, schema, name) for schema, name in tables)
 
 
-def tables_of(connection: psycopg.Connection) -> tuple[tuple[str, str], ...]:
+def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...]:
     """Schema and name of every table that a dump of the database holds."""
     return tuple((str(schema), str(name)) for schema, name in connection.execute(_TABLES).fetchall())
 
 
-def _count(connection: psycopg.Connection, schema: str, name: str) -> Table:
+def _count(connection: lazy.psycopg.Connection, schema: str, name: str) -> Table:
     # ONLY: rows of partitions and of inheriting tables are counted where they are stored.
-    row = connection.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, name))).fetchone()
+    row = connection.execute(
+        lazy.sql.SQL("SELECT count(*) FROM ONLY {}").format(lazy.sql.Identifier(schema, name))
+    ).fetchone()
     return Table(schema_name=schema, name=name, rows=int(row[0]) if row else 0)
 
 
@@ -117,7 +117,7 @@ class Counting:
             OpsError: what went wrong when counting.
         """
         self._thread.join()
-        if isinstance(self._error, psycopg.Error):
+        if isinstance(self._error, lazy.psycopg.Error):
             raise postgres.translate(self._error, f"counting the rows of {self._snapshot.facts.name}")
         if self._error is not None or self._tables is None:
             raise OpsError(f"counting the rows of {self._snapshot.facts.name}: {self._error}")

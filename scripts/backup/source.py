@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from scripts import log
+from scripts import lazy, log
 from scripts.backup.manifest import Manifest
 from scripts.backup.pipeline import CHUNK_BYTES, Meter
 from scripts.clients.s3 import Bucket, NotFoundError
@@ -31,9 +31,9 @@ class Source:
         try:
             found, self._etag = bucket.describe(key)
         except NotFoundError:
-            raise self._damaged("it is missing") from None
+            raise self.damaged("it is missing") from None
         if found != manifest.stored.bytes:
-            raise self._damaged(f"it has {found} bytes and the manifest says {manifest.stored.bytes}")
+            raise self.damaged(f"it has {found} bytes and the manifest says {manifest.stored.bytes}")
 
     def verify(self) -> None:
         """Read all of it once, and touch nothing.
@@ -49,13 +49,9 @@ class Source:
     def compare(self, meter: Meter) -> None:
         """Raise unless what ``meter`` saw is the object of the manifest."""
         if meter.digest() != self._manifest.stored:
-            raise self._damaged(
+            raise self.damaged(
                 f"its SHA-256 is {meter.digest().sha256} and the manifest says {self._manifest.stored.sha256}"
             )
-
-    def damaged(self, reason: str) -> CheckFailedError:
-        """The error for content that cannot be read."""
-        return self._damaged(reason)
 
     def chunks(self) -> Iterator[bytes]:
         """The object's bytes; a broken connection is taken up where it broke."""
@@ -73,8 +69,6 @@ class Source:
                 time.sleep(min(2.0**failures / 10, 5))
 
     def _range(self, offset: int) -> Iterator[bytes]:
-        from botocore.exceptions import IncompleteReadError
-
         with self._bucket.errors(self._key):
             body = self._bucket.client.get_object(
                 Bucket=self._bucket.name, Key=self._key, Range=f"bytes={offset}-", IfMatch=self._etag
@@ -82,14 +76,14 @@ class Source:
             try:
                 while chunk := body.read(CHUNK_BYTES):
                     yield chunk
-            except IncompleteReadError as error:
+            except lazy.botocore.exceptions.IncompleteReadError as error:
                 raise TemporaryError(f"{self._key}: {error}") from None
             finally:
                 body.close()
 
-    def _damaged(self, reason: str) -> CheckFailedError:
+    def damaged(self, reason: str) -> CheckFailedError:
+        """The error for content that cannot be read."""
         return CheckFailedError(
             f"backup {self._manifest.id} is damaged: s3://{self._bucket.name}/{self._key}: {reason}; "
-            "nothing was touched, "
-            "choose another with --id"
+            "nothing was touched, choose another with --id"
         )

@@ -9,9 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-import psycopg
-from psycopg import sql
-
+from scripts import lazy
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import TemporaryError
@@ -36,37 +34,40 @@ _COMMENT: Final = "SELECT shobj_description(oid, 'pg_database') FROM pg_database
 def copy_properties(access: Access, old: str, new: str) -> None:
     """Give ``new`` the grants, settings and comment of ``old``: a dump of one database does not carry them."""
     with (
-        postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore") as connection,
-        postgres.translated(f"properties of {old}"),
+        postgres.connect(
+            access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing=f"properties of {old}"
+        ) as connection,
         connection.transaction(),
     ):
-        target = sql.Identifier(new)
+        target = lazy.sql.Identifier(new)
         explicit = connection.execute(
             "SELECT datacl IS NOT NULL FROM pg_database WHERE datname = %s", (old,)
         ).fetchone()
         if explicit and explicit[0]:
-            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(target))
+            connection.execute(lazy.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(target))
         for grantee, role, privilege, grantable in connection.execute(_GRANTS, (old,)).fetchall():
-            whom = sql.Identifier(role) if grantee else sql.SQL("PUBLIC")
-            option = sql.SQL(" WITH GRANT OPTION" if grantable else "")
+            whom = lazy.sql.Identifier(role) if grantee else lazy.sql.SQL("PUBLIC")
+            option = lazy.sql.SQL(" WITH GRANT OPTION" if grantable else "")
             connection.execute(
-                sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(sql.SQL(privilege), target, whom, option)
+                lazy.sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(lazy.sql.SQL(privilege), target, whom, option)
             )
         for role, name, value in connection.execute(_SETTINGS, (old,)).fetchall():
             _set(connection, target, role, name, value)
         comment = connection.execute(_COMMENT, (old,)).fetchone()
         if comment and comment[0]:
-            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(target, comment[0]))
+            connection.execute(lazy.sql.SQL("COMMENT ON DATABASE {} IS {}").format(target, comment[0]))
 
 
-def _set(connection: psycopg.Connection, target: sql.Identifier, role: str | None, name: str, value: str) -> None:
+def _set(
+    connection: lazy.psycopg.Connection, target: lazy.sql.Identifier, role: str | None, name: str, value: str
+) -> None:
     # FROM CURRENT: a list like search_path, written as one literal, would become one quoted name.
     connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-    whom = sql.SQL("DATABASE {}").format(target)
+    whom = lazy.sql.SQL("DATABASE {}").format(target)
     if role is not None:
-        whom = sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), target)
-    setting = sql.SQL(".").join(sql.Identifier(part) for part in name.split("."))
-    connection.execute(sql.SQL("ALTER {} SET {} FROM CURRENT").format(whom, setting))
+        whom = lazy.sql.SQL("ROLE {} IN DATABASE {}").format(lazy.sql.Identifier(role), target)
+    setting = lazy.sql.SQL(".").join(lazy.sql.Identifier(part) for part in name.split("."))
+    connection.execute(lazy.sql.SQL("ALTER {} SET {} FROM CURRENT").format(whom, setting))
 
 
 def swap(access: Access, fresh: str, database: str, kept: str | None) -> None:
@@ -117,11 +118,11 @@ def swap(access: Access, fresh: str, database: str, kept: str | None) -> None:
 
 
 def _explain(error: Exception, database: str) -> None:
-    if isinstance(error, psycopg.errors.ObjectInUse):
+    if isinstance(error, lazy.psycopg.errors.ObjectInUse):
         detail = error.diag.message_detail or "sessions do not end"
         raise TemporaryError(f"swap of {database}: {postgres.explain(error)}: {detail}; nothing has changed") from None
     raise error
 
 
-def _rename(old: str, new: str) -> sql.Composed:
-    return sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+def _rename(old: str, new: str) -> lazy.sql.Composed:
+    return lazy.sql.SQL("ALTER DATABASE {} RENAME TO {}").format(lazy.sql.Identifier(old), lazy.sql.Identifier(new))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from runbook.ops_settings import BackupTarget
-from scripts import progress
+from scripts import log, progress
 from scripts.backup import age, keys, upload
 from scripts.backup.age import PrivateKey
 from scripts.backup.keys import BackupId
@@ -19,6 +19,19 @@ from scripts.exits import UsageError
 
 # No run lasts that long: an upload that was begun before is nobody's any more.
 STALE: Final = timedelta(hours=24)
+
+
+def opened(target: BackupTarget, kind: str) -> tuple[Bucket, str]:
+    """The bucket for a new backup, and the prefix of its kind.
+
+    Raises:
+        UsageError: the public key is none, or the bucket is not as it must be.
+    """
+    if target.public_key:
+        age.check(target.public_key)
+    bucket, prefix = Bucket(target), keys.folder(target.prefix, kind)
+    bucket.check(prefix)
+    return bucket, prefix
 
 
 def data_name(target: BackupTarget, kind: str) -> str:
@@ -59,6 +72,7 @@ def publish(bucket: Bucket, target: BackupTarget, manifest: Manifest) -> None:
         # The answer to the first attempt was lost, and the second one found what the first had written.
         if bucket.read(key) != text.encode():
             raise
+    log.info("backup complete", id=manifest.id, stored_bytes=manifest.stored.bytes, seconds=manifest.duration_seconds)
 
 
 class Stored:

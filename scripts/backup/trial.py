@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runbook.ops_settings import OpsSettings
+from scripts.backup import postgres_trial, redis_trial, resources_trial
 from scripts.backup.catalog import Catalog
-from scripts.backup.manifest import Manifest, PostgresManifest, RedisManifest, ResourcesManifest
+from scripts.backup.manifest import MODELS, Manifest, PostgresManifest, RedisManifest, ResourcesManifest
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
 
@@ -19,7 +20,7 @@ class Result:
 
     method: str
     counts: Mapping[str, int]
-    seconds: float = 0.0
+    seconds: float
 
 
 def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: bool = False) -> Result:
@@ -35,30 +36,16 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: b
     clock = time.monotonic()
     match manifest:
         case PostgresManifest():
-            from scripts.backup import postgres_trial
-
-            result = postgres_trial.run(settings, bucket, manifest)
+            method, counts = postgres_trial.run(settings, bucket, manifest)
         case RedisManifest():
-            from scripts.backup import redis_trial
-
-            result = redis_trial.run(settings, bucket, manifest)
+            method, counts = redis_trial.run(settings, bucket, manifest)
         case ResourcesManifest():
-            from scripts.backup import resources_trial
-
-            result = resources_trial.run(settings, bucket, manifest, cluster=cluster)
+            method, counts = resources_trial.run(settings, bucket, manifest, cluster=cluster)
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
-    return Result(result.method, result.counts, round(time.monotonic() - clock, 3))
+    return Result(method, counts, round(time.monotonic() - clock, 3))
 
 
 def catalogs(settings: OpsSettings, bucket: Bucket) -> dict[str, Catalog[Manifest]]:
     """The catalogue of each kind."""
-    return {
-        "postgres": _catalog(bucket, settings, PostgresManifest),
-        "redis": _catalog(bucket, settings, RedisManifest),
-        "resources": _catalog(bucket, settings, ResourcesManifest),
-    }
-
-
-def _catalog(bucket: Bucket, settings: OpsSettings, model: type[Manifest]) -> Catalog[Manifest]:
-    return Catalog(bucket, settings, model)
+    return {model.folder: Catalog(bucket, settings, model) for model in MODELS}

@@ -13,8 +13,8 @@ from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
 from scripts.clients.s3 import Bucket, NotFoundError
-from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
-from scripts.output import Outcome, Screen, one_line
+from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
+from scripts.output import Outcome, one_line, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +101,19 @@ def _revoke(bucket: Bucket, key: str, reason: str) -> None:
 
 def _would(found: Sequence[tuple[Catalog[Manifest], BackupId | None]]) -> Outcome:
     meant = {catalog.kind: None if backup is None else str(backup) for catalog, backup in found}
-
-    def show(screen: Screen) -> None:
-        for kind, backup in meant.items():
-            screen.line(f"Would restore {backup} into a scratch place." if backup else f"No {kind} backup yet.")
-
-    return Outcome({"dry_run": True, "backups": meant}, show)
+    lines = (
+        f"Would restore {name} into a scratch place." if name else f"No {kind} backup yet."
+        for kind, name in meant.items()
+    )
+    return Outcome({"dry_run": True, "backups": meant}, say(*lines))
 
 
 def outcome(verdicts: Sequence[Verdict]) -> Outcome:
     """What became of each kind; the code is that of the worst."""
-    # A failed check outweighs what another run may mend: it must be looked at.
-    code = next(
-        (code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in {v.code for v in verdicts}), Exit.DONE
-    )
-
-    def show(screen: Screen) -> None:
-        for verdict in verdicts:
-            screen.line(_line(verdict))
-
     data: dict[str, object] = {"backups": [_plain(verdict) for verdict in verdicts]}
     if errors := [f"{verdict.kind}: {verdict.error}" for verdict in verdicts if verdict.error]:
         data["error"] = "; ".join(errors)
-    return Outcome(data, show, code)
+    return Outcome(data, say(*map(_line, verdicts)), worst(verdict.code for verdict in verdicts))
 
 
 def _line(verdict: Verdict) -> str:

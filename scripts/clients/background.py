@@ -7,8 +7,8 @@ the process long after its deadline.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -26,3 +26,10 @@ def start(name: str, work: Callable[[], _T]) -> Future[_T]:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return answer
+
+
+def within(seconds: float, works: Sequence[tuple[str, Callable[[], _T]]]) -> list[_T | None]:
+    """What named works return that run side by side, in their order; None where one takes longer than ``seconds``."""
+    futures = [start(name, work) for name, work in works]
+    wait(futures, seconds)
+    return [future.result() if future.done() else None for future in futures]

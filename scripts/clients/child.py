@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -12,10 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, Self, cast
-
-if TYPE_CHECKING:
-    import io
+from typing import IO, Final, Self, cast
 
 # A wide pipe lets the producer run on while a part is handed over. Linux allows 1 MiB to everybody.
 _PIPE_BYTES: Final = 2**20

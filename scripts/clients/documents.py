@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from runbook.ops_settings import OpsSettings
+from scripts import lazy
 from scripts.clients.s3 import Bucket, ChangedError, NotFoundError
 from scripts.exits import TemporaryError
 
@@ -108,15 +109,13 @@ class Documents:
             self._bucket.client.put_object(Bucket=self._bucket.name, Key=key, Body=content, ChecksumAlgorithm="SHA256")
 
     def _put(self, key: str, content: bytes, version: str | None) -> None:
-        from botocore.exceptions import ClientError
-
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         with self._bucket.errors(key):
             try:
                 self._bucket.client.put_object(
                     Bucket=self._bucket.name, Key=key, Body=content, ChecksumAlgorithm="SHA256", **condition
                 )
-            except ClientError as error:
+            except lazy.botocore.exceptions.ClientError as error:
                 code = str(error.response.get("Error", {}).get("Code"))
                 if code == "ConditionalRequestConflict":
                     raise ChangedError(f"s3://{self._bucket.name}/{key} is being written by somebody else") from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runbook.ops_settings import KafkaTarget
+from scripts import lazy
 from scripts.clients import background, kafka_errors
 from scripts.exits import TemporaryError, UsageError
 
@@ -77,15 +78,13 @@ class Kafka:
         Raises:
             TemporaryError: none of them accepts a connection.
         """
-        from confluent_kafka.admin import AdminClient
-
         self.bootstrap = target.bootstrap
         self._seconds = seconds
         # librdkafka would try until the deadline.
         if refusal := _refusal(target.bootstrap, seconds / 4):
             raise TemporaryError(f"Kafka: {refusal}")
         # Any: the futures of this client carry no types. It retries for ever and logs to stderr: the deadline decides.
-        self._admin: Any = AdminClient(
+        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(
             {
                 "bootstrap.servers": target.bootstrap,
                 "client.id": "ops",
@@ -116,17 +115,10 @@ class Kafka:
 
     def lag(self, group: str, topics: Iterable[Topic]) -> list[PartitionLag]:
         """How far the group is in each partition that has a leader."""
-        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
-        parts = [
-            TopicPartition(topic.name, partition.number)
-            for topic in topics
-            for partition in topic.partitions
-            if partition.leader is not None
-        ]
+        parts = [part for topic in topics for part in _led(topic)]
         if not parts:
             return []
-        request = [ConsumerGroupTopicPartitions(group, parts)]
+        request = [lazy.confluent_kafka.ConsumerGroupTopicPartitions(group, parts)]
         # Before the ends: a commit that is read after them could be ahead of them.
         answer = self._ask(
             f"offsets of {group}",
@@ -141,9 +133,7 @@ class Kafka:
 
     def messages(self, topic: Topic) -> int:
         """Messages that the topic keeps, in partitions that have a leader."""
-        from confluent_kafka import TopicPartition
-
-        parts = [TopicPartition(topic.name, part.number) for part in topic.partitions if part.leader is not None]
+        parts = _led(topic)
         starts, ends = self._offsets(parts) if parts else ({}, {})
         return sum(end - starts[key] for key, end in ends.items())
 
@@ -153,10 +143,9 @@ class Kafka:
         Raises:
             CheckFailedError: the brokers refuse it.
         """
-        from confluent_kafka.admin import NewPartitions  # pyright: ignore[reportPrivateImportUsage]
 
         def ask() -> Any:
-            new = [NewPartitions(topic, count)]
+            new = [lazy.confluent_kafka.admin.NewPartitions(topic, count)]  # pyright: ignore[reportPrivateImportUsage]
             futures = self._admin.create_partitions(new, validate_only=dry_run, operation_timeout=self._seconds)
             return futures[topic].result(self._seconds)
 
@@ -164,10 +153,10 @@ class Kafka:
 
     def _offsets(self, parts: Sequence[Any]) -> tuple[_Offsets, _Offsets]:
         """The offsets of the oldest messages and of those to come."""
-        from confluent_kafka.admin import OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
 
         def ask() -> tuple[_Offsets, _Offsets]:
-            specs = (OffsetSpec.earliest(), OffsetSpec.latest())
+            spec_of = lazy.confluent_kafka.admin.OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
+            specs = (spec_of.earliest(), spec_of.latest())
             starts, ends = (self._admin.list_offsets(dict.fromkeys(parts, spec)) for spec in specs)
             return self._results(starts), self._results(ends)
 
@@ -178,14 +167,12 @@ class Kafka:
 
     def _ask(self, what: str, ask: Callable[[], Any]) -> Any:
         """The answer; a broker that is only just taking over is asked again until the time is up."""
-        from confluent_kafka import KafkaException
-
         end = time.monotonic() + self._seconds
         while True:
             try:
                 # librdkafka waits where no signal and no deadline would be heard.
                 return background.start("kafka", ask).result()
-            except KafkaException as error:
+            except lazy.confluent_kafka.KafkaException as error:
                 if not kafka_errors.passing(error) or time.monotonic() > end:
                     raise kafka_errors.translated(error, f"Kafka at {self.bootstrap}: {what}") from None
             except TimeoutError:
@@ -203,6 +190,12 @@ def topic_named(metadata: Metadata, name: str) -> Topic:
         known = ", ".join(topic.name for topic in metadata.topics.values() if not topic.internal) or "none"
         raise UsageError(f"topic {name} does not exist; there are: {known}")
     return metadata.topics[name]
+
+
+def _led(topic: Topic) -> list[Any]:
+    """The partitions that have a leader, as the client names them."""
+    named = lazy.confluent_kafka.TopicPartition
+    return [named(topic.name, part.number) for part in topic.partitions if part.leader is not None]
 
 
 def _topic(name: str, topic: Any) -> Topic:

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts import lazy
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 
 def passing(error: Any) -> bool:
     """Whether a broker says that it, or another one, is about to know."""
-    from confluent_kafka import KafkaError
-
+    kind = lazy.confluent_kafka.KafkaError
     codes = (
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
+        kind.COORDINATOR_LOAD_IN_PROGRESS,
+        kind.COORDINATOR_NOT_AVAILABLE,
+        kind.NOT_COORDINATOR,
+        kind.LEADER_NOT_AVAILABLE,
+        kind.NOT_LEADER_FOR_PARTITION,
     )
-    return isinstance(error.args[0], KafkaError) and error.args[0].code() in codes
+    return isinstance(error.args[0], kind) and error.args[0].code() in codes
 
 
 def translated(error: Any, what: str) -> OpsError:
     """The error in the terms of this program; its line begins with ``what``."""
-    from confluent_kafka import KafkaError
-
-    cause = error.args[0]
-    if not isinstance(cause, KafkaError):
+    cause, kind = error.args[0], lazy.confluent_kafka.KafkaError
+    if not isinstance(cause, kind):
         return CheckFailedError(f"{what}: {error}")
     text = f"{what}: {cause.str()}"
-    denied = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
-    if cause.code() in (*denied, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):  # noqa: SLF001 - librdkafka's own codes begin so
+    unknown = lazy.confluent_kafka.KafkaError._AUTHENTICATION  # noqa: SLF001 - librdkafka's own codes begin so
+    denied = (kind.TOPIC_AUTHORIZATION_FAILED, kind.GROUP_AUTHORIZATION_FAILED, kind.CLUSTER_AUTHORIZATION_FAILED)
+    if cause.code() in (*denied, unknown):
         return UsageError(text)
     # Negative codes are the client's: broken connections and timeouts.
     passes = passing(error) or cause.retriable() or cause.code() < 0

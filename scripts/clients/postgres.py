@@ -9,11 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-import psycopg
-from psycopg import errors
-
 from runbook.ops_settings import Login, PostgresTarget
-from scripts import config
+from scripts import config, lazy
 from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -59,16 +56,24 @@ class Access:
 
 @contextmanager
 def connect(
-    access: Access, database: str, *, application: str, autocommit: bool = True, seconds: float = _CONNECT_SECONDS
-) -> Generator[psycopg.Connection]:
+    access: Access,
+    database: str,
+    *,
+    application: str,
+    doing: str = "",
+    autocommit: bool = True,
+    seconds: float = _CONNECT_SECONDS,
+) -> Generator[lazy.psycopg.Connection]:
     """A connection that is closed at the end, without commit; to connect may take ``seconds``.
+
+    Errors of psycopg become errors of this program; their message names what is being done there (``doing``).
 
     Raises:
         UsageError: the login is refused, or there is no such database.
         TemporaryError: the server does not answer or has no connection left.
     """
     try:
-        connection = psycopg.connect(
+        connection = lazy.psycopg.connect(
             host=access.host,
             port=access.port,
             user=access.user,
@@ -80,15 +85,16 @@ def connect(
         )
         with translated(f"PostgreSQL at {access.address}"):
             _prepare(connection)
-    except psycopg.Error as error:
+    except lazy.psycopg.Error as error:
         raise translate(error, f"PostgreSQL at {access.address}, database {database}, user {access.user}") from None
     try:
-        yield connection
+        with translated(doing or f"PostgreSQL at {access.address}"):
+            yield connection
     finally:
         connection.close()
 
 
-def _prepare(connection: psycopg.Connection) -> None:
+def _prepare(connection: lazy.psycopg.Connection) -> None:
     """Session settings; those that the server is too old to know, or the role may not set, are left alone."""
     options = re.findall(r"-c (\w+)=(\w+)", _SESSION)
     names = {row[0] for row in connection.execute("SELECT name FROM pg_settings WHERE context IN ('user')").fetchall()}
@@ -104,33 +110,33 @@ def translated(what: str) -> Generator[None]:
     """Turn errors of psycopg into errors of this program; the message names ``what``."""
     try:
         yield
-    except psycopg.Error as error:
+    except lazy.psycopg.Error as error:
         raise translate(error, what) from None
 
 
 @contextmanager
-def cancelled(connection: psycopg.Connection) -> Generator[None]:
+def cancelled(connection: lazy.psycopg.Connection) -> Generator[None]:
     """Tell the server to give up the running statement when this process is told to stop: else it would go on."""
     try:
         yield
     except Stop:
-        with suppress(psycopg.Error):
+        with suppress(lazy.psycopg.Error):
             connection.cancel_safe(timeout=_CONNECT_SECONDS)
         raise
 
 
-def translate(error: psycopg.Error, what: str) -> OpsError:
+def translate(error: lazy.psycopg.Error, what: str) -> OpsError:
     """The error in the terms of this program."""
     message = explain(error)
     state = error.sqlstate or ""
-    if _WRONG_LOGIN.search(message) or isinstance(error, errors.InsufficientPrivilege):
+    if _WRONG_LOGIN.search(message) or isinstance(error, lazy.psycopg.errors.InsufficientPrivilege):
         return UsageError(f"{what}: {message}")
-    if state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, psycopg.OperationalError) and not state):
+    if state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, lazy.psycopg.OperationalError) and not state):
         return TemporaryError(f"{what}: {message}")
     return CheckFailedError(f"{what}: {message}")
 
 
-def explain(error: psycopg.Error) -> str:
+def explain(error: lazy.psycopg.Error) -> str:
     """The server's own words without the statement that led to them."""
     text = error.diag.message_primary or str(error) or type(error).__name__
     lines = (line for line in text.splitlines() if "Is the server running" not in line)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from runbook.ops_settings import OpsSettings
-from scripts import log
+from scripts import lazy, log
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 from scripts.output import one_line
-
-if TYPE_CHECKING:
-    import httpx
 
 _SHOWN: Final = 200
 
@@ -44,7 +41,7 @@ class Target:
 class Prometheus:
     """A Prometheus. Every method raises ``OpsError``."""
 
-    def __init__(self, client: httpx.Client, url: str) -> None:
+    def __init__(self, client: lazy.httpx.Client, url: str) -> None:
         self._client = client
         self._url = url
 
@@ -64,14 +61,12 @@ class Prometheus:
         return [_target(entry) for entry in active]
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        import httpx
-
         where = f"Prometheus at {self._url}"
         try:
             answer = self._client.get(f"{self._url.rstrip('/')}/api/v1/{path}", params=dict(parameters))
-        except httpx.InvalidURL as error:
+        except lazy.httpx.InvalidURL as error:
             raise UsageError(f"{where}: {error}; mend prometheus.url in the settings") from None
-        except httpx.HTTPError as error:
+        except lazy.httpx.HTTPError as error:
             raise TemporaryError(f"{where}: {error or type(error).__name__}") from None
         body = _body(answer)
         if body is not None and body.get("status") == "success":
@@ -88,12 +83,10 @@ def connect(settings: OpsSettings, seconds: float) -> Generator[Prometheus]:
     Raises:
         UsageError: the settings name none.
     """
-    import httpx
-
     if settings.prometheus is None:
         raise UsageError("the settings name no Prometheus; give prometheus.url the address of its HTTP API")
     # No proxy of the shell: the address is inside the cluster.
-    with httpx.Client(timeout=seconds, trust_env=False) as client:
+    with lazy.httpx.Client(timeout=seconds, trust_env=False) as client:
         yield Prometheus(client, settings.prometheus.url)
 
 
@@ -108,7 +101,7 @@ def _target(entry: Any) -> Target:
     )
 
 
-def _body(answer: httpx.Response) -> dict[str, Any] | None:
+def _body(answer: lazy.httpx.Response) -> dict[str, Any] | None:
     try:
         found: object = answer.json()
     except ValueError:
@@ -116,7 +109,7 @@ def _body(answer: httpx.Response) -> dict[str, Any] | None:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
-def _error(answer: httpx.Response, body: dict[str, Any] | None, where: str) -> Exception:
+def _error(answer: lazy.httpx.Response, body: dict[str, Any] | None, where: str) -> Exception:
     reason = one_line(str((body or {}).get("error") or answer.text))[:_SHOWN]
     text = f"{where}: answers {answer.status_code} {reason}".rstrip()
     if answer.status_code in (401, 403):

@@ -8,15 +8,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runbook.ops_settings import RedisTarget
-from scripts import config
+from scripts import config, lazy
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
-
-if TYPE_CHECKING:
-    import redis
 
 _SECONDS: Final = 30.0
 # One step takes Redis well under a millisecond; other clients are served between two steps.
@@ -29,31 +26,27 @@ _PASSING: Final = ("BUSY", "NOMASTERLINK", "MISCONF", "NOREPLICAS")
 @contextmanager
 def connect(
     target: RedisTarget, database: int = 0, *, socket_path: str | None = None, seconds: float = _SECONDS
-) -> Generator[redis.Redis]:
+) -> Generator[lazy.redis.Redis]:
     """A client of the server, or of the one at ``socket_path``; each answer may take ``seconds``.
 
     Raises:
         TemporaryError: it does not answer, is loading, has no connection left, or its memory is full.
         UsageError: it refuses the login or a command, or it is a replica and was to write.
     """
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
     common: dict[str, Any] = {
         "db": database,
         "client_name": "ops",
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         # Not repeated in silence: a command that was cut off may have been done.
-        "retry": Retry(NoBackoff(), 0),
+        "retry": lazy.redis.retry.Retry(lazy.redis.backoff.NoBackoff(), 0),
     }
     if socket_path is not None:
-        client = redis.Redis(unix_socket_path=socket_path, **common)
+        client = lazy.redis.Redis(unix_socket_path=socket_path, **common)
     else:
         user, password = login(target) or (None, None)
         common |= {"ssl": True, "ssl_ca_certs": target.ca_file} if target.tls else {}
-        client = redis.Redis(target.host, target.port, username=user, password=password, **common)
+        client = lazy.redis.Redis(target.host, target.port, username=user, password=password, **common)
     with translated(socket_path or address(target)):
         try:
             yield client
@@ -79,18 +72,15 @@ def tls(target: RedisTarget) -> ssl.SSLContext:
 @contextmanager
 def translated(where: str) -> Generator[None]:
     """Turn errors of redis-py into errors of this program."""
-    import redis
-
     try:
         yield
-    except redis.RedisError as error:
+    except lazy.redis.RedisError as error:
         raise translation(error, where) from None
 
 
-def translation(error: redis.RedisError, where: str) -> OpsError:
+def translation(error: lazy.redis.RedisError, where: str) -> OpsError:
     """The error of this program: the class that redis-py gives the server's answer decides."""
-    from redis import exceptions
-
+    exceptions = lazy.redis.exceptions
     said = one_line(str(error))
     text = f"Redis at {where}: {said or type(error).__name__}"
     refusals = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
@@ -128,13 +118,13 @@ def _distrusts(error: BaseException | None) -> bool:
     return False
 
 
-def info(client: redis.Redis, section: str | None = None) -> Mapping[str, Any]:
+def info(client: lazy.redis.Redis, section: str | None = None) -> Mapping[str, Any]:
     """What INFO tells, of a section or of all; numbers are numbers."""
     untyped: Any = client
     return untyped.info(section)
 
 
-def keys(client: redis.Redis, pattern: str) -> Iterator[list[bytes]]:
+def keys(client: lazy.redis.Redis, pattern: str) -> Iterator[list[bytes]]:
     """The keys that match, batch by batch.
 
     A key that exists all the time is met at least once, and twice at times: that is what SCAN promises.
@@ -149,13 +139,13 @@ def keys(client: redis.Redis, pattern: str) -> Iterator[list[bytes]]:
             return
 
 
-def unlink(client: redis.Redis, names: Sequence[bytes]) -> int:
+def unlink(client: lazy.redis.Redis, names: Sequence[bytes]) -> int:
     """Remove keys; their memory is freed in the background. How many there were."""
     untyped: Any = client
     return int(untyped.unlink(*names))
 
 
-def measure(client: redis.Redis, names: Sequence[bytes], samples: int) -> list[tuple[str, int]]:
+def measure(client: lazy.redis.Redis, names: Sequence[bytes], samples: int) -> list[tuple[str, int]]:
     """Type and size in bytes of each key, measured on ``samples`` of its elements; size 0 for one that is gone."""
     untyped: Any = client
     with untyped.pipeline(transaction=False) as pipeline:

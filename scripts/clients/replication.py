@@ -9,14 +9,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runbook.ops_settings import RedisTarget
+from scripts import lazy
 from scripts.clients import redis_server
 from scripts.exits import OpsError, TemporaryError
-
-if TYPE_CHECKING:
-    import redis
 
 # While the server forks and waits it sends a line break every second: that long a silence is a dead connection.
 _SILENCE_SECONDS: Final = 60.0
@@ -133,10 +131,9 @@ class _Link:
         return redis_server.translation(_error(answer.removeprefix("-")), self._where)
 
 
-def _error(answer: str) -> redis.RedisError:
+def _error(answer: str) -> lazy.redis.RedisError:
     """What redis-py would make of an error that it had read itself."""
-    from redis import exceptions
-
+    exceptions = lazy.redis.exceptions
     code, _, text = answer.partition(" ")
     classes = {
         "NOAUTH": exceptions.AuthenticationError,

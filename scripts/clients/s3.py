@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
-from scripts import log, redact
+from scripts import lazy, log, redact
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -62,11 +62,8 @@ class Bucket:
         """
         # boto3 has botocore make its clients, and loads a manager of transfers besides: a tenth of a second of every
         # start, for what a stream cannot use.
-        from botocore.config import Config
-        from botocore.session import Session
-
         self.name = target.bucket
-        config = Config(
+        config = lazy.botocore.config.Config(
             region_name=target.region,
             retries={"mode": "standard", "max_attempts": 1 if seconds else _ATTEMPTS},
             connect_timeout=seconds or _CONNECT_SECONDS,
@@ -77,7 +74,7 @@ class Bucket:
             user_agent_extra="crypto-operations",
         )
         with self.errors(""):
-            session = Session()
+            session = lazy.botocore.session.Session()
             credentials = session.get_credentials()
             if credentials is None:
                 raise UsageError(
@@ -91,14 +88,12 @@ class Bucket:
     @contextmanager
     def errors(self, key: str) -> Generator[None]:
         """Turn errors of boto3 into errors of this program."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         where = f"s3://{self.name}/{key}"
         try:
             yield
-        except ClientError as error:
+        except lazy.botocore.exceptions.ClientError as error:
             raise _client_error(error.response, where) from None
-        except BotoCoreError as error:
+        except lazy.botocore.exceptions.BotoCoreError as error:
             raise _local_error(error, where) from None
 
     def keys(self, prefix: str) -> list[str]:
@@ -118,28 +113,17 @@ class Bucket:
 
     def write_json(self, key: str, text: str) -> None:
         """Create an object; one that exists already is never overwritten."""
-        json.loads(text)
-        with self.errors(key):
-            self.client.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=text.encode(),
-                ContentType="application/json",
-                ChecksumAlgorithm="SHA256",
-                IfNoneMatch="*",
-            )
+        self._put_json(key, text, IfNoneMatch="*")
 
     def replace_json(self, key: str, text: str) -> None:
         """Create an object, or a new version of one that exists."""
+        self._put_json(key, text)
+
+    def _put_json(self, key: str, text: str, **condition: str) -> None:
         json.loads(text)
+        given: dict[str, Any] = {"ContentType": "application/json", "ChecksumAlgorithm": "SHA256", **condition}
         with self.errors(key):
-            self.client.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=text.encode(),
-                ContentType="application/json",
-                ChecksumAlgorithm="SHA256",
-            )
+            self.client.put_object(Bucket=self.name, Key=key, Body=text.encode(), **given)
 
     def locked_until(self, key: str) -> str | None:
         """What holds an object against deletion (object lock, legal hold), in words; None: nothing.
@@ -226,8 +210,7 @@ def _client_error(response: Any, where: str) -> OpsError:
 
 
 def _local_error(error: Exception, where: str) -> OpsError:
-    from botocore import exceptions
-
+    exceptions = lazy.botocore.exceptions
     text = f"{where}: {one_line(str(error))}"
     wrong = (
         exceptions.NoCredentialsError,

@@ -1,4 +1,4 @@
-"""The command line: one module a command group, which reads options and hands over to the package that does the work.
+"""The command line: a module a command or group, which reads options and hands over to the package that does the work.
 
-Nothing heavy is imported before a command runs: ``ops --help`` answers at once.
+``scripts.cli`` loads the module of the command that is used, and no other.
 """

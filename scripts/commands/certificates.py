@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame
+from scripts.health import certificates_command
 from scripts.output import Outcome
 
+app = frame.app()
 
+
+@frame.command(app, "certificates", "--connect cryptoanalytics.com:443")
 def certificates(
+    settings: OpsSettings,
     connect: Annotated[
         list[str] | None, typer.Option("--connect", help="Ask this endpoint too; repeatable.", metavar="HOST:PORT")
     ] = None,
@@ -20,19 +26,6 @@ def certificates(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="What each answer may take.", metavar="SECONDS")
     ] = 10.0,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check how long the namespace's certificates still live, as cert-manager says. Exit 1 when one needs somebody.
-
-    Example: ops certificates --connect cryptoanalytics.com:443
-    """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.health import certificates_command
-
-        return certificates_command.run(settings_file.load(config), connect or (), authority, timeout=timeout)
-
-    run("certificates", action, as_json=as_json, deadline=deadline)
+) -> Outcome:
+    """Check how long the namespace's certificates still live, as cert-manager says. Exit 1 when one needs somebody."""
+    return certificates_command.run(settings, connect or (), authority, timeout=timeout)

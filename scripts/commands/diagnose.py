@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame
+from scripts.diagnosis import bundle
 from scripts.output import Outcome
 
+app = frame.app()
 
+
+@frame.command(app, "diagnose", "--output /tmp/incident.tar.gz")
 def diagnose(
+    settings: OpsSettings,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -21,21 +27,9 @@ def diagnose(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="What each part may take; all at once.", metavar="SECONDS")
     ] = 20.0,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Gather logs, events, descriptions, usage and metrics in one file, without secrets.
 
     A part that cannot be had is named in it and costs no other anything.
-
-    Example: ops diagnose --output /tmp/incident.tar.gz
     """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.diagnosis import bundle
-
-        return bundle.run(settings_file.load(config), output, timeout=timeout)
-
-    run("diagnose", action, as_json=as_json, deadline=deadline)
+    return bundle.run(settings, output, timeout=timeout)

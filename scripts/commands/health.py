@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame, reporting
+from scripts.health import check
 from scripts.output import Outcome
 
+app = frame.app()
 
+
+@frame.command(app, "health", "--timeout 5 --json")
 def health(
+    settings: OpsSettings,
     timeout: Annotated[
         float,
         typer.Option("--timeout", min=0.1, help="What each check may take; they run side by side.", metavar="SECONDS"),
@@ -22,20 +28,6 @@ def health(
             help="Send the result with what has changed, and keep it [default: unless on a terminal].",
         ),
     ] = None,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check everything at once, from the cluster to the backups and certificates. Exit 1 when anything fails.
-
-    Example: ops health --timeout 5 --json
-    """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts import reporting
-        from scripts.health import check
-
-        return check.run(settings_file.load(config), timeout=timeout, tell=reporting.reports(notify))
-
-    run("health", action, as_json=as_json, deadline=deadline)
+) -> Outcome:
+    """Check everything at once, from the cluster to the backups and certificates. Exit 1 when anything fails."""
+    return check.run(settings, timeout=timeout, tell=reporting.reports(notify))

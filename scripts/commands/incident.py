@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, DryRun, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame, reporting
+from scripts.exits import UsageError
+from scripts.frame import DryRun
+from scripts.incident import agenda, closing, opening, reminding, updating, views
+from scripts.incident.desk import Desk
+from scripts.incident.shelf import Shelf
+from scripts.incident.ticket import State
 from scripts.output import Outcome
+from scripts.simulation import run as simulation
 
-if TYPE_CHECKING:
-    from scripts.incident.desk import Desk
-
-app = typer.Typer(help="Incidents: tickets, reminders, RCAs, review.", no_args_is_help=True, rich_markup_mode=None)
+app = frame.app("Incidents: tickets, reminders, RCAs, review.")
 
 
 class SeverityName(StrEnum):
@@ -43,12 +48,9 @@ By = Annotated[str | None, typer.Option("--by", help="Who says so [default: you]
 Notify = Annotated[bool, typer.Option("--notify/--no-notify", help="Tell people.")]
 
 
-@app.callback()
-def _group() -> None: ...
-
-
-@app.command("open", epilog="Example: ops incident open P1 'API gateway down' --diagnose")
+@frame.command(app, "incident open", "P1 'API gateway down' --diagnose")
 def open_(
+    settings: OpsSettings,
     severity: Annotated[SeverityName, typer.Argument(help="P1 production down, P2 major, P3 minor, P4 request.")],
     title: Annotated[str, typer.Argument(help="What is broken, in a few words.")],
     commander: Annotated[str | None, typer.Option("--commander", help="Who leads [default: you].")] = None,
@@ -56,24 +58,16 @@ def open_(
     by: By = None,
     directory: Directory = None,
     notify: Notify = True,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Open an incident and tell people; one that is open under the same title already stays the only one."""
-
-    def action() -> Outcome:
-        from scripts.incident import opening
-
-        desk = _desk(config, directory, by, tell=notify, dry_run=dry_run)
-        return opening.run(desk, severity.value, title, commander, diagnose=diagnose)
-
-    run("incident open", action, as_json=as_json, deadline=deadline)
+    desk = _desk(settings, directory, by, tell=notify, dry_run=dry_run)
+    return opening.run(desk, severity.value, title, commander, diagnose=diagnose)
 
 
-@app.command("update", epilog="Example: ops incident update 20260301-0815-api-gateway-down-3fa9 'pool is exhausted'")
+@frame.command(app, "incident update", "20260301-0815-api-gateway-down-3fa9 'pool is exhausted'")
 def update(
+    settings: OpsSettings,
     identifier: Identifier,
     text: Annotated[str | None, typer.Argument(help="What is new.")] = None,
     severity: Annotated[SeverityName | None, typer.Option("--severity", help="It is worse, or better.")] = None,
@@ -85,165 +79,90 @@ def update(
     by: By = None,
     directory: Directory = None,
     notify: Notify = True,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Add to an incident's timeline and tell people; saying the same twice in a row changes nothing."""
-
-    def action() -> Outcome:
-        from scripts.exits import UsageError
-        from scripts.incident import closing, updating
-        from scripts.incident.ticket import State
-
-        desk = _desk(config, directory, by, tell=notify, dry_run=dry_run)
-        changes = updating.Changes(
-            text, severity and severity.value, commander, None if status is None else State(status.value)
-        )
-        if rca is None:
-            return updating.run(desk, identifier, changes)
-        if changes != updating.Changes():
-            raise UsageError("--rca goes alone: give other changes in a command of their own")
-        return closing.send_rca(desk, identifier, rca)
-
-    run("incident update", action, as_json=as_json, deadline=deadline)
+    desk = _desk(settings, directory, by, tell=notify, dry_run=dry_run)
+    state = None if status is None else State(status.value)
+    changes = updating.Changes(text, severity and severity.value, commander, state)
+    if rca is None:
+        return updating.run(desk, identifier, changes)
+    if changes != updating.Changes():
+        raise UsageError("--rca goes alone: give other changes in a command of their own")
+    return closing.send_rca(desk, identifier, rca)
 
 
-@app.command("close", epilog="Example: ops incident close 20260301-0815-api-gateway-down-3fa9 'pool size raised'")
+@frame.command(app, "incident close", "20260301-0815-api-gateway-down-3fa9 'pool size raised'")
 def close(
+    settings: OpsSettings,
     identifier: Identifier,
     text: Annotated[str, typer.Argument(help="What ended it.")] = "",
     by: By = None,
     directory: Directory = None,
     notify: Notify = True,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Close an incident, tell people, and write the skeleton of its RCA beside the ticket."""
-
-    def action() -> Outcome:
-        from scripts.incident import closing
-
-        return closing.run(_desk(config, directory, by, tell=notify, dry_run=dry_run), identifier, text)
-
-    run("incident close", action, as_json=as_json, deadline=deadline)
+    return closing.run(_desk(settings, directory, by, tell=notify, dry_run=dry_run), identifier, text)
 
 
-@app.command("remind", epilog="Example: ops incident remind --dry-run")
+@frame.command(app, "incident remind", "--dry-run")
 def remind(
-    directory: Directory = None,
-    notify: Notify = True,
-    config: Config = None,
-    dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+    settings: OpsSettings, directory: Directory = None, notify: Notify = True, dry_run: DryRun = False
+) -> Outcome:
     """Tell people which open incidents nobody has updated or acknowledged in time, and which RCAs are overdue."""
-
-    def action() -> Outcome:
-        from scripts.incident import reminding
-
-        return reminding.run(_desk(config, directory, None, tell=notify, dry_run=dry_run))
-
-    run("incident remind", action, as_json=as_json, deadline=deadline)
+    return reminding.run(_desk(settings, directory, tell=notify, dry_run=dry_run))
 
 
-@app.command("review", epilog="Example: ops incident review --no-notify")
+@frame.command(app, "incident review", "--no-notify")
 def review(
+    settings: OpsSettings,
     directory: Directory = None,
     notify: Annotated[
         bool | None, typer.Option("--notify/--no-notify", help="Send it [default: unless on a terminal].")
     ] = None,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Print and send the agenda of the weekly review: the week's incidents, what is open, which RCAs are missing."""
-
-    def action() -> Outcome:
-        from scripts import reporting
-        from scripts.incident import agenda
-
-        return agenda.run(_desk(config, directory, None, tell=reporting.reports(notify), dry_run=dry_run))
-
-    run("incident review", action, as_json=as_json, deadline=deadline)
+    return agenda.run(_desk(settings, directory, tell=reporting.reports(notify), dry_run=dry_run))
 
 
-@app.command("list", epilog="Example: ops incident list --all --json")
+@frame.command(app, "incident list", "--all --json")
 def list_incidents(
+    settings: OpsSettings,
     every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
     directory: Directory = None,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """List the open incidents, newest first."""
-
-    def action() -> Outcome:
-        from scripts.incident import views
-
-        return views.list_all(_desk(config, directory, None, tell=False, dry_run=True), closed=every)
-
-    run("incident list", action, as_json=as_json, deadline=deadline)
+    return views.list_all(_desk(settings, directory), closed=every)
 
 
-@app.command("show", epilog="Example: ops incident show 20260301-0815-api-gateway-down-3fa9 --rca > rca.md")
+@frame.command(app, "incident show", "20260301-0815-api-gateway-down-3fa9 --rca > rca.md")
 def show(
+    settings: OpsSettings,
     identifier: Identifier,
     rca: Annotated[bool, typer.Option("--rca", help="Show its RCA instead.")] = False,
     directory: Directory = None,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Show an incident with its timeline."""
-
-    def action() -> Outcome:
-        from scripts.incident import views
-
-        return views.show_one(_desk(config, directory, None, tell=False, dry_run=True), identifier, rca=rca)
-
-    run("incident show", action, as_json=as_json, deadline=deadline)
+    return views.show_one(_desk(settings, directory), identifier, rca=rca)
 
 
-@app.command("simulate", epilog="Example: ops incident simulate errors latency --speed 20")
+@frame.command(app, "incident simulate", "errors latency --speed 20")
 def simulate(
+    settings: OpsSettings,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="What happens; several happen side by side.")],
     speed: Annotated[
         int,
         typer.Option("--speed", min=1, max=20, help="Divide every duration of rules, scrapes and routes meanwhile."),
     ] = 1,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Cause an incident in the embedded environment, and show its alert arriving and ending. Refused anywhere else."""
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.simulation import run as simulation
-
-        return simulation.run(settings_file.load(config), names, speed=speed, dry_run=dry_run)
-
-    run("incident simulate", action, as_json=as_json, deadline=deadline)
+    return simulation.run(settings, names, speed=speed, dry_run=dry_run)
 
 
-def _desk(config: str | None, directory: Path | None, by: str | None, *, tell: bool, dry_run: bool) -> Desk:
-    import getpass
-
-    from scripts import config as settings_file
-    from scripts.incident.desk import Desk
-    from scripts.incident.shelf import Shelf
-
-    settings = settings_file.load(config)
-    try:
-        name = by or getpass.getuser()
-    except (OSError, KeyError):
-        # A container's user need not have a name.
-        name = "ops"
-    return Desk(settings, Shelf(settings, directory), name, tell=tell, dry_run=dry_run)
+def _desk(
+    settings: OpsSettings, directory: Path | None, by: str | None = None, *, tell: bool = False, dry_run: bool = True
+) -> Desk:
+    return Desk(settings, Shelf(settings, directory), by or frame.user(), tell=tell, dry_run=dry_run)

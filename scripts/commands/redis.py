@@ -6,54 +6,36 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, DryRun, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame
+from scripts.cache import bigkeys as largest
+from scripts.cache import purge as purging
+from scripts.frame import DryRun
 from scripts.output import Outcome
 
-app = typer.Typer(help="Look into Redis and clear it.", no_args_is_help=True, rich_markup_mode=None)
+app = frame.app("Look into Redis and clear it.")
 
 
-@app.callback()
-def _group() -> None: ...
-
-
-@app.command("purge", epilog="Example: ops redis purge 'price:*:old' --dry-run")
+@frame.command(app, "redis purge", "'price:*:old' --dry-run")
 def purge(
+    settings: OpsSettings,
     pattern: Annotated[str, typer.Argument(help="Which keys, as a glob; quote it.", metavar="PATTERN")],
     everything: Annotated[bool, typer.Option("--all", help="The pattern may match every key.")] = False,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Remove the keys that match, in small steps between which Redis serves everybody else."""
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.cache import purge as keys
-
-        return keys.run(settings_file.load(config), pattern, everything=everything, dry_run=dry_run)
-
-    run("redis purge", action, as_json=as_json, deadline=deadline)
+    return purging.run(settings, pattern, everything=everything, dry_run=dry_run)
 
 
-@app.command("bigkeys", epilog="Example: ops redis bigkeys --top 20")
+@frame.command(app, "redis bigkeys", "--top 20")
 def bigkeys(
+    settings: OpsSettings,
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many of each type.", metavar="COUNT")] = 10,
     pattern: Annotated[str, typer.Option("--match", help="Only these keys, as a glob.", metavar="PATTERN")] = "*",
     samples: Annotated[
         int,
         typer.Option("--samples", min=1, max=1000, help="Elements of a large key that are measured.", metavar="COUNT"),
     ] = 5,
-    config: Config = None,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Show the keys that take most memory, by type."""
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.cache import bigkeys as keys
-
-        return keys.run(settings_file.load(config), pattern=pattern, top=top, samples=samples)
-
-    run("redis bigkeys", action, as_json=as_json, deadline=deadline)
+    return largest.run(settings, pattern=pattern, top=top, samples=samples)

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import AsJson, Config, Deadline, DryRun, Silent, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame
+from scripts.frame import DryRun, Silent
 from scripts.output import Outcome
+from scripts.rotation import rotate
 
-app = typer.Typer(help="Replace secrets.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@app.callback()
-def _group() -> None: ...
+app = frame.app("Replace secrets.")
 
 
-@app.command("jwt", epilog="Example: ops rotate jwt --if-due --json")
+@frame.command(app, "rotate jwt", "--if-due --json")
 def jwt(
+    settings: OpsSettings,
     if_due: Annotated[
         bool, typer.Option("--if-due", help="Do nothing unless the secret is old enough or an overlap is over.")
     ] = False,
@@ -28,21 +28,11 @@ def jwt(
         float, typer.Option("--timeout", min=1, help="What each rollout of the services may take.", metavar="SECONDS")
     ] = 600.0,
     silent: Silent = False,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Outcome:
     """Replace the JWT secret without logging anybody out; the old one verifies until a later run ends the overlap.
 
     Whatever is killed on its way goes on when it is run again; a service that does not come back has it undone.
     """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.rotation import rotate
-
-        request = rotate.Request(if_due=if_due, finish=finish, dry_run=dry_run, silent=silent, seconds=timeout)
-        return rotate.run(settings_file.load(config), request)
-
-    run("rotate jwt", action, as_json=as_json, deadline=deadline)
+    request = rotate.Request(if_due=if_due, finish=finish, dry_run=dry_run, silent=silent, seconds=timeout)
+    return rotate.run(settings, request)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from scripts.options import AsJson, Config, Deadline, Silent, run
+from runbook.ops_settings import OpsSettings
+from scripts import frame
+from scripts.frame import Silent
 from scripts.output import Outcome
+from scripts.workloads import updates as agenda
+
+app = frame.app()
 
 
-def updates(silent: Silent = False, config: Config = None, deadline: Deadline = None, as_json: AsJson = False) -> None:
-    """Collect the agenda of the monthly maintenance: images, restarts, CronJobs without a success. Changes nothing.
-
-    Example: ops updates --silent
-    """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.workloads import updates as agenda
-
-        return agenda.run(settings_file.load(config), silent=silent)
-
-    run("updates", action, as_json=as_json, deadline=deadline)
+@frame.command(app, "updates", "--silent")
+def updates(settings: OpsSettings, silent: Silent = False) -> Outcome:
+    """Collect the agenda of the monthly maintenance: images, restarts, CronJobs without a success. Changes nothing."""
+    return agenda.run(settings, silent=silent)

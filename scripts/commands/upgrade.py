@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from scripts import completion
-from scripts.options import AsJson, Config, Deadline, DryRun, run
+from runbook.ops_settings import OpsSettings
+from scripts import completion, frame
+from scripts.frame import DryRun
 from scripts.output import Outcome
+from scripts.workloads import upgrade as upgrading
+
+app = frame.app()
 
 
+@frame.command(app, "upgrade", "analytics REGISTRY/analytics@sha256:DIGEST --watch 300")
 def upgrade(
-    service: Annotated[
-        str,
-        typer.Argument(help="The service, e.g. analytics.", metavar="SERVICE", autocompletion=completion.services),
-    ],
+    settings: OpsSettings,
+    service: completion.Service,
     image: Annotated[str, typer.Argument(help="The new image, best by its digest.", metavar="IMAGE")],
     watch: Annotated[
         float,
@@ -29,23 +32,8 @@ def upgrade(
     health_only: Annotated[
         bool, typer.Option("--health-only", help="Do not ask Prometheus for the error rate.")
     ] = False,
-    config: Config = None,
     dry_run: DryRun = False,
-    deadline: Deadline = None,
-    as_json: AsJson = False,
-) -> None:
-    """Roll a new image out and judge it; when it does not do, the one from before is set again and proved.
-
-    Example: ops upgrade analytics REGISTRY/analytics@sha256:DIGEST --watch 300
-    """
-
-    def action() -> Outcome:
-        from scripts import config as settings_file
-        from scripts.workloads import upgrade as upgrading
-
-        request = upgrading.Request(
-            service, image, watch=watch, timeout=timeout, dry_run=dry_run, health_only=health_only
-        )
-        return upgrading.run(settings_file.load(config), request)
-
-    run("upgrade", action, as_json=as_json, deadline=deadline)
+) -> Outcome:
+    """Roll a new image out and judge it; when it does not do, the one from before is set again and proved."""
+    request = upgrading.Request(service, image, watch=watch, timeout=timeout, dry_run=dry_run, health_only=health_only)
+    return upgrading.run(settings, request)

@@ -37,10 +37,7 @@ def run(settings: OpsSettings) -> Outcome:
     """Who is connected, against what may be, and what has been running for longer than a statement should."""
     target = settings.postgres
     access = postgres.Access.of(target, target.owner)
-    with (
-        postgres.connect(access, target.database, application="ops connections") as connection,
-        postgres.translated(f"PostgreSQL at {access.address}"),
-    ):
+    with postgres.connect(access, target.database, application="ops connections") as connection:
         most, reserved = connection.execute(_LIMITS).fetchall()[0]
         groups = [_group(row) for row in connection.execute(_GROUPS.encode()).fetchall()]
         slow = thresholds.SLOW_QUERY.value / 1000

@@ -110,7 +110,6 @@ def _clean_up(access: Access, database: str, builder: int, index: Index) -> None
     with (
         suppress(OpsError),
         postgres.connect(access, database, application="ops maintain") as connection,
-        postgres.translated(f"index {index.name}"),
     ):
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (str(_CLEANUP_MILLISECONDS),))
         busy = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active'"

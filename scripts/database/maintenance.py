@@ -15,7 +15,7 @@ from scripts.backup import lock
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.database import index, vacuum
-from scripts.exits import Exit
+from scripts.exits import Exit, worst
 from scripts.output import Outcome, Screen
 
 # No lock that these statements wait for or hold stands in the way of a reader or a writer; they only must not wait or
@@ -43,16 +43,13 @@ def run(settings: OpsSettings, *, lock_wait: float, dry_run: bool) -> Outcome:
         "vacuumed": [_plain_vacuum(result) for result in vacuumed],
     }
     codes = {result.code for result in built} | {Exit.TEMPORARY for result in vacuumed if result.note}
-    code = next((code for code in (Exit.FAILED, Exit.USAGE, Exit.TEMPORARY) if code in codes), Exit.DONE)
-    return Outcome(data, lambda screen: _show(screen, built, looked_at, vacuumed, dry_run=dry_run), code)
+    return Outcome(data, lambda screen: _show(screen, built, looked_at, vacuumed, dry_run=dry_run), worst(codes))
 
 
 @contextmanager
 def _session(access: Access, database: str, lock_wait: float) -> Generator[psycopg.Connection]:
-    with (
-        postgres.connect(access, database, application="ops maintain") as connection,
-        postgres.translated(f"PostgreSQL at {access.address}, database {database}"),
-    ):
+    doing = f"PostgreSQL at {access.address}, database {database}"
+    with postgres.connect(access, database, application="ops maintain", doing=doing) as connection:
         wanted = {**_SESSION, "lock_timeout": f"{int(lock_wait * 1000)}ms"}
         known = "SELECT name FROM pg_settings WHERE name = ANY(%s)"
         for (name,) in connection.execute(known, (list(wanted),)).fetchall():

@@ -61,10 +61,7 @@ def run(settings: OpsSettings, *, older_than: float | None, dry_run: bool) -> Ou
     limit = thresholds.IDLE_CONNECTION_AGE.value if older_than is None else older_than
     target = settings.postgres
     access = postgres.Access.of(target, target.owner)
-    with (
-        postgres.connect(access, target.database, application="ops reap-idle") as connection,
-        postgres.translated(f"PostgreSQL at {access.address}"),
-    ):
+    with postgres.connect(access, target.database, application="ops reap-idle") as connection:
         values = {"database": target.database, "backup": target.backup.user, "seconds": limit}
         found = [Session(*row) for row in connection.execute(_OLD, values).fetchall()]
         hidden = connection.execute(_HIDDEN, (target.database,)).fetchone()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
-import queue
 import tarfile
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import redact
+from scripts.clients import background
 from scripts.diagnosis import parts
 from scripts.diagnosis.parts import Part
 from scripts.exits import CheckFailedError, OpsError, UsageError
@@ -64,14 +64,7 @@ def run(settings: OpsSettings, output: Path | None, *, timeout: float) -> Outcom
         for name in found.failed:
             screen.line(f"without {name}: see {INDEX} in it")
 
-    data = {
-        "path": str(found.path),
-        "bytes": found.bytes,
-        "parts": found.parts,
-        "files": found.files,
-        "failed": found.failed,
-    }
-    return Outcome(data, show)
+    return Outcome({**asdict(found), "path": str(found.path)}, show)
 
 
 def write(settings: OpsSettings, path: Path, seconds: float) -> Bundle:
@@ -106,29 +99,21 @@ def _gather(settings: OpsSettings, seconds: float) -> list[Gathered]:
 
 def collect(wanted: Sequence[Part], seconds: float) -> list[Gathered]:
     """All parts side by side, in their order; one that fails or hangs costs no other anything."""
-    answers: queue.SimpleQueue[tuple[int, Gathered]] = queue.SimpleQueue()
-    for number, part in enumerate(wanted):
-        # Daemon threads: one that never comes back must not keep the process.
-        threading.Thread(target=_one, args=(answers, number, part, seconds), name=part.name, daemon=True).start()
-    found: dict[int, Gathered] = {}
-    end = time.monotonic() + seconds + _GRACE_SECONDS
-    while len(found) < len(wanted):
-        try:
-            number, gathered = answers.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            break
-        found[number] = gathered
+    found = background.within(seconds + _GRACE_SECONDS, [(part.name, partial(_one, part, seconds)) for part in wanted])
     late = f"no answer within {seconds:g} s"
-    return [found.get(number, Gathered(part.name, problem=late, took=seconds)) for number, part in enumerate(wanted)]
+    return [
+        gathered or Gathered(part.name, problem=late, took=seconds)
+        for part, gathered in zip(wanted, found, strict=True)
+    ]
 
 
-def _one(answers: queue.SimpleQueue[tuple[int, Gathered]], number: int, part: Part, seconds: float) -> None:
+def _one(part: Part, seconds: float) -> Gathered:
     start = time.monotonic()
     try:
         files, problem = dict(part.gather(seconds)), ""
     except Exception as error:  # noqa: BLE001 - it is told in the bundle
         files, problem = dict[str, str](), _told(error)
-    answers.put((number, Gathered(part.name, files, problem, time.monotonic() - start)))
+    return Gathered(part.name, files, problem, time.monotonic() - start)
 
 
 def _told(error: Exception) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from runbook import practices
 from runbook.ops_settings import OpsSettings
 from runbook.thresholds import Threshold
 from runbook.units import duration
+from scripts.backup import keys
+from scripts.backup.catalog import Catalog
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import MODELS, Manifest, age_seconds
+from scripts.clients.s3 import Bucket
 from scripts.health.model import Check, Finding, Status
-
-if TYPE_CHECKING:
-    from scripts.backup.catalog import Catalog
-    from scripts.backup.keys import BackupId
-    from scripts.backup.manifest import Manifest
 
 # Kinds of backups and what their findings are called; PostgreSQL's is *the* backup.
 _NAMES = {"postgres": "backup", "redis": "backup redis", "resources": "backup resources"}
@@ -28,11 +27,6 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 
 def _look(settings: OpsSettings, kind: str, name: str, timeout: float) -> Sequence[Finding]:
-    from scripts.backup import keys
-    from scripts.backup.catalog import Catalog
-    from scripts.backup.manifest import MODELS, age_seconds
-    from scripts.clients.s3 import Bucket
-
     model = next(each for each in MODELS if each.folder == kind)
     catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, model)
     names = catalog.all_keys()
@@ -66,8 +60,6 @@ def unproven(name: str, oldest: float) -> Finding:
 def _proven(
     name: str, catalog: Catalog[Manifest], backups: Sequence[BackupId], oldest: float, now: datetime
 ) -> Finding:
-    from scripts.backup.manifest import age_seconds
-
     for backup in backups:
         manifest = catalog.manifest(backup)
         if catalog.proof(manifest) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
@@ -16,6 +16,7 @@ from scripts.health import (
     cluster,
     datastores,
     kafka,
+    report,
     runner,
     services,
     targets,
@@ -32,21 +33,18 @@ def run(settings: OpsSettings, *, timeout: float, tell: bool = False) -> Outcome
 
     With ``tell`` people get the result, and the next one is compared with it.
     """
+    results, outcome = judged(checks(settings), timeout, fine=(Status.OK, Status.WARN, Status.UNKNOWN))
+    return report.send(settings, results, outcome, timeout=timeout) if tell else outcome
+
+
+def judged(checks: Sequence[Check], timeout: float, *, fine: Collection[Status]) -> tuple[list[Result], Outcome]:
+    """What checks find side by side; the exit code is 1 unless the worst of it is ``fine``."""
     start = time.monotonic()
-    results = runner.run(checks(settings), timeout)
-    took = time.monotonic() - start
-    status = worst(results)
-
-    def show(screen: Screen) -> None:
-        print_results(screen, results, status, took)
-
+    results = runner.run(checks, timeout)
+    took, status = time.monotonic() - start, worst(results)
     data = {"status": str(status), "took": round(took, 3), "checks": [plain(result) for result in results]}
-    outcome = Outcome(data, show, Exit.FAILED if status is Status.FAIL else Exit.DONE)
-    if not tell:
-        return outcome
-    from scripts.health import report
-
-    return report.send(settings, results, outcome, timeout=timeout)
+    code = Exit.DONE if status in fine else Exit.FAILED
+    return results, Outcome(data, lambda screen: print_results(screen, results, status, took), code)
 
 
 def checks(settings: OpsSettings) -> list[Check]:

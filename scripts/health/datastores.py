@@ -9,6 +9,7 @@ from typing import Final
 from runbook import practices, thresholds
 from runbook.ops_settings import OpsSettings, RedisTarget
 from runbook.units import size
+from scripts.clients import postgres, redis_server
 from scripts.health.model import Check, Finding, Status, ratio
 
 # What a session does is hidden from a role without pg_monitor, its kind included; whose it is and where is not.
@@ -24,13 +25,9 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 
 def _postgres(settings: OpsSettings, timeout: float) -> Sequence[Finding]:
-    from scripts.clients import postgres
-
     access = postgres.Access.of(settings.postgres, settings.postgres.backup)
-    with (
-        postgres.connect(access, settings.postgres.database, application="ops health", seconds=timeout) as connection,
-        postgres.translated(f"PostgreSQL at {access.address}"),
-    ):
+    database = settings.postgres.database
+    with postgres.connect(access, database, application="ops health", seconds=timeout) as connection:
         row = connection.execute(_SESSIONS).fetchone()
     if row is None:
         return []
@@ -47,8 +44,6 @@ def connection_value(address: str) -> str:
 
 
 def _redis(target: RedisTarget, timeout: float) -> Sequence[Finding]:
-    from scripts.clients import redis_server
-
     with redis_server.connect(target, seconds=timeout) as client:
         memory = redis_server.info(client, "memory")
     used, most = int(memory["used_memory"]), int(memory["maxmemory"])

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, reporting
-from scripts.clients.documents import Documents, change
-from scripts.exits import Exit, OpsError
+from scripts.clients.documents import Documents
+from scripts.exits import OpsError
 from scripts.health import history, page, trend
 from scripts.health.history import Change, Last
 from scripts.health.model import Result, Status, worst
@@ -94,10 +94,4 @@ def _kept(documents: Documents, results: Sequence[Result], now: datetime, outcom
         # A later run that was faster knows better.
         return None if last is not None and last.at > now else history.updated(last, results, now).model_dump_json()
 
-    try:
-        change(documents, history.NAME, edit)
-    except OpsError as error:
-        log.warning("the result could not be kept", reason=str(error))
-        code = Exit.TEMPORARY if outcome.code is Exit.DONE else outcome.code
-        return replace(outcome, data={**outcome.data, "not_kept": str(error)}, code=code)
-    return outcome
+    return reporting.kept(documents, history.NAME, edit, outcome)

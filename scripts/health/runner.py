@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from scripts import redact
+from scripts.clients import background
 from scripts.exits import OpsError
 from scripts.health.model import Check, Finding, Result, Status
 from scripts.output import one_line
@@ -19,27 +19,17 @@ _GRACE_SECONDS: Final = 1.0
 
 def run(checks: Sequence[Check], timeout: float) -> list[Result]:
     """The findings of all checks in the order of ``checks``; each may take ``timeout`` seconds."""
-    answers: queue.SimpleQueue[tuple[int, list[Result]]] = queue.SimpleQueue()
-    for number, check in enumerate(checks):
-        # Daemon threads: one that never comes back must not keep the process.
-        threading.Thread(target=_look, args=(answers, number, check, timeout), name=check.name, daemon=True).start()
-    found: dict[int, list[Result]] = {}
-    end = time.monotonic() + timeout + _GRACE_SECONDS
-    while len(found) < len(checks):
-        try:
-            number, results = answers.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            break
-        found[number] = results
+    works = [(check.name, partial(_look, check, timeout)) for check in checks]
+    found = background.within(timeout + _GRACE_SECONDS, works)
     late = f"no answer within {timeout:g} s"
     return [
         result
-        for number, check in enumerate(checks)
-        for result in found.get(number, [Result(Finding(check.name, Status.FAIL, detail=late), timeout)])
+        for check, results in zip(checks, found, strict=True)
+        for result in results or [Result(Finding(check.name, Status.FAIL, detail=late), timeout)]
     ]
 
 
-def _look(answers: queue.SimpleQueue[tuple[int, list[Result]]], number: int, check: Check, timeout: float) -> None:
+def _look(check: Check, timeout: float) -> list[Result]:
     start = time.monotonic()
     try:
         findings = list(check.look(timeout))
@@ -50,7 +40,7 @@ def _look(answers: queue.SimpleQueue[tuple[int, list[Result]]], number: int, che
     except Exception as error:  # noqa: BLE001 - a finding
         findings = [Finding(check.name, Status.FAIL, detail=f"{type(error).__name__}: {error}")]
     took = time.monotonic() - start
-    answers.put((number, [Result(_cleaned(finding), took) for finding in findings]))
+    return [Result(_cleaned(finding), took) for finding in findings]
 
 
 def _cleaned(finding: Finding) -> Finding:

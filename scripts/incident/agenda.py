@@ -14,7 +14,7 @@ from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
 from scripts.incident.ticket import Ticket
 from scripts.notify import Message
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome
 
 _WEEK: Final = timedelta(days=7)
 
@@ -26,9 +26,6 @@ def run(desk: Desk) -> Outcome:
     unreadable = [entry for entry in found if entry.ticket is None]
     text = compose(chosen, unreadable, moment, ZoneInfo(desk.settings.time_zone))
 
-    def show(screen: Screen) -> None:
-        screen.document(text)
-
     data: dict[str, object] = {
         "incidents": [
             {"id": each.id, "severity": each.severity, "status": str(each.status), "rca": _rca(each, moment)}
@@ -37,7 +34,7 @@ def run(desk: Desk) -> Outcome:
         "unreadable": [entry.id for entry in unreadable],
         "agenda": text,
     }
-    outcome = Outcome(data, show, Exit.FAILED if unreadable else Exit.DONE)
+    outcome = Outcome(data, lambda screen: screen.document(text), Exit.FAILED if unreadable else Exit.DONE)
     return desk.told(Message(f"[{desk.settings.namespace}] incident review of {moment:%Y-%m-%d}", text), outcome)
 
 

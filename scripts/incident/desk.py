@@ -11,7 +11,7 @@ from scripts import reporting
 from scripts.incident.shelf import Shelf
 from scripts.incident.ticket import Entry, Ticket
 from scripts.notify import Message
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,7 @@ class Desk:
             "where": self.shelf.store.where(self.shelf.name(found.id)),
         }
 
-        def show(screen: Screen) -> None:
-            screen.line(f"{found.id}: {would}{what}")
-
-        return Outcome(data, show)
+        return Outcome(data, say(f"{found.id}: {would}{what}"))
 
     def told(self, message: Message, outcome: Outcome) -> Outcome:
         """``outcome`` after others were told, where they are to be."""

@@ -11,6 +11,7 @@ from runbook import thresholds
 from runbook.units import duration
 from scripts import log
 from scripts.clients.s3 import ChangedError
+from scripts.diagnosis import bundle
 from scripts.exits import Exit, OpsError
 from scripts.incident import ticket
 from scripts.incident.desk import Desk, now
@@ -57,8 +58,6 @@ def _message(new: Ticket) -> Message:
 
 def _diagnosed(desk: Desk, found: Ticket, outcome: Outcome) -> Outcome:
     """Attach a bundle; an incident is open whether or not that works."""
-    from scripts.diagnosis import bundle
-
     entry = desk.entry("")
     name = f"diagnosis-{entry.at:%Y%m%dT%H%M%SZ}.tar.gz"
     try:

@@ -13,7 +13,7 @@ from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
 from scripts.incident.ticket import State, Ticket
 from scripts.notify import Message
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,12 @@ def run(desk: Desk) -> Outcome:
     unreadable = [ticket.id for ticket in found if ticket.ticket is None]
     data = {"incidents": len(found), "due": [{"id": entry.id, "what": entry.what} for entry in due]}
 
-    def show(screen: Screen) -> None:
-        for entry in due:
-            screen.line(f"{entry.id}: {entry.what}")
-        if not due:
-            screen.line("nothing is due")
-
-    outcome = Outcome(data, show, Exit.FAILED if unreadable else Exit.DONE)
+    lines = [f"{entry.id}: {entry.what}" for entry in due]
+    outcome = Outcome(data, say(*(lines or ["nothing is due"])), Exit.FAILED if unreadable else Exit.DONE)
     if not due or not desk.tell or desk.dry_run:
         return outcome
-    text = "\n".join(f"{entry.id}: {entry.what}" for entry in due)
-    told = desk.told(Message(f"[{desk.settings.namespace}] incidents: {len(due)} due", text), outcome)
+    message = Message(f"[{desk.settings.namespace}] incidents: {len(due)} due", "\n".join(lines))
+    told = desk.told(message, outcome)
     return told if "notified" in told.data else Outcome(told.data, told.show, Exit.FAILED)
 
 

@@ -18,12 +18,9 @@ def list_all(desk: Desk, *, closed: bool) -> Outcome:
     every = desk.shelf.all()
     found = [entry for entry in every if entry.ticket is None or entry.ticket.is_open or closed]
 
-    def show(screen: Screen) -> None:
-        _table(screen, found)
-
     data = {"where": desk.shelf.store.where(), "incidents": [_plain(entry) for entry in found]}
     unreadable = any(entry.ticket is None for entry in found)
-    return Outcome(data, show, Exit.FAILED if unreadable else Exit.DONE)
+    return Outcome(data, lambda screen: _table(screen, found), Exit.FAILED if unreadable else Exit.DONE)
 
 
 def show_one(desk: Desk, identifier: str, *, rca: bool) -> Outcome:
@@ -47,10 +44,7 @@ def show_one(desk: Desk, identifier: str, *, rca: bool) -> Outcome:
 
 
 def _text(data: dict[str, Any], text: str) -> Outcome:
-    def show(screen: Screen) -> None:
-        screen.document(text)
-
-    return Outcome(data, show)
+    return Outcome(data, lambda screen: screen.document(text))
 
 
 def _plain(entry: Found) -> dict[str, object]:

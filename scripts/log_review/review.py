@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log, reporting
+from scripts import reporting
 from scripts.clients import kubernetes, pod_logs
-from scripts.clients.documents import Documents, change
+from scripts.clients.documents import Documents
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.pod_logs import Container
 from scripts.exits import CheckFailedError, Exit, OpsError
@@ -162,13 +162,7 @@ def _kept(documents: Documents, reading: _Reading, outcome: Outcome) -> Outcome:
         found = memory.parse(text, documents.where(memory.NAME))
         return memory.updated(found, reading.groups.ordered(()), now).model_dump_json()
 
-    try:
-        change(documents, memory.NAME, edit)
-    except OpsError as error:
-        log.warning("the review could not be kept", reason=str(error))
-        code = Exit.TEMPORARY if outcome.code is Exit.DONE else outcome.code
-        return replace(outcome, data={**outcome.data, "not_kept": str(error)}, code=code)
-    return outcome
+    return reporting.kept(documents, memory.NAME, edit, outcome)
 
 
 def _show(screen: Screen, reading: _Reading, groups: Sequence[Group], new: int, since_seconds: int) -> None:

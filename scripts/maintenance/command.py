@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +11,13 @@ from scripts.exits import Exit
 from scripts.first_week import local_time
 from scripts.maintenance import mode, page
 from scripts.maintenance.mode import Done, Mode, Request, Situation
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 
 def status(settings: OpsSettings) -> Outcome:
     """The situation; the code is 1 when it is neither on nor off, or when its time is over."""
     found = mode.look(settings)
-    return Outcome(_data(found), _shown(_lines(settings, found)), _code(found))
+    return Outcome(_data(found), say(*_lines(settings, found)), _code(found))
 
 
 def begin(settings: OpsSettings, request: Request, *, silent: bool) -> Outcome:
@@ -46,7 +45,7 @@ def _told(settings: OpsSettings, request: Request, done: Done, word: str, *, sil
         "missed": {name: _text(moment) for name, moment in done.missed.items()},
         "notified": notify.plain(sent),
     }
-    return Outcome(data, _shown(lines), Exit.DONE if request.dry_run else _code(done.after))
+    return Outcome(data, say(*lines), Exit.DONE if request.dry_run else _code(done.after))
 
 
 def _code(found: Situation) -> Exit:
@@ -96,14 +95,6 @@ def _missed(settings: OpsSettings, done: Done) -> list[str]:
         f" (by hand: kubectl create job --from=cronjob/{name} {name}-by-hand)"
         for name, moment in sorted(done.missed.items())
     ]
-
-
-def _shown(lines: list[str]) -> Callable[[Screen], None]:
-    def show(screen: Screen) -> None:
-        for line in lines:
-            screen.line(line)
-
-    return show
 
 
 def _text(moment: datetime) -> Any:

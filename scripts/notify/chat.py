@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runbook.ops_settings import ChatTarget
-from scripts import redact
+from scripts import lazy, redact
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
@@ -25,15 +25,13 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
         CheckFailedError: the webhook refuses.
         TemporaryError: it does not answer, or asks to come back later.
     """
-    import httpx
-
     url = _address(target)
     try:
-        with httpx.Client(timeout=seconds) as client:
+        with lazy.httpx.Client(timeout=seconds) as client:
             answer = client.post(url, json={"text": compose(message)})
-    except httpx.InvalidURL:
+    except lazy.httpx.InvalidURL:
         raise _unusable(target, "holds no address") from None
-    except httpx.HTTPError as error:
+    except lazy.httpx.HTTPError as error:
         raise TemporaryError(f"chat webhook: {error or type(error).__name__}") from None
     if answer.is_success:
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,9 @@ from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import log, redact
+from scripts.clients import background
 from scripts.exits import OpsError, TemporaryError
+from scripts.notify import chat, mail
 from scripts.output import one_line
 
 # What a whole delivery may take, second try included: no command misses its own deadline for a mail server's sake.
@@ -58,14 +58,12 @@ def send(settings: OpsSettings, message: Message, *, seconds: float = SECONDS) -
         redact.clean(message.text),
         None if message.html is None else redact.clean(message.html),
     )
-    answers: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
     end = time.monotonic() + seconds
-    for sink in sinks:
-        # Daemon threads: a server that never answers must not keep the process.
-        threading.Thread(target=_try, args=(answers, sink, cleaned, end), name=sink.name, daemon=True).start()
-    found = _collect(answers, len(sinks), end)
+    found = background.within(seconds, [(sink.name, partial(_try, sink, cleaned, end)) for sink in sinks])
     late = f"no answer within {seconds:g} s"
-    results = [found.get(sink.name, Delivery(sink.name, sent=False, detail=late)) for sink in sinks]
+    results = [
+        result or Delivery(sink.name, sent=False, detail=late) for sink, result in zip(sinks, found, strict=True)
+    ]
     for result in results:
         if not result.sent:
             log.warning("notification not sent", sink=result.sink, reason=result.detail)
@@ -82,8 +80,6 @@ def plain(deliveries: Sequence[Delivery]) -> list[dict[str, object]]:
 
 
 def _sinks(settings: OpsSettings) -> list[_Sink]:
-    from scripts.notify import chat, mail
-
     sinks: list[_Sink] = []
     if settings.mail is not None:
         sinks.append(_Sink("mail", partial(mail.deliver, settings.mail)))
@@ -92,18 +88,7 @@ def _sinks(settings: OpsSettings) -> list[_Sink]:
     return sinks
 
 
-def _collect(answers: queue.SimpleQueue[Delivery], count: int, end: float) -> dict[str, Delivery]:
-    found: dict[str, Delivery] = {}
-    while len(found) < count:
-        try:
-            answer = answers.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            break
-        found[answer.sink] = answer
-    return found
-
-
-def _try(answers: queue.SimpleQueue[Delivery], sink: _Sink, message: Message, end: float) -> None:
+def _try(sink: _Sink, message: Message, end: float) -> Delivery:
     problem = ""
     for attempt in range(_ATTEMPTS):
         try:
@@ -120,6 +105,5 @@ def _try(answers: queue.SimpleQueue[Delivery], sink: _Sink, message: Message, en
             problem = f"{type(error).__name__}: {error}"
             break
         else:
-            answers.put(Delivery(sink.name, sent=True))
-            return
-    answers.put(Delivery(sink.name, sent=False, detail=redact.clean(one_line(problem))))
+            return Delivery(sink.name, sent=True)
+    return Delivery(sink.name, sent=False, detail=redact.clean(one_line(problem)))

@@ -14,7 +14,7 @@ from scripts import log, notify, redact
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
 from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 from scripts.rotation import state as states
 from scripts.rotation.decision import Action, Decision, decide
 from scripts.rotation.state import Phase, State
@@ -216,10 +216,8 @@ def _outcome(
         "notified": notify.plain(notified or []),
     }
 
-    def show(screen: Screen) -> None:
-        would = "would " if dry_run and decision.action is not Action.NOTHING else ""
-        told = f"would {decision.action}" if would else _DID[decision.action]
-        screen.line(f"JWT rotation ({target.secret}): {told}, because {decision.reason}")
-        screen.line(f"next: {data['next']}")
-
-    return Outcome(data, show)
+    would = dry_run and decision.action is not Action.NOTHING
+    told = f"would {decision.action}" if would else _DID[decision.action]
+    return Outcome(
+        data, say(f"JWT rotation ({target.secret}): {told}, because {decision.reason}", f"next: {data['next']}")
+    )

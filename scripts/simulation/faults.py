@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from runbook import practices, services, thresholds
 from runbook.datastores import DATABASE
+from scripts import lazy
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import CheckFailedError, TemporaryError
@@ -53,18 +54,16 @@ def _faults(spec: services.ServiceSpec, pod: Any) -> str:
 @contextmanager
 def _requests(place: Place) -> Generator[None]:
     """Users of the API, without whom nothing fails."""
-    import httpx
-
     ended = threading.Event()
     health = next(item.health_url for item in place.settings.services if item.name == services.API_GATEWAY.name)
     url = f"http://{urlsplit(health).netloc}/api/dashboard"
 
     def user() -> None:
-        with httpx.Client(timeout=5, trust_env=False) as client:
+        with lazy.httpx.Client(timeout=5, trust_env=False) as client:
             while not ended.wait(0.2):
                 try:
                     client.get(url)
-                except httpx.HTTPError:
+                except lazy.httpx.HTTPError:
                     continue
 
     users = [threading.Thread(target=user, daemon=True) for _ in range(4)]
@@ -110,10 +109,8 @@ def pool(place: Place) -> Generator[None]:
 @contextmanager
 def redis_memory(place: Place) -> Generator[None]:
     """Redis holds more than it should; the keys are the simulation's own and end by themselves."""
-    import redis
-
     target = place.settings.redis
-    with redis.Redis(target.host, target.port, ssl=target.tls, socket_timeout=30) as client:
+    with lazy.redis.Redis(target.host, target.port, ssl=target.tls, socket_timeout=30) as client:
         # Any: the client's types mix the answers of its blocking and its asynchronous kind.
         server: Any = client
         most = int(server.info("memory")["maxmemory"])

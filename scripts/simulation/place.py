@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from runbook import simulations
 from runbook.ops_settings import OpsSettings
+from scripts import lazy
 from scripts.clients.kubernetes import Cluster, NotFoundError
 from scripts.exits import TemporaryError, UsageError
 
@@ -75,12 +76,10 @@ def ask(method: str, url: str, body: object = None) -> Any:
     Raises:
         TemporaryError: it does not answer, or not well.
     """
-    import httpx
-
     try:
-        with httpx.Client(timeout=_SECONDS, trust_env=False) as client:
+        with lazy.httpx.Client(timeout=_SECONDS, trust_env=False) as client:
             answer = client.request(method, url, json=body)
             answer.raise_for_status()
             return answer.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (lazy.httpx.HTTPError, ValueError) as error:
         raise TemporaryError(f"{url}: {error or type(error).__name__}") from None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from runbook import simulations
@@ -187,8 +188,6 @@ def is_over(item: Simulation, firing: Sequence[Mapping[str, str]], told: Sequenc
 
 def _first_told(item: Simulation, told: Sequence[Any], since: float) -> tuple[str, str] | None:
     """Receiver and summary of the first notification that the alert fires, since then."""
-    from datetime import datetime
-
     for entry, alert in _told_of(item, told):
         if alert["status"] == "firing" and datetime.fromisoformat(entry["at"]).timestamp() >= since:
             return _receiver(entry), str(alert["annotations"]["summary"])

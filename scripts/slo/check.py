@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -19,10 +18,9 @@ from scripts.clients import prometheus
 from scripts.clients.prometheus import Sample
 from scripts.exits import Exit, TemporaryError
 from scripts.health import check as health
-from scripts.health import runner
-from scripts.health.model import Check, Finding, Result, Status, worst
+from scripts.health.model import Check, Finding, Result, Status
 from scripts.notify import Message
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 _MISSING: Final = "no data: the metric is missing, or nothing is scraped"
 _NOT_A_NUMBER: Final = "no figure: there were no requests in the window"
@@ -41,11 +39,9 @@ def run(settings: OpsSettings, *, timeout: float, notify: bool = True) -> Outcom
     except TemporaryError as error:
         if notify:
             subject = f"[{settings.namespace}] dashboards: nobody could look"
-            reporting.sent(settings, Message(subject, str(error)), Outcome({}, _nothing))
+            reporting.sent(settings, Message(subject, str(error)), Outcome({}, say()))
         raise
-    start = time.monotonic()
-    results = runner.run(checks(settings), timeout)
-    outcome = _outcome(results, time.monotonic() - start)
+    results, outcome = health.judged(checks(settings), timeout, fine=(Status.OK,))
     if outcome.code is Exit.DONE or not notify:
         return outcome
     return reporting.sent(settings, _message(settings, results), outcome)
@@ -95,16 +91,6 @@ def _series(objective: Objective, sample: Sample) -> str:
     return f"{objective.label} {sample.labels.get(objective.label, 'unnamed')}" if objective.label else ""
 
 
-def _outcome(results: Sequence[Result], took: float) -> Outcome:
-    status = worst(results)
-
-    def show(screen: Screen) -> None:
-        health.print_results(screen, results, status, took)
-
-    data = {"status": str(status), "took": round(took, 3), "checks": [health.plain(result) for result in results]}
-    return Outcome(data, show, Exit.DONE if status is Status.OK else Exit.FAILED)
-
-
 def _message(settings: OpsSettings, results: Sequence[Result]) -> Message:
     findings = [result.finding for result in results]
     bad = [finding for finding in findings if finding.status is not Status.OK]
@@ -117,7 +103,3 @@ def _message(settings: OpsSettings, results: Sequence[Result]) -> Message:
 def _line(finding: Finding) -> str:
     figure = finding.value or "no figure"
     return f"{finding.status:8}{finding.name}: {figure} (must be {finding.threshold}) {finding.detail}".rstrip()
-
-
-def _nothing(_screen: Screen) -> None:
-    """There is nothing to show."""

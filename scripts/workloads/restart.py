@@ -10,7 +10,7 @@ from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log
 from scripts.clients import kubernetes
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 from scripts.workloads import budget, deployments, rollout, serving
 
 # kubectl's own, so that `kubectl rollout` and people know it.
@@ -46,7 +46,5 @@ def run(settings: OpsSettings, name: str, *, seconds: float, dry_run: bool) -> O
     if not dry_run:
         told = f"{'was being rolled out already, and is ready' if under_way else told} after {duration(took)}"
 
-    def show(screen: Screen) -> None:
-        screen.line(f"{name} {told}")
-
-    return Outcome({"service": name, "dryRun": dry_run, "underWay": under_way, "took": round(took, 1)}, show)
+    data = {"service": name, "dryRun": dry_run, "underWay": under_way, "took": round(took, 1)}
+    return Outcome(data, say(f"{name} {told}"))

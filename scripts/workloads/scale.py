@@ -15,7 +15,7 @@ from scripts import log
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.exits import Exit, OpsError, TemporaryError, UsageError
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 _SECONDS: Final = 30.0
 # Kubernetes' own, where an HPA does not say.
@@ -62,7 +62,7 @@ def run(settings: OpsSettings, level: Level, *, check: bool, dry_run: bool) -> O
     differ = check and any(step.differs for step in steps)
     return Outcome(
         _data(level, steps, check=check, dry_run=dry_run),
-        _shown(steps, check=check, dry_run=dry_run),
+        say(*(f"{step.name}: {_verdict(step, check=check, dry_run=dry_run)}" for step in steps)),
         _code(problems) if problems else Exit.FAILED if differ else Exit.DONE,
     )
 
@@ -120,12 +120,3 @@ def _data(level: Level, steps: Sequence[Step], *, check: bool, dry_run: bool) ->
         return told | {"changed": changed} | problem
 
     return {"level": str(level), "dryRun": dry_run, "check": check, "autoscalers": [plain(step) for step in steps]}
-
-
-def _shown(steps: Sequence[Step], *, check: bool, dry_run: bool) -> Any:
-    def show(screen: Screen) -> None:
-        for step in steps:
-            told = _verdict(step, check=check, dry_run=dry_run)
-            screen.line(f"{step.name}: {told}")
-
-    return show

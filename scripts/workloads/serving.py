@@ -8,7 +8,8 @@ from typing import Final
 
 from runbook.ops_settings import OpsSettings, ServiceTarget
 from runbook.units import duration
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import CheckFailedError, TemporaryError, UsageError
+from scripts.health import services
 from scripts.progress import Waiting
 
 # What a service that is rolled out may take until it answers through its Service.
@@ -37,18 +38,14 @@ def target(settings: OpsSettings, name: str) -> ServiceTarget:
 
 def problem(service: ServiceTarget) -> str | None:
     """Why the health page does not answer 200, or None when it does."""
-    import httpx
-
     try:
-        # No proxy of the shell: these addresses are inside the cluster.
-        with httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS) as client:
-            code = client.get(service.health_url).status_code
-    except httpx.HTTPError as error:
-        return f"{service.name} does not answer at {service.health_url}: {error or type(error).__name__}"
-    return None if code == int(httpx.codes.OK) else f"{service.name} answers {code} at {service.health_url}"
+        code = services.answer(service, _ANSWER_SECONDS)
+    except TemporaryError as error:
+        return f"{service.name} does not answer at {error}"
+    return None if code == services.OK else f"{service.name} answers {code} at {service.health_url}"
 
 
-def await_healthy(services: Sequence[ServiceTarget]) -> None:
+def await_healthy(targets: Sequence[ServiceTarget]) -> None:
     """Wait until each service answers.
 
     Raises:
@@ -56,7 +53,7 @@ def await_healthy(services: Sequence[ServiceTarget]) -> None:
     """
     end = time.monotonic() + _SETTLE_SECONDS
     with Waiting("waiting for answers") as line:
-        for service in services:
+        for service in targets:
             while (reason := problem(service)) is not None:
                 if time.monotonic() + _POLL_SECONDS > end:
                     raise UnhealthyError(reason)

@@ -12,7 +12,7 @@ from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import notify
 from scripts.clients import kubernetes
-from scripts.output import Outcome, Screen
+from scripts.output import Outcome, say
 
 _SECONDS: Final = 30.0
 # A run may begin late and takes its time.
@@ -65,11 +65,7 @@ def run(settings: OpsSettings, *, silent: bool) -> Outcome:
     subject = f"Monthly maintenance of {settings.namespace}: {points} to look at, {len(found.images)} images"
     told = [] if silent else notify.send(settings, notify.Message(subject, "\n".join(lines)))
 
-    def show(screen: Screen) -> None:
-        for line in lines:
-            screen.line(line)
-
-    return Outcome({**asdict(found), "points": points, "notified": notify.plain(told)}, show)
+    return Outcome({**asdict(found), "points": points, "notified": notify.plain(told)}, say(*lines))
 
 
 def images(pods: Iterable[Any]) -> list[Image]:

@@ -177,9 +177,8 @@ def test_an_archive_whose_list_is_longer_than_what_is_kept_of_it_gets_its_indexe
     monkeypatch.setattr(fill, "_HEAD_BYTES", 1000)
     for name, value in environment.environment().items():
         monkeypatch.setenv(name, value)
-    plan = postgres_restore.Plan(Selection(), into="long_list")
 
-    postgres_restore.run(config.load(str(environment.config)), plan)
+    postgres_restore.run(config.load(str(environment.config)), Selection(), into="long_list")
 
     indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     assert len(environment.rows(indexes)) == 3

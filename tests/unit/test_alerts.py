@@ -210,7 +210,8 @@ def _commands() -> dict[tuple[str, ...], int]:
     """The commands of the real command line, and how many arguments each takes; -1 for any number."""
 
     def walk(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-        for name, command in getattr(group, "commands", {}).items():
+        for name in list(getattr(group, "commands", {})):
+            _, command, _ = group.resolve_command(None, [name])
             yield from walk(command, (*path, name))
         if not getattr(group, "commands", {}):
             arguments = [item for item in group.params if item.param_type_name == "argument"]

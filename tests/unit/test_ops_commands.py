@@ -43,7 +43,9 @@ def _walk(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     children: dict[str, Any] = getattr(command, "commands", {})
     if not children:
         yield name, command
-    for word, child in children.items():
+    for word in list(children):
+        # As the command line finds it: that loads it.
+        _, child, _ = command.resolve_command(None, [word])
         yield from _walk(child, f"{name} {word}".strip())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from scripts import first_week, options
+from scripts import first_week, frame
 from scripts.exits import UsageError
 from scripts.output import Outcome, Screen
 
@@ -93,7 +93,7 @@ def test_every_command_asks_before_it_does_anything(
         return Outcome({}, show)
 
     with pytest.raises(typer.Exit) as ended:
-        options.run("updates", action, as_json=True, deadline=None)
+        frame.run("updates", action, as_json=True, deadline=None)
 
     assert ended.value.exit_code == 0
     assert bool(did) is runs
@@ -107,7 +107,7 @@ def test_the_settings_zone_counts_where_no_other_is_set(
     monkeypatch.setenv("OPS_CONFIG", str(tmp_path / "nowhere.json"))
 
     with pytest.raises(typer.Exit) as ended:
-        options.run("updates", lambda: pytest.fail("it ran"), as_json=False, deadline=None)
+        frame.run("updates", lambda: pytest.fail("it ran"), as_json=False, deadline=None)
 
     assert ended.value.exit_code == 2
     assert "nowhere.json" in capsys.readouterr().err

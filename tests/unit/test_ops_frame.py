@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import pkgutil
 import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from runbook.ops_settings import Login
-from scripts import cli, config, guard, options, output, redact
+from runbook.ops_settings import Login, OpsSettings
+from scripts import cli, commands, config, frame, guard, output, redact
 from scripts.exits import MEANINGS, Exit, Stop, UsageError
+from tests.unit.ops_settings import settings
 
 _HEAVY = (
     "boto3",
@@ -33,7 +38,12 @@ _HEAVY = (
     "pydantic",
     "zstandard",
     "rich.console",
+    "prometheus_client",
+    "pyrage",
 )
+# What a command may load once it runs.
+_CLIENTS = tuple(name for name in _HEAVY if name not in ("pydantic", "zstandard"))
+_RUN = "from scripts.cli import main; main()"
 _COMMANDS = (
     ("access", "review"),
     ("backup", "postgres"),
@@ -80,12 +90,101 @@ def _ops(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_line_imports_nothing_heavy() -> None:
-    code = f"import sys, scripts.cli; print([name for name in {_HEAVY!r} if name in sys.modules])"
+def _settings(folder: Path, namespace: str) -> str:
+    """The path of a settings file."""
+    file = folder / f"{namespace}.json"
+    file.write_text(settings(namespace=namespace).model_dump_json(by_alias=True))
+    return str(file)
 
+
+def _loaded(code: str, *libraries: str) -> list[str]:
+    """Which of the libraries, and which modules of commands, a process has once it has run ``code``."""
+    code = f"import atexit, sys; atexit.register(lambda: print('has', *sys.modules)); {code}"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    loaded = answer.stdout.rpartition("has ")[2].split()
+    assert "sys" in loaded
+    return [name for name in loaded if name in libraries or name.startswith("scripts.commands")]
 
-    assert answer.stdout.strip() == "[]"
+
+def test_help_loads_no_command_and_nothing_heavy() -> None:
+    assert _loaded(f"sys.argv = ['ops', '--help']; {_RUN}", *_HEAVY) == []
+
+
+def test_completing_the_name_of_a_command_loads_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_OPS_COMPLETE": "complete_bash", "COMP_WORDS": "ops ba", "COMP_CWORD": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert _loaded(f"sys.argv = ['ops']; {_RUN}", *_CLIENTS) == []
+
+
+def test_a_command_is_loaded_without_the_others() -> None:
+    loaded = _loaded(f"sys.argv = ['ops', 'backup', 'postgres', '--help']; {_RUN}")
+
+    assert loaded == ["scripts.commands", "scripts.commands.backup"]
+
+
+def test_a_library_is_loaded_by_the_command_that_uses_it() -> None:
+    modules = {f"scripts.commands.{name}" for name in cli.COMMANDS if name != "db"}
+
+    assert set(_loaded(f"import {', '.join(modules)}", *_CLIENTS)) == {"scripts.commands", *modules}
+    assert set(_loaded("import scripts.commands.db", *_CLIENTS)) - {"psycopg"} == {
+        "scripts.commands",
+        "scripts.commands.db",
+    }
+
+
+def test_every_module_of_commands_is_known_by_its_own_line() -> None:
+    assert set(cli.COMMANDS) == {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    for name, line in cli.COMMANDS.items():
+        command: Any = get_command(importlib.import_module(f"scripts.commands.{name}").app)
+        assert command.get_short_help_str(200) == line
+
+
+def test_a_command_gets_its_settings_and_its_options_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS_CONFIG", _settings(tmp_path, "crypto"))
+    other = _settings(tmp_path, "other")
+    got: list[object] = []
+    app = frame.app("A group.")
+
+    @frame.command(app, "group changing", "x")
+    def _changing(given: OpsSettings, name: str, count: int = 1, dry_run: frame.DryRun = False) -> output.Outcome:
+        """Change it."""
+        got.extend((given.namespace, name, count, dry_run))
+        return output.Outcome({"count": count}, lambda _: None)
+
+    def ask(*words: str) -> tuple[int, str]:
+        answer = CliRunner().invoke(app, ["changing", *words])
+        return answer.exit_code, answer.stdout
+
+    assert ask("x", "--count", "3", "--dry-run", "--config", other, "--json") == (
+        0,
+        '{"command": "group changing", "exit": 0, "count": 3}\n',
+    )
+    assert ask("y") == (0, "")
+    assert got == ["other", "x", 3, True, "crypto", "y", 1, False]
+    shown = " ".join(ask("--help")[1].split())
+    assert re.findall(r"--[a-z-]+", shown) == [
+        "--count", "--config", "--dry-run", "--deadline", "--json", "--help",
+    ]  # fmt: skip
+    assert shown.endswith("Example: ops group changing x")
+
+
+def test_a_command_that_changes_nothing_has_no_dry_run_and_may_ask_for_its_settings_file(tmp_path: Path) -> None:
+    file = _settings(tmp_path, "crypto")
+    got: list[str | None] = []
+    app = frame.app()
+
+    @frame.command(app, "looking", "")
+    def _looking(_: OpsSettings, config: frame.Config = None) -> output.Outcome:
+        """Look at it."""
+        got.append(config)
+        return output.Outcome({}, lambda _: None)
+
+    assert CliRunner().invoke(app, ["--config", file]).exit_code == 0
+    assert CliRunner().invoke(app, ["--config", file, "--dry-run"]).exit_code == 2
+    assert got == [file]
 
 
 def test_a_client_of_the_bucket_loads_no_manager_of_transfers() -> None:
@@ -268,7 +367,7 @@ def test_a_defect_of_ops_is_told_apart_from_what_it_finds(
         raise ZeroDivisionError("division by zero")
 
     with pytest.raises(typer.Exit) as ended:
-        options.run("health", broken, as_json=True, deadline=None)
+        frame.run("health", broken, as_json=True, deadline=None)
     written = capsys.readouterr()
     assert ended.value.exit_code == Exit.DEFECT == 70
     assert json.loads(written.out)["exit"] == 70
