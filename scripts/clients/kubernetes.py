@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Final
@@ -145,8 +146,8 @@ class Cluster:
         After a lost connection it goes on from the last version that it knows, and misses no change; where the server
         no longer has that version, it reads the list anew. ``lost`` is told why, and waits, or raises what ends this.
 
-        The official client's own watch ends with its connection, leaves bookmarks unread and answers 410 with the same
-        version once more (release 35).
+        The official client's own watch ends with an error of its connection, and answers 410 with the same version once
+        more (release 37).
         """
         objects: dict[str, Object] = {}
         version = ""
@@ -201,30 +202,23 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        query = parameters or {}
+        query = dict(parameters or {})
         headers = {"Accept": "application/json, */*"} | ({"Content-Type": content_type} if content_type else {})
         silence = self._seconds + float(query.get("timeoutSeconds", 0))
         try:
-            answer: Any = self._client.call_api(
-                path,
-                method,
-                query_params=list(query.items()),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=(self._seconds, silence),
+            request = self._client.param_serialize(
+                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
+            answer: Any = self._client.call_api(*request, _request_timeout=(self._seconds, silence)).response
             try:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise _error(method, path, answer.status, _told(answer.data))
                 yield answer
             finally:
                 answer.close()
         except ApiException as error:
-            if not error.status:
-                # The client turns the one error of TLS into its own, and into two lines (release 35).
-                raise self._unanswered(error.__context__ or error) from None
-            raise _error(method, path, error.status, _told(error.body)) from None
+            # The client turns the one error of TLS into its own, and into two lines (release 37).
+            raise self._unanswered(error.__context__ or error) from None
         except HTTPError as error:
             raise self._unanswered(error) from None
 

@@ -302,7 +302,7 @@ def _paused(pid: int) -> Generator[None]:
 
 
 def test_a_server_without_its_store_or_with_too_much_to_do_is_temporary(tools_bin_dir: Path, tmp_path: Path) -> None:
-    options = ("--request-timeout=5s", "--enable-priority-and-fairness=false", "--max-requests-inflight=1")
+    options = ("--request-timeout=12s", "--enable-priority-and-fairness=false", "--max-requests-inflight=1")
     with (
         api_server(tools_bin_dir, *options, "--watch-cache=false") as server,
         kubernetes.connect(30, server.kubeconfig(tmp_path / "admin")) as admin,
@@ -323,7 +323,7 @@ def test_a_server_without_its_store_or_with_too_much_to_do_is_temporary(tools_bi
             thread.start()
             waiting.wait()
             # An administrator is never refused; others are while the one place is taken.
-            wait_until(lambda: _is_busy(bob), "there is no room for another request", 4)
+            wait_until(lambda: _is_busy(bob), "there is no room for another request", 11)
             thread.join()
     assert told[0].code is Exit.TEMPORARY
     # The server's own deadlines run for the same time: one of them answers, the other hangs up.
