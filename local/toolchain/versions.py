@@ -133,7 +133,7 @@ class Toolchain(_Frozen):
 def load(path: Path = VERSIONS_FILE) -> Toolchain:
     """Read the files. Raises pydantic's ValidationError where they do not fit: that is a defect of this repository."""
     document = tomllib.loads(path.read_text())
-    required = _required()
+    required = _required(path.parent / "modules")
     modules = {
         tool["module"]: required[tool["module"]]
         for group in document["groups"].values()
@@ -142,11 +142,11 @@ def load(path: Path = VERSIONS_FILE) -> Toolchain:
     return Toolchain.model_validate({**document, "go": required["go"], "modules": modules})
 
 
-def _required() -> dict[str, str]:
+def _required(modules: Path) -> dict[str, str]:
     """What the go.mod files require themselves, and under the name "go" the newest Go that one of them needs."""
     required: dict[str, str] = {}
     needed: list[str] = []
-    for file in MODULES_DIR.glob("*/go.mod"):
+    for file in modules.glob("*/go.mod"):
         text = file.read_text()
         required |= dict(_DIRECT.findall(text))
         needed += _GO.findall(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -27,9 +28,13 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(_SECONDS):
-            for file in [file for folder in self._folders for file in folder.glob("**/pod*/memory.stat")]:
-                uid = file.parent.name.removeprefix("pod")
-                self.peaks[uid] = max(self.peaks[uid], _used(file))
+            for folder in self._folders:
+                # Folders come and go meanwhile, which os.walk takes as it finds it.
+                for path, _, files in os.walk(folder):
+                    name = Path(path).name
+                    if name.startswith("pod") and "memory.stat" in files:
+                        uid = name.removeprefix("pod")
+                        self.peaks[uid] = max(self.peaks[uid], _used(Path(path, "memory.stat")))
 
     def end(self) -> None:
         self._end.set()
