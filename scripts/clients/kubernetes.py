@@ -10,6 +10,7 @@ Objects are plain data: the client's models leave out what their release does no
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -30,6 +31,7 @@ _CHUNK_BYTES: Final = 65_536
 WATCH_SECONDS: Final = 300
 # Whose the changed fields are from then on, in the objects' managedFields.
 FIELD_MANAGER: Final = "ops"
+_LOADING: Final = threading.Lock()
 _VERBS: Final = {"GET": "read", "PATCH": "change", "POST": "create"}
 
 
@@ -262,9 +264,11 @@ def connect(seconds: float, kubeconfig: Path | None = None, manager: str = FIELD
         UsageError: there is neither, or the kubeconfig cannot be used.
         TemporaryError: the issuer of its tokens does not answer.
     """
-    from kubernetes.client import ApiClient
+    # The library imports its own parts when they are first used, in an order by which threads would block one another.
+    with _LOADING:
+        from kubernetes.client import ApiClient
 
-    from scripts.clients.kubeconfig import configuration
+        from scripts.clients.kubeconfig import configuration
 
     with ApiClient(configuration(kubeconfig)) as client:
         yield Cluster(client, seconds, manager)

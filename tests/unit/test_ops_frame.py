@@ -123,6 +123,40 @@ def test_a_command_is_loaded_without_the_others() -> None:
     assert loaded == ["scripts.commands", "scripts.commands.backup"]
 
 
+# Each thread begins while an earlier one still loads the library, as the checks of `ops health` may.
+_OPEN_IN_THREADS = """
+import sys, threading, time
+from pathlib import Path
+from scripts.clients import kubernetes
+
+opened = []
+
+def open_one():
+    with kubernetes.connect(1, Path(sys.argv[1])) as cluster:
+        opened.append(cluster)
+
+threads = [threading.Thread(target=open_one) for _ in range(100)]
+for thread in threads:
+    thread.start()
+    time.sleep(0.005)
+for thread in threads:
+    thread.join()
+sys.exit(len(opened) != len(threads))
+"""
+
+
+def test_threads_open_connections_to_the_cluster_while_its_library_is_loaded(tmp_path: Path) -> None:
+    kubeconfig = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"token": "x"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    subprocess.run([sys.executable, "-c", _OPEN_IN_THREADS, str(file)], timeout=60, check=True)
+
+
 def test_a_library_is_loaded_by_the_command_that_uses_it() -> None:
     modules = {f"scripts.commands.{name}" for name in cli.COMMANDS if name != "db"}
 
