@@ -28,9 +28,6 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from scripts import redact
 from scripts.exits import TemporaryError, UsageError
 
-# The client's name of the header with a token.
-_KEY = "BearerToken"
-
 
 def configuration(kubeconfig: Path | None = None) -> Configuration:
     """The cluster of this pod, else of ``KUBECONFIG``; or the one of a ``kubeconfig``, past every proxy of the shell.
@@ -39,15 +36,18 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
         UsageError: there is none, or the kubeconfig cannot be used.
         TemporaryError: the issuer of its tokens does not answer.
     """
-    # The client takes the shell's proxies where none are given; a kubeconfig's own counts before both.
-    made = Configuration() if kubeconfig is None else Configuration(proxy="", no_proxy="")
+    made = Configuration()
     made.retries = False
     if kubeconfig is not None:
+        made.proxy = None
         _outside(made, str(kubeconfig))
-    elif "KUBERNETES_SERVICE_HOST" in os.environ:
-        _inside(made)
     else:
-        _outside(made, os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
+        # The client reads the other variables of proxies itself, and this one only to forget it (release 35).
+        made.no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            _inside(made)
+        else:
+            _outside(made, os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
     _hide_tokens(made)
     if not made.verify_ssl:
         # The kubeconfig asks for it; a warning at each request tells nothing new.
@@ -100,10 +100,11 @@ def _logged() -> Generator[list[str]]:
 
 
 def _complete(made: Configuration, name: str) -> None:
-    """What the official client does not do (release 37): read a file with a token once more."""
+    """What the official client does not read (release 35): the context's proxy, and a file with a token once more."""
     whole: Any = KubeConfigMerger(name).config
     context = whole["contexts"].get_with_name(whole["current-context"])["context"]
-    user = whole["users"].get_with_name(context["user"])
+    cluster, user = (whole[f"{kind}s"].get_with_name(context[kind]) for kind in ("cluster", "user"))
+    made.proxy = cluster["cluster"].safe_get("proxy-url") or made.proxy
     token_file = user["user"].safe_get("tokenFile")
     if token_file:
         file = Path(user.path).parent / token_file
@@ -112,7 +113,7 @@ def _complete(made: Configuration, name: str) -> None:
 
 def _read_token(file: Path, of: Configuration) -> None:
     try:
-        of.api_key[_KEY] = f"Bearer {file.read_text(encoding='utf-8')}"
+        of.api_key["authorization"] = f"Bearer {file.read_text(encoding='utf-8')}"
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the token file {file} cannot be read: {error}") from None
 
@@ -126,9 +127,9 @@ def _hide_tokens(made: Configuration) -> None:
             renew(of)
             # A plugin's renewal puts itself here again.
             of.refresh_api_key_hook = hide
-        if header := of.api_key.get(_KEY, "").strip():
+        if header := of.api_key.get("authorization", "").strip():
             # A file's last line break is no part of a header.
-            of.api_key[_KEY] = header
+            of.api_key["authorization"] = header
             redact.hide(header.partition(" ")[2].strip())
 
     hide(made)

@@ -10,10 +10,8 @@ Objects are plain data: the client's models leave out what their release does no
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +29,6 @@ _CHUNK_BYTES: Final = 65_536
 WATCH_SECONDS: Final = 300
 # Whose the changed fields are from then on, in the objects' managedFields.
 FIELD_MANAGER: Final = "ops"
-_LOADING: Final = threading.Lock()
 _VERBS: Final = {"GET": "read", "PATCH": "change", "POST": "create"}
 
 
@@ -148,8 +145,8 @@ class Cluster:
         After a lost connection it goes on from the last version that it knows, and misses no change; where the server
         no longer has that version, it reads the list anew. ``lost`` is told why, and waits, or raises what ends this.
 
-        The official client's own watch ends with an error of its connection, and answers 410 with the same version once
-        more (release 37).
+        The official client's own watch ends with its connection, leaves bookmarks unread and answers 410 with the same
+        version once more (release 35).
         """
         objects: dict[str, Object] = {}
         version = ""
@@ -204,23 +201,30 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        query = dict(parameters or {})
+        query = parameters or {}
         headers = {"Accept": "application/json, */*"} | ({"Content-Type": content_type} if content_type else {})
         silence = self._seconds + float(query.get("timeoutSeconds", 0))
         try:
-            request = self._client.param_serialize(
-                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+            answer: Any = self._client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=(self._seconds, silence),
             )
-            answer: Any = self._client.call_api(*request, _request_timeout=(self._seconds, silence)).response
             try:
-                if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise _error(method, path, answer.status, _told(answer.data))
                 yield answer
             finally:
                 answer.close()
         except ApiException as error:
-            # The client turns the one error of TLS into its own, and into two lines (release 37).
-            raise self._unanswered(error.__context__ or error) from None
+            if not error.status:
+                # The client turns the one error of TLS into its own, and into two lines (release 35).
+                raise self._unanswered(error.__context__ or error) from None
+            raise _error(method, path, error.status, _told(error.body)) from None
         except HTTPError as error:
             raise self._unanswered(error) from None
 
@@ -264,11 +268,9 @@ def connect(seconds: float, kubeconfig: Path | None = None, manager: str = FIELD
         UsageError: there is neither, or the kubeconfig cannot be used.
         TemporaryError: the issuer of its tokens does not answer.
     """
-    # The library imports its own parts when they are first used, in an order by which threads would block one another.
-    with _LOADING:
-        from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient
 
-        from scripts.clients.kubeconfig import configuration
+    from scripts.clients.kubeconfig import configuration
 
     with ApiClient(configuration(kubeconfig)) as client:
         yield Cluster(client, seconds, manager)

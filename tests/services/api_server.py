@@ -107,7 +107,15 @@ def api_server(bin_dir: Path, *options: str) -> Generator[ApiServer]:
             def start() -> int:
                 running.close()
                 started = running.enter_context(listening(server, port, folder / "server-log", signal.SIGKILL))
-                wait_until(lambda: asking.get(f"{url}/readyz").is_success, "the API server is ready")
+                wait_until(lambda: _is_ready(asking, url), "the API server is ready")
                 return started.pid
 
             yield ApiServer(url, certificates, start(), store, running.close, start)
+
+
+def _is_ready(asking: httpx.Client, url: str) -> bool:
+    try:
+        return asking.get(f"{url}/readyz").is_success
+    except httpx.TransportError:
+        # It listens before it answers.
+        return False

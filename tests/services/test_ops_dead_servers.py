@@ -107,10 +107,10 @@ def test_a_server_that_is_not_there_is_temporary_within_the_deadline_and_told_in
 def test_diagnosis_gathers_what_it_can_and_names_what_it_could_not(dark: Environment, tmp_path: Path) -> None:
     start = time.monotonic()
     answer = dark.ops(
-        "diagnose", "--json", "--timeout", "3", "--deadline", "15", "--output", str(tmp_path / "bundle.tar.gz")
+        "diagnose", "--json", "--timeout", "8", "--deadline", "30", "--output", str(tmp_path / "bundle.tar.gz")
     )
 
-    assert time.monotonic() - start < 15 + _MARGIN
+    assert time.monotonic() - start < 30 + _MARGIN
     assert answer.code == 0, answer.stderr
     assert (tmp_path / "bundle.tar.gz").stat().st_size > 0
     assert "pods and their logs" in json.dumps(answer.json)
