@@ -38,6 +38,8 @@ def connect(
         "client_name": "ops",
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
+        # With 3, the default of release 8, a server that wants a login speaks of HELLO instead.
+        "protocol": 2,
         # Not repeated in silence: a command that was cut off may have been done.
         "retry": lazy.redis.retry.Retry(lazy.redis.backoff.NoBackoff(), 0),
     }
