@@ -27,7 +27,8 @@ _YOUNG_OBJECTS: Final = 50_000
 COMMANDS: Final = {
     "certificates": "Check how long the namespace's certificates still live, as cert-manager says.",
     "diagnose": "Gather logs, events, descriptions, usage and metrics in one file, without secrets.",
-    "drill": "Restore everything from the bucket alone into scratch places; measure RPO and RTO; leave a signed report.",  # noqa: E501
+    "drill": "Restore everything from the bucket alone into scratch places; measure RPO and RTO; "
+    "leave a signed report.",
     "health": "Check everything at once, from the cluster to the backups and certificates.",
     "logs": "Group the errors of all pods by pattern, new ones first.",
     "restart": "Replace a service's pods one after the other and wait until the new ones serve.",

@@ -145,7 +145,7 @@ class Kafka:
         """
 
         def ask() -> Any:
-            new = [lazy.confluent_kafka.admin.NewPartitions(topic, count)]  # pyright: ignore[reportPrivateImportUsage]
+            new = [lazy.confluent_kafka.admin.NewPartitions(topic, count)]  # pyright: ignore[reportPrivateImportUsage] - admin is public
             futures = self._admin.create_partitions(new, validate_only=dry_run, operation_timeout=self._seconds)
             return futures[topic].result(self._seconds)
 
@@ -155,7 +155,7 @@ class Kafka:
         """The offsets of the oldest messages and of those to come."""
 
         def ask() -> tuple[_Offsets, _Offsets]:
-            spec_of = lazy.confluent_kafka.admin.OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
+            spec_of = lazy.confluent_kafka.admin.OffsetSpec  # pyright: ignore[reportPrivateImportUsage] - admin is public
             specs = (spec_of.earliest(), spec_of.latest())
             starts, ends = (self._admin.list_offsets(dict.fromkeys(parts, spec)) for spec in specs)
             return self._results(starts), self._results(ends)

@@ -24,5 +24,5 @@ def restart(
     ] = 600.0,
     dry_run: DryRun = False,
 ) -> Outcome:
-    """Replace a service's pods one after the other and wait until the new ones serve. Exit 1 says what they wait for."""  # noqa: E501
+    """Replace a service's pods one after the other and wait until the new ones serve. Exit 1 says what they wait for."""  # noqa: E501 - one line of help
     return rolling.run(settings, service, seconds=timeout, dry_run=dry_run)
