@@ -9,6 +9,7 @@ import getpass
 import inspect
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, NoReturn, TypeVar
 
 import typer
@@ -24,6 +25,14 @@ Config = Annotated[
     typer.Option("--config", help="Settings file [default: $OPS_CONFIG, else /etc/ops/config.json].", metavar="FILE"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would happen, change nothing.")]
+Scratch = Annotated[
+    Path | None,
+    typer.Option(
+        "--scratch",
+        help="Folder with the sockets of throwaway servers [default: start the programs that are installed here].",
+        metavar="DIR",
+    ),
+]
 Silent = Annotated[bool, typer.Option("--silent", help="Send nothing by mail or chat.")]
 _Deadline = Annotated[
     float | None,

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
@@ -56,7 +57,7 @@ class Finding:
         }
 
 
-def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
+def run(settings: OpsSettings, *, scratch: Path | None = None, dry_run: bool = False) -> Outcome:
     """Restore the newest proven backup of each kind into a scratch place, write the report and tell people.
 
     Exit 1 where a kind has no proven backup or does not restore; the report says so.
@@ -70,7 +71,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     newest = {kind: catalog.newest_proven() for kind, catalog in trial.catalogs(settings, bucket).items()}
     if dry_run:
         return _would({kind: None if found is None else found.id for kind, found in newest.items()})
-    findings = [_try(settings, bucket, kind, found, started) for kind, found in newest.items()]
+    findings = [_try(settings, bucket, scratch, kind, found, started) for kind, found in newest.items()]
     report = _report(settings, findings, started)
     name = f"{settings.backup.prefix}{FOLDER}{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
     bucket.write_json(name, signed(report, key))
@@ -120,13 +121,15 @@ def _key(settings: OpsSettings) -> PrivateKey | None:
     return None if file is None else PrivateKey.read(file)
 
 
-def _try(settings: OpsSettings, bucket: Bucket, kind: str, manifest: Manifest | None, started: datetime) -> Finding:
+def _try(
+    settings: OpsSettings, bucket: Bucket, scratch: Path | None, kind: str, manifest: Manifest | None, started: datetime
+) -> Finding:
     if manifest is None:
         reason = "no proven backup; see ops backups verify"
         return Finding(kind, None, None, None, "", {}, reason, Exit.FAILED)
     rpo = round(age_seconds(manifest, started), 3)
     try:
-        result = trial.run(settings, bucket, manifest, cluster=True)
+        result = trial.run(settings, bucket, manifest, scratch, cluster=True)
     except OpsError as error:
         message = one_line(redact.clean(str(error)))
         log.error("not restored", kind=kind, id=manifest.id, reason=message)

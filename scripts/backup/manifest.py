@@ -14,8 +14,9 @@ from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.exits import CheckFailedError, UsageError
 
-# 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object.
-FORMAT_VERSION: Final = 3
+# 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object; before 4 there are no
+# properties of a database, no checksums of its tables, and only Redis's keys, counted exactly.
+FORMAT_VERSION: Final = 4
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bytes = Annotated[int, Field(ge=0)]
@@ -100,7 +101,7 @@ class Manifest(Package):
     folder: ClassVar[str]
     unit: ClassVar[str]
 
-    format_version: Literal[1, 2, 3] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3, 4] = FORMAT_VERSION
     id: Annotated[str, AfterValidator(_valid_id)]
     started_at: AwareDatetime
     snapshot_at: AwareDatetime

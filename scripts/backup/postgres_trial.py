@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
@@ -15,7 +16,9 @@ from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest) -> tuple[str, Mapping[str, int]]:
+def run(
+    settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest, scratch: Path | None
+) -> tuple[str, Mapping[str, int]]:
     """Restore into ``<database>_verify_<8 hexadecimal digits>`` on the configured server, and count.
 
     What a killed run left behind is dropped first.

@@ -15,17 +15,19 @@ from pydantic.alias_generators import to_camel
 
 from scripts.backup.manifest import Digest, Manifest
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+# What a verification compares: a proof that was made by other checks than today's proves nothing.
+CHECKS: Final = 2
 
 
 class Proof(BaseModel):
-    """``method`` says how it was proven; ``revoked`` why it no longer is."""
+    """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
     )
 
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     kind: str
     id: str
     stored: Digest
@@ -34,10 +36,12 @@ class Proof(BaseModel):
     method: str
     counts: Mapping[str, int]
     revoked: str | None = None
+    checks: int = 1
 
     def holds(self, manifest: Manifest) -> bool:
         """Whether it proves this backup."""
-        return self.revoked is None and self.id == manifest.id and self.stored == manifest.stored
+        same = self.id == manifest.id and self.stored == manifest.stored
+        return self.revoked is None and self.checks == CHECKS and same
 
     def text(self) -> str:
         """The proof as it stands in the bucket."""
@@ -55,6 +59,7 @@ def of(manifest: Manifest, method: str, seconds: float, counts: Mapping[str, int
         duration_seconds=round(seconds, 3),
         method=method,
         counts=counts,
+        checks=CHECKS,
     )
 
 

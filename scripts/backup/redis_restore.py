@@ -64,7 +64,7 @@ def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run
         if not confirmed:
             _confirm(manifest, before)
         clock = time.monotonic()
-        proven = trial.run(settings, bucket, manifest)
+        proven = trial.run(settings, bucket, manifest, None)
         expired = _restore(client, manifest, stored)
     log.info("restore complete", id=manifest.id, keys=manifest.total, expired=expired)
     return _done(manifest, proven.method, expired, time.monotonic() - clock)

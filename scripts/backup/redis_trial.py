@@ -27,7 +27,9 @@ _FILE: Final = "dump.rdb"
 _POLL_SECONDS: Final = 0.1
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest) -> tuple[str, Mapping[str, int]]:
+def run(
+    settings: OpsSettings, bucket: Bucket, manifest: RedisManifest, scratch: Path | None
+) -> tuple[str, Mapping[str, int]]:
     """Load it where nobody sees it, and compare the keys of every database.
 
     Raises:

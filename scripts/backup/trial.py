@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup import postgres_trial, redis_trial, resources_trial
@@ -23,10 +24,14 @@ class Result:
     seconds: float
 
 
-def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: bool = False) -> Result:
-    """Restore a backup into a scratch place and compare every count with its manifest.
+def run(
+    settings: OpsSettings, bucket: Bucket, manifest: Manifest, scratch: Path | None, *, cluster: bool = False
+) -> Result:
+    """Restore a backup into a throwaway server and compare what came back with its manifest.
 
-    With ``cluster`` the API server judges each object of a resource backup, where the account may.
+    ``scratch`` is the folder in which throwaway servers listen already: ``postgres`` with the socket of a PostgreSQL,
+    ``redis/redis.sock``. Without it, programs that are installed here are started. With ``cluster`` the API server
+    judges each object of a resource backup, where the account may.
 
     Raises:
         CheckFailedError: the object is damaged, or what came back is not what the manifest says.
@@ -36,9 +41,9 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: Manifest, *, cluster: b
     clock = time.monotonic()
     match manifest:
         case PostgresManifest():
-            method, counts = postgres_trial.run(settings, bucket, manifest)
+            method, counts = postgres_trial.run(settings, bucket, manifest, scratch)
         case RedisManifest():
-            method, counts = redis_trial.run(settings, bucket, manifest)
+            method, counts = redis_trial.run(settings, bucket, manifest, scratch)
         case ResourcesManifest():
             method, counts = resources_trial.run(settings, bucket, manifest, cluster=cluster)
         case _:

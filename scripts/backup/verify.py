@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
@@ -29,7 +30,12 @@ class Verdict:
 
 
 def run(
-    settings: OpsSettings, *, kind: str | None = None, backup_id: str | None = None, dry_run: bool = False
+    settings: OpsSettings,
+    *,
+    kind: str | None = None,
+    backup_id: str | None = None,
+    scratch: Path | None = None,
+    dry_run: bool = False,
 ) -> Outcome:
     """Prove the newest backup of every kind, of one ``kind``, or the one with that id.
 
@@ -42,7 +48,7 @@ def run(
     found = _meant(trial.catalogs(settings, bucket), kind, backup_id)
     if dry_run:
         return _would(found)
-    verdicts = [_verify(settings, bucket, catalog, backup) for catalog, backup in found]
+    verdicts = [_verify(settings, bucket, scratch, catalog, backup) for catalog, backup in found]
     return outcome(verdicts)
 
 
@@ -64,12 +70,14 @@ def _meant(
     return newest
 
 
-def _verify(settings: OpsSettings, bucket: Bucket, catalog: Catalog[Manifest], backup: BackupId | None) -> Verdict:
+def _verify(
+    settings: OpsSettings, bucket: Bucket, scratch: Path | None, catalog: Catalog[Manifest], backup: BackupId | None
+) -> Verdict:
     if backup is None:
         return Verdict(catalog.kind, None)
     try:
         manifest = catalog.manifest(backup)
-        result = trial.run(settings, bucket, manifest)
+        result = trial.run(settings, bucket, manifest, scratch)
         told = proof.of(manifest, result.method, result.seconds, result.counts)
         bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
     except CheckFailedError as error:

@@ -14,7 +14,7 @@ from scripts.backup import metrics as exporter
 from scripts.backup import prune as pruning
 from scripts.backup import verify as verification
 from scripts.exits import UsageError
-from scripts.frame import Config, DryRun
+from scripts.frame import Config, DryRun, Scratch
 from scripts.output import Outcome
 
 app = frame.app("Look at the backups in the bucket, prove them, and end old ones.")
@@ -35,10 +35,11 @@ def verify(
     backup_id: Annotated[
         str | None, typer.Option("--id", help="The backup with this id [default: the newest].", metavar="ID")
     ] = None,
+    scratch: Scratch = None,
     dry_run: DryRun = False,
 ) -> Outcome:
-    """Restore into a scratch place that is gone afterwards and compare every count: only then is a backup proven."""
-    return verification.run(settings, kind=kind, backup_id=backup_id, dry_run=dry_run)
+    """Restore into a throwaway server and compare what comes back with the backup: only then is it proven."""
+    return verification.run(settings, kind=kind, backup_id=backup_id, scratch=scratch, dry_run=dry_run)
 
 
 @frame.command(app, "backups metrics", "--listen 9116")
