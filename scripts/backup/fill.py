@@ -1,95 +1,91 @@
 """pg_restore fed by the stored object, which is checked once more on the way.
 
-The rows come as one stream. Indexes and constraints follow, several at once, which pg_restore does only from a file:
-the archive's head, which lists everything, is kept in memory for it.
+The rows come as one stream. What stands before and after them, such as tables and indexes, comes from the archive's
+list: so schemas come first, then extensions in the version that was saved, and indexes several at once.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Final
 
-from scripts import log
-from scripts.backup.transfer import Stored
+from scripts import lazy, log
+from scripts.backup.postgres_model import Extension
+from scripts.backup.toc import Archive
 from scripts.clients import postgres
 from scripts.clients.child import Child
-from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
+from scripts.exits import UsageError
 
 # Nothing of the fresh database is needed before the swap, whose commit makes all of it durable at once.
 _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
-# The list of an archive takes some hundred bytes an object: this is room for tens of thousands.
-_HEAD_BYTES: Final = 16 * 2**20
 # Indexes that are built at once, each with workers of the server's own.
 _JOBS: Final = 2
 
 
-def fill(stored: Stored, program: Program, access: Access, database: str) -> None:
+def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...]) -> None:
     """Restore the archive into ``database``; the first error of pg_restore ends it.
 
     Raises:
         CheckFailedError: the content is not the manifest's, or pg_restore refuses something.
+        UsageError: the server does not have an extension.
         TemporaryError: the server or the bucket went away.
     """
-    arguments = [program.path, "--format=custom", "--exit-on-error", "--no-password", f"--dbname={database}"]
-    with (
-        postgres.child_login(access, database, "ops restore pg_restore") as (environment, descriptors),
-        _in_memory() as head,
-    ):
-        options = {**environment, "PGOPTIONS": _OPTIONS}
-        sections = ["--section=pre-data", "--section=data"]
-        with Child([*arguments, *sections], options, descriptors, feeds=True) as child:
-            log.info("restore started", database=database, pg_restore=program.version, pid=child.pid)
-            blocks = stored.content()
-            _feed(child, _kept(blocks, head))
+    # Subscriptions are made by ``properties``: pg_dump gives them to superusers alone, with their secrets.
+    arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions", f"--dbname={database}"]
+    with postgres.child_login(access, database, "ops restore pg_restore") as (environment, descriptors):
+        login = {**environment, "PGOPTIONS": f"{environment.get('PGOPTIONS', '')} {_OPTIONS}".strip()}
+
+        def entries(*options: str, schemas: bool = False) -> None:
+            with (
+                archive.chosen(schemas=schemas) as (chosen, listed),
+                archive.reading([*arguments, chosen, *options], (login, (*descriptors, listed))) as child,
+            ):
+                _await(child, database)
+
+        log.info("restore started", database=database, pg_restore=archive.program.version)
+        entries("--section=pre-data", schemas=True)
+        _extend(access, database, extensions)
+        entries("--section=pre-data")
+        with Child([archive.program.path, *arguments, "--section=data"], login, descriptors, feeds=True) as child:
+            blocks = archive.stream()
+            _feed(child, blocks)
             _await(child, database)
             # pg_restore stops after the last entry that it needs; the rest must be what was saved all the same.
             for _ in blocks:
                 pass
         log.info("the rows are in; building indexes and constraints", database=database)
-        later = [*arguments, "--section=post-data"]
-        if _lists_everything(program, head):
-            parallel = [*later, f"--jobs={_JOBS}", f"/proc/self/fd/{head}"]
-            with Child(parallel, options, (*descriptors, head), feeds=False) as child:
-                _await(child, database)
-        else:
-            with Child(later, options, descriptors, feeds=True) as child:
-                _feed(child, stored.content())
-                _await(child, database)
+        entries("--section=post-data", f"--jobs={_JOBS}")
 
 
-def _lists_everything(program: Program, head: int) -> bool:
-    """Whether the head is long enough for the archive's list."""
-    listing = [program.path, "--list", f"/proc/self/fd/{head}"]
-    done = subprocess.run(listing, pass_fds=(head,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return done.returncode == 0
+def _extend(access: Access, database: str, extensions: tuple[Extension, ...]) -> None:
+    """Create the extensions in the versions that were saved, where the server has them: an archive names none."""
+    with postgres.connect(access, database, application="ops restore", doing=f"extensions of {database}") as session:
+        there = {str(row[0]) for row in session.execute("SELECT extname FROM pg_extension").fetchall()}
+        query = "SELECT name, version FROM pg_available_extension_versions"
+        available = {(str(name), str(version)) for name, version in session.execute(query).fetchall()}
+        names = {name for name, _ in available}
+        for extension in extensions:
+            if extension.name not in names:
+                raise UsageError(
+                    f"extension {extension.name} {extension.version} is not installed on the server at "
+                    f"{access.address}; install its package there, then run again"
+                )
+            if extension.name in there or (extension.name, extension.version) not in available:
+                continue
+            statement = lazy.sql.SQL("CREATE EXTENSION {} VERSION {}").format(
+                lazy.sql.Identifier(extension.name), extension.version
+            )
+            # One that is missing now is made by the extension itself.
+            if session.execute("SELECT FROM pg_namespace WHERE nspname = %s", (extension.schema_name,)).fetchone():
+                statement += lazy.sql.SQL(" SCHEMA {}").format(lazy.sql.Identifier(extension.schema_name))
+            session.execute(statement)
 
 
 def _await(child: Child, database: str) -> None:
     code, stderr = child.wait()
     if code != 0:
         raise postgres.child_error("pg_restore", code, stderr, database)
-
-
-@contextmanager
-def _in_memory() -> Generator[int]:
-    descriptor = os.memfd_create("archive")
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _kept(blocks: Iterator[bytes], head: int) -> Iterator[bytes]:
-    """``blocks``, whose first ``_HEAD_BYTES`` are written into ``head`` as well."""
-    rest = _HEAD_BYTES
-    for block in blocks:
-        if rest > 0:
-            rest -= os.write(head, memoryview(block)[:rest])
-        yield block
 
 
 def _feed(child: Child, blocks: Iterator[bytes]) -> None:

@@ -1,7 +1,7 @@
 """The fresh database into which a backup is restored: nobody sees it before it is proven, and a failure leaves none.
 
-One that a restore fills is called ``<database>_restore_<8 hexadecimal digits>``, one that only verifies
-``<database>_verify_...``: the name says who may drop it.
+It is called ``<database>_restore_<8 hexadecimal digits>``. Its comment says that ``ops`` made it, and so does that of a
+database that a restore put aside: a name alone, which people choose too, gives no right to drop anything.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from scripts import lazy, log
-from scripts.backup.manifest import DatabaseFacts
+from scripts.backup import properties
+from scripts.backup.postgres_model import DatabaseFacts
 from scripts.clients import postgres
 from scripts.exits import UsageError
 
 # PostgreSQL cuts longer names off.
 NAME_BYTES: Final = 63
+_SUFFIX: Final = "_restore_"
+# Comments begin with these; the comment that a database had before it was put aside follows.
+FRESH_MARK: Final = "made by ops restore"
+KEPT_MARK: Final = "put aside by ops restore"
 _KEPT_FORMAT: Final = "%Y%m%dt%H%M%Sz"
 
 
@@ -28,14 +33,10 @@ def derived(database: str, suffix: str) -> str:
     return f"{database.encode()[: NAME_BYTES - len(suffix)].decode(errors='ignore')}{suffix}"
 
 
-Purpose = Literal["restore", "verify"]
-
-
-def is_name(database: str, name: str, purpose: Purpose = "restore") -> bool:
-    """Whether ``name`` is that of a fresh database made for ``database``."""
-    suffix = f"_{purpose}_"
-    start = re.escape(derived(database, suffix + "0" * 8)[: -len(suffix) - 8])
-    return re.fullmatch(rf"{start}{suffix}[0-9a-f]{{8}}", name) is not None
+def is_name(database: str, name: str) -> bool:
+    """Whether ``name`` is of the form of a fresh database made for ``database``."""
+    start = re.escape(derived(database, _SUFFIX + "0" * 8)[: -len(_SUFFIX) - 8])
+    return re.fullmatch(rf"{start}{_SUFFIX}[0-9a-f]{{8}}", name) is not None
 
 
 def kept_name(database: str, moment: datetime) -> str:
@@ -66,56 +67,55 @@ def names(admin: lazy.psycopg.Connection) -> set[str]:
     return {str(row[0]) for row in admin.execute("SELECT datname FROM pg_database").fetchall()}
 
 
-def drop_stale(admin: lazy.psycopg.Connection, database: str, purpose: Purpose = "restore") -> list[str]:
-    """Drop what killed runs left behind; the caller holds the lock, so nobody is filling them. Their names."""
-    stale = sorted(name for name in names(admin) if is_name(database, name, purpose))
-    for name in stale:
-        log.warning("dropping what an earlier run left behind", database=name)
-        drop(admin, name)
-    return stale
+def marked(admin: lazy.psycopg.Connection, mark: str) -> set[str]:
+    """The databases whose comment begins with a mark of ``ops``."""
+    found = admin.execute(
+        "SELECT datname FROM pg_database WHERE starts_with(shobj_description(oid, 'pg_database'), %s)", (mark,)
+    )
+    return {str(row[0]) for row in found.fetchall()}
+
+
+def drop_stale(admin: lazy.psycopg.Connection, database: str) -> None:
+    """Drop what killed runs left behind; the caller holds the lock, so that no run fills them."""
+    own = marked(admin, FRESH_MARK)
+    for name in sorted(name for name in names(admin) if is_name(database, name)):
+        if name in own:
+            log.warning("dropping what an earlier run left behind", database=name)
+            drop(admin, name)
+        else:
+            log.warning("a database looks like one of ops, which did not make it: it stays", database=name)
 
 
 @contextmanager
-def created(
-    admin: lazy.psycopg.Connection, database: str, facts: DatabaseFacts, owner: str, purpose: Purpose = "restore"
-) -> Generator[str]:
-    """An empty database like the one that was saved; dropped when the block raises, and after a ``verify`` always.
+def created(admin: lazy.psycopg.Connection, database: str, facts: DatabaseFacts) -> Generator[str]:
+    """An empty database like the one that was saved; dropped when the block raises.
 
     Raises:
         UsageError: the server does not know its locale, or the owner does not exist.
     """
-    name = derived(database, f"_{purpose}_{secrets.token_hex(4)}")
-    statement = lazy.sql.SQL(
-        "CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}"
-    ).format(
-        lazy.sql.Identifier(name),
-        lazy.sql.Identifier(owner),
-        facts.encoding,
-        facts.collate,
-        facts.ctype,
-    )
+    name = derived(database, f"{_SUFFIX}{secrets.token_hex(4)}")
     try:
-        admin.execute(statement)
+        admin.execute(properties.creation(name, facts))
     except (
         lazy.psycopg.errors.WrongObjectType,
         lazy.psycopg.errors.UndefinedObject,
         lazy.psycopg.errors.InvalidParameterValue,
     ) as error:
         raise UsageError(f"cannot create a database like {facts.name}: {postgres.explain(error)}") from None
-    keep = False
     try:
+        statement = lazy.sql.SQL("COMMENT ON DATABASE {} IS {}")
+        admin.execute(statement.format(lazy.sql.Identifier(name), f"{FRESH_MARK} at {now(admin):%Y-%m-%dT%H:%M:%SZ}"))
         yield name
-        keep = purpose == "restore"
-    finally:
-        if not keep:
-            _try_to_drop(admin, name, purpose)
+    except BaseException:
+        _try_to_drop(admin, name)
+        raise
 
 
-def _try_to_drop(admin: lazy.psycopg.Connection, name: str, purpose: Purpose) -> None:
+def _try_to_drop(admin: lazy.psycopg.Connection, name: str) -> None:
     try:
         drop(admin, name)
     except lazy.psycopg.Error as error:
-        log.warning(f"could not drop; the next {purpose} does", database=name, reason=postgres.explain(error))
+        log.warning("could not drop; the next restore does", database=name, reason=postgres.explain(error))
 
 
 def drop(admin: lazy.psycopg.Connection, name: str) -> None:

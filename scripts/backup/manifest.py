@@ -7,47 +7,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from scripts.backup import keys
 from scripts.backup.keys import BackupId
+from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
+from scripts.backup.record import Bytes, Record, Sha256
 from scripts.exits import CheckFailedError, UsageError
 
 # 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object; before 4 there are no
 # properties of a database, no checksums of its tables, and only Redis's keys, counted exactly.
 FORMAT_VERSION: Final = 4
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Bytes = Annotated[int, Field(ge=0)]
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
-
-
-class Table(_Model):
-    """A table and its exact number of rows under the dump's snapshot."""
-
-    schema_name: str
-    name: str
-    rows: int = Field(ge=0)
-
-    @property
-    def label(self) -> str:
-        return f"{self.schema_name}.{self.name}"
-
-
-class Digest(_Model):
+class Digest(Record):
     """Size in bytes and SHA-256 of a stream."""
 
     bytes: Bytes
     sha256: Sha256
 
 
-class Content(_Model):
+class Content(Record):
     """Size in bytes of what was saved.
 
     Its frame ends with zstd's own checksum and the stored object has its SHA-256, so that a SHA-256 of its own, which
@@ -58,16 +38,6 @@ class Content(_Model):
     sha256: Sha256 | None = None
 
 
-class DatabaseFacts(_Model):
-    """What a fresh database must be created with."""
-
-    name: str
-    owner: str
-    encoding: str
-    collate: str
-    ctype: str
-
-
 def _valid_id(text: str) -> str:
     try:
         BackupId.parse(text)
@@ -76,14 +46,14 @@ def _valid_id(text: str) -> str:
     return text
 
 
-class Encryption(_Model):
+class Encryption(Record):
     """How the stored object is encrypted: by age, for the holder of the private key of ``recipient``."""
 
     method: Literal["age"]
     recipient: str
 
 
-class Package(_Model):
+class Package(Record):
     """How a stream lies in the bucket: ``uncompressed`` is the stream itself, ``stored`` the object."""
 
     object_name: str = Field(pattern=r"^[a-z]+(\.[a-z]+)+$")
@@ -145,6 +115,8 @@ class PostgresManifest(Manifest):
     client_version: str
     database_bytes: Bytes
     tables: tuple[Table, ...]
+    surroundings: Surroundings | None = None
+    large_objects: LargeObjects | None = None
 
     @property
     def rows(self) -> int:
@@ -160,7 +132,7 @@ class PostgresManifest(Manifest):
         return self.database.name
 
 
-class Keyspace(_Model):
+class Keyspace(Record):
     """A numbered database of Redis: its keys, and how many of them expire."""
 
     index: int = Field(ge=0)
@@ -190,7 +162,7 @@ class RedisManifest(Manifest):
         return "redis"
 
 
-class ResourceCount(_Model):
+class ResourceCount(Record):
     """Objects of a kind; ``managed`` of them belong to a controller, which makes them anew."""
 
     api_version: str

@@ -16,7 +16,7 @@ from scripts import lazy, log
 from scripts.backup import fresh, lock
 from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import PostgresManifest
-from scripts.backup.postgres_restore import administration
+from scripts.backup.rebuild import administration
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.output import Outcome, confirm, say

@@ -15,7 +15,7 @@ from scripts.clients import pgtools
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.exits import UsageError
+from scripts.exits import OpsError, UsageError
 from scripts.output import Outcome, say
 
 
@@ -69,7 +69,10 @@ def _transfer(
     try:
         archive = dump.stream(program, access, shot)
         package = transfer.store(bucket, settings.backup, keys.POSTGRES, backup, archive, part_bytes)
-        tables = counting.result()
+        tables, large_objects = counting.result()
+    except OpsError:
+        counting.check()
+        raise
     finally:
         counting.cancel()
     seconds = round(time.monotonic() - clock, 3)
@@ -87,6 +90,8 @@ def _transfer(
         duration_seconds=seconds,
         database_bytes=shot.size,
         tables=tables,
+        surroundings=shot.surroundings,
+        large_objects=large_objects,
     )
 
 

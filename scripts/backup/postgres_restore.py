@@ -1,26 +1,22 @@
-"""``ops restore postgres``: prove the object, fill a fresh database, prove the rows, then swap."""
+"""``ops restore postgres``: prove the object, rebuild and compare it in a fresh database, then swap."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
-from scripts.backup import fresh, lock, snapshot, swap
+from scripts.backup import fresh, lock, rebuild, swap
 from scripts.backup.catalog import Catalog, Selection
-from scripts.backup.fill import fill
-from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
+from scripts.backup.manifest import PostgresManifest
 from scripts.backup.transfer import Stored
-from scripts.clients import pgtools, postgres
+from scripts.clients import pgtools
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import UsageError
 from scripts.output import Outcome, confirm, say
 
 
@@ -59,7 +55,7 @@ def run(
     bucket = Bucket(settings.backup)
     manifest = Catalog(bucket, settings, PostgresManifest).choose(selection)
     stored = Stored(bucket, settings.backup, manifest)
-    with administration(access) as admin:
+    with rebuild.administration(access) as admin:
         job = _Job(settings, access, manifest, stored, program_for(admin, manifest), into)
         _check(admin, job)
         exists = job.database in fresh.names(admin)
@@ -69,17 +65,9 @@ def run(
             _confirm(job, exists)
         started = time.monotonic()
         with lock.held(access, job.database, lock.Purpose.RESTORE):
-            kept = _restore(admin, job)
+            kept, notes = _restore(admin, job)
     log.info("restore complete", id=manifest.id, database=into or job.database, kept=kept)
-    return _done(job, kept, time.monotonic() - started)
-
-
-@contextmanager
-def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
-    """A session that creates and drops databases."""
-    database = postgres.MAINTENANCE_DATABASE
-    with postgres.connect(access, database, application="ops restore", doing="restore") as admin:
-        yield admin
+    return _done(job, kept, notes, time.monotonic() - started)
 
 
 def program_for(admin: lazy.psycopg.Connection, manifest: PostgresManifest) -> Program:
@@ -124,54 +112,22 @@ def _confirm(job: _Job, exists: bool) -> None:
     )
 
 
-def _restore(admin: lazy.psycopg.Connection, job: _Job) -> str | None:
-    """Do it; the name under which the old database is kept."""
+def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tuple[str, ...]]:
+    """Do it; the name under which the old database is kept, and what a person must do."""
     log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
     job.stored.verify()
     fresh.drop_stale(admin, job.database)
-    owner = job.settings.postgres.owner.user
-    with fresh.created(admin, job.database, job.manifest.database, owner) as name:
-        fill(job.stored, job.program, job.access, name)
-        prove(job.access, name, job.manifest, f"{job.database} is unchanged")
+    otherwise = f"{job.database} is unchanged"
+    with rebuild.rebuilt(job.access, job.manifest, job.stored, job.program, job.database, otherwise) as done:
+        facts = job.manifest.database
         if job.into is not None:
-            swap.swap(job.access, name, job.into, None)
-            return None
+            swap.swap(job.access, facts, done.name, job.into, None)
+            return None, done.notes
         kept = None
         if job.database in fresh.names(admin):
-            swap.copy_properties(job.access, job.database, name)
             kept = fresh.kept_name(job.database, fresh.now(admin))
-        swap.swap(job.access, name, job.database, kept)
-        return kept
-
-
-def prove(access: Access, name: str, manifest: PostgresManifest, otherwise: str) -> dict[str, int]:
-    """Raise unless every table has the rows that the manifest says; then give the planner its statistics. The rows.
-
-    Raises:
-        CheckFailedError: the counts differ; its line ends with ``otherwise``.
-    """
-    log.info("comparing the rows", database=name, rows=manifest.rows)
-    # Side by side: the one waits for pages, the other for a processor.
-    with ThreadPoolExecutor(1, "analyze") as pool:
-        analyzing = pool.submit(_analyze, access, name)
-        with (
-            postgres.connect(
-                access, name, application="ops restore", doing=f"counting the rows of {name}"
-            ) as connection,
-            postgres.cancelled(connection),
-        ):
-            found = rows_of(snapshot.count(connection, snapshot.tables_of(connection)))
-        if wrong := differences(manifest.counts, found, "no table"):
-            raise CheckFailedError(f"backup {manifest.id} is not restored: {shortened(wrong, 'tables')}; {otherwise}")
-        log.info("every row count is equal", tables=len(found), rows=manifest.rows)
-        analyzing.result()
-    return found
-
-
-def _analyze(access: Access, name: str) -> None:
-    doing = f"statistics of {name}"
-    with postgres.connect(access, name, application="ops restore analyze", doing=doing) as connection:
-        connection.execute("ANALYZE")
+        swap.swap(job.access, facts, done.name, job.database, kept)
+        return kept, done.notes
 
 
 def _would(job: _Job, exists: bool) -> Outcome:
@@ -189,7 +145,7 @@ def _would(job: _Job, exists: bool) -> Outcome:
     return Outcome(data, say(*lines))
 
 
-def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
+def _done(job: _Job, kept: str | None, notes: tuple[str, ...], seconds: float) -> Outcome:
     manifest, target = job.manifest, job.into or job.database
     data: dict[str, object] = {
         "id": manifest.id,
@@ -198,12 +154,14 @@ def _done(job: _Job, kept: str | None, seconds: float) -> Outcome:
         "tables": len(manifest.tables),
         "rows": manifest.rows,
         "kept": kept,
+        "notes": list(notes),
         "seconds": round(seconds, 3),
     }
 
     lines = [
         f"{target} is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, all counts equal, in {duration(seconds)}.",
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables, everything equal, in {duration(seconds)}.",
         *([f"The database before is kept as {kept} until: ops backups prune --databases"] if kept else []),
+        *(f"Note: {note}" for note in notes),
     ]
     return Outcome(data, say(*lines))

@@ -1,4 +1,4 @@
-"""A PostgreSQL backup restored into a scratch database, which is dropped whatever comes out."""
+"""A PostgreSQL backup restored into a throwaway server: what proves it, and what `ops drill` times."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
-from scripts.backup import fresh, lock
-from scripts.backup.fill import fill
+from scripts.backup import rebuild, scratch_postgres
 from scripts.backup.manifest import PostgresManifest
-from scripts.backup.postgres_restore import administration, program_for, prove
 from scripts.backup.transfer import Stored
-from scripts.clients.postgres import Access
+from scripts.clients import pgtools
 from scripts.clients.s3 import Bucket
 
 
 def run(
     settings: OpsSettings, bucket: Bucket, manifest: PostgresManifest, scratch: Path | None
 ) -> tuple[str, Mapping[str, int]]:
-    """Restore into ``<database>_verify_<8 hexadecimal digits>`` on the configured server, and count.
-
-    What a killed run left behind is dropped first.
-    """
-    access = Access.of(settings.postgres, settings.postgres.superuser)
-    database = settings.postgres.database
+    """Build it anew on an empty server of its own version and compare everything; the production server has no part."""
     stored = Stored(bucket, settings.backup, manifest)
-    with administration(access) as admin, lock.held(access, database, lock.Purpose.VERIFY):
-        program = program_for(admin, manifest)
-        fresh.drop_stale(admin, database, "verify")
-        owner = settings.postgres.owner.user
-        with fresh.created(admin, database, manifest.database, owner, "verify") as name:
-            log.info("trying the backup", id=manifest.id, database=name)
-            fill(stored, program, access, name)
-            counts = prove(access, name, manifest, f"{name} is dropped")
-        return f"restored into a database of PostgreSQL {admin.info.parameter_status('server_version')}", counts
+    program = pgtools.find("pg_restore", manifest.server_major)
+    folder = None if scratch is None else scratch / "postgres"
+    with scratch_postgres.server(folder, manifest.server_major, manifest.database_bytes) as access:
+        log.info("trying the backup", id=manifest.id, server=access.host)
+        with rebuild.rebuilt(access, manifest, stored, program, manifest.database.name, "nothing was touched") as done:
+            return f"rebuilt on an empty server of PostgreSQL {manifest.server_major}", done.counts

@@ -10,22 +10,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, Field, ValidationError
 
 from scripts.backup.manifest import Digest, Manifest
+from scripts.backup.record import Record
 
 FORMAT_VERSION: Final = 2
 # What a verification compares: a proof that was made by other checks than today's proves nothing.
 CHECKS: Final = 2
 
 
-class Proof(BaseModel):
+class Proof(Record):
     """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
 
     format_version: Literal[1, 2]
     kind: str

@@ -10,25 +10,45 @@ from datetime import datetime
 from typing import Final
 
 from scripts import lazy
-from scripts.backup.manifest import DatabaseFacts, Table
+from scripts.backup import surroundings
+from scripts.backup.manifest import shortened
+from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
-from scripts.exits import OpsError, TemporaryError
+from scripts.exits import OpsError, TemporaryError, UsageError
 
 # A table that is being rewritten is waited for, but not for the whole night.
 LOCK_WAIT_SECONDS: Final = 60
 
 # Tables of extensions are made by the extension itself and are not in the dump.
-_TABLES: Final = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype =
-  'e') ORDER BY 1, 2
+_FROM_TABLES: Final = """
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND
+    d.deptype = 'e')
 """
-_FACTS: Final = """
-SELECT d.datname, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-       pg_database_size(d.oid), now()
-FROM pg_database d WHERE d.datname = current_database()
+_TABLES: Final = f"SELECT n.nspname, c.relname {_FROM_TABLES} ORDER BY 1, 2"
+_MOMENT: Final = "SELECT pg_export_snapshot(), pg_database_size(current_database()), now()"
+# A checksum of a row is that of its text: every type has one, and it says what a client would see.
+_COUNT: Final = "SELECT count(*), NULL FROM ONLY {} AS t"
+_CHECKSUM: Final = """
+SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
+"""
+_UNREADABLE: Final = """
+SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY(%s) AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+ORDER BY 1
+"""
+_FILTERED: Final = """
+SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY(%s) AND row_security_active(c.oid) ORDER BY 1
+"""
+_CLOSED_OBJECTS: Final = """
+SELECT m.oid FROM pg_largeobject_metadata m WHERE NOT pg_has_role(m.lomowner, 'USAGE') AND NOT EXISTS (
+  SELECT FROM aclexplode(m.lomacl) g
+  WHERE g.privilege_type = 'SELECT' AND (g.grantee = 0 OR pg_has_role(g.grantee, 'USAGE')))
+ORDER BY 1
 """
 
 
@@ -44,6 +64,7 @@ class Snapshot:
     server_version: str
     server_major: int
     tables: tuple[tuple[str, str], ...]
+    surroundings: Surroundings
 
 
 @contextmanager
@@ -60,11 +81,12 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
         # Policies that hide rows are an error here, as they are for pg_dump, and not a smaller count.
         connection.execute("SET LOCAL row_security = off")
         connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'".encode())
-        facts = connection.execute(_FACTS).fetchone()
-        exported = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        if facts is None or exported is None:
+        found = connection.execute(_MOMENT).fetchone()
+        if found is None:
             raise TemporaryError(f"database {database} vanished while its snapshot was taken")
+        exported, size, taken_at = found
         tables = tables_of(connection)
+        _check_rights(connection, access.user)
         if tables:
             names = lazy.sql.SQL(", ").join(
                 lazy.sql.SQL("ONLY {}").format(lazy.sql.Identifier(*table)) for table in tables
@@ -72,56 +94,82 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
             connection.execute(lazy.sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
         yield Snapshot(
             connection,
-            str(exported[0]),
-            DatabaseFacts(name=facts[0], owner=facts[1], encoding=facts[2], collate=facts[3], ctype=facts[4]),
-            int(facts[5]),
-            facts[6],
+            str(exported),
+            surroundings.facts(connection),
+            int(size),
+            taken_at,
             connection.info.parameter_status("server_version") or "",
             connection.info.server_version // 10000,
             tables,
+            surroundings.read(connection),
         )
 
 
-def count(connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...]) -> tuple[Table, ...]:
-    """The exact number of rows of each table, as ``connection``'s transaction sees them."""
-    return tuple(_count(connection, schema, name) for schema, name in tables)
+def _check_rights(connection: lazy.psycopg.Connection, role: str) -> None:
+    """Raise unless the role may read everything: pg_dump would name one object, without what to do."""
+    tables = [row[0] for row in connection.execute(f"SELECT c.oid {_FROM_TABLES}".encode()).fetchall()]
+    who = lazy.sql.Identifier(role).as_string(connection)
+    remedies = {
+        _UNREADABLE: f"GRANT pg_read_all_data TO {who}",
+        _FILTERED: f"ALTER ROLE {who} BYPASSRLS (row-level security hides rows from it)",
+    }
+    for query, remedy in remedies.items():
+        if names := [str(row[0]) for row in connection.execute(query.encode(), (tables,)).fetchall()]:
+            raise UsageError(f"role {role} may not read {shortened(names, 'tables')}: {remedy}")
+    if closed := [str(row[0]) for row in connection.execute(_CLOSED_OBJECTS).fetchall()]:
+        raise UsageError(
+            f"role {role} may not read large object {shortened(closed, 'large objects')}: "
+            f"GRANT SELECT ON LARGE OBJECT {', '.join(closed[:3])} TO {who}, and of each that is made later"
+        )
+
+
+def count(
+    connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...], *, checksums: bool = True
+) -> tuple[Table, ...]:
+    """The exact number of rows of each table and their checksum, as ``connection``'s transaction sees them."""
+    return tuple(_count(connection, schema, name, checksums=checksums) for schema, name in tables)
 
 
 def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...]:
     """Schema and name of every table that a dump of the database holds."""
-    return tuple((str(schema), str(name)) for schema, name in connection.execute(_TABLES).fetchall())
+    return tuple((str(schema), str(name)) for schema, name in connection.execute(_TABLES.encode()).fetchall())
 
 
-def _count(connection: lazy.psycopg.Connection, schema: str, name: str) -> Table:
+def _count(connection: lazy.psycopg.Connection, schema: str, name: str, *, checksums: bool) -> Table:
     # ONLY: rows of partitions and of inheriting tables are counted where they are stored.
-    row = connection.execute(
-        lazy.sql.SQL("SELECT count(*) FROM ONLY {}").format(lazy.sql.Identifier(schema, name))
-    ).fetchone()
-    return Table(schema_name=schema, name=name, rows=int(row[0]) if row else 0)
+    query = lazy.sql.SQL(_CHECKSUM if checksums else _COUNT).format(lazy.sql.Identifier(schema, name))
+    rows, checksum = connection.execute(query).fetchone() or (0, None)
+    return Table(schema_name=schema, name=name, rows=int(rows), checksum=checksum)
 
 
 class Counting:
-    """The rows of a snapshot counted beside the dump: the pages that one reads are in memory for the other."""
+    """The content of a snapshot counted beside the dump: the pages that one reads are in memory for the other."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._tables: tuple[Table, ...] | None = None
+        self._found: tuple[tuple[Table, ...], LargeObjects] | None = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._count, name="counting", daemon=True)
         self._thread.start()
 
-    def result(self) -> tuple[Table, ...]:
-        """Wait for the counts.
+    def result(self) -> tuple[tuple[Table, ...], LargeObjects]:
+        """Wait for the counts of tables and of large objects.
 
         Raises:
             OpsError: what went wrong when counting.
         """
         self._thread.join()
+        self.check()
+        if self._found is None:
+            raise OpsError(f"counting the rows of {self._snapshot.facts.name} ended without a result")
+        return self._found
+
+    def check(self) -> None:
+        """Raise what went wrong so far: it ends the snapshot, and what else fails then is its consequence."""
         if isinstance(self._error, lazy.psycopg.Error):
             raise postgres.translate(self._error, f"counting the rows of {self._snapshot.facts.name}")
-        if self._error is not None or self._tables is None:
+        if self._error is not None:
             raise OpsError(f"counting the rows of {self._snapshot.facts.name}: {self._error}")
-        return self._tables
 
     def cancel(self) -> None:
         """Stop counting, so that the connection can be closed."""
@@ -131,6 +179,7 @@ class Counting:
 
     def _count(self) -> None:
         try:
-            self._tables = count(self._snapshot.connection, self._snapshot.tables)
+            connection = self._snapshot.connection
+            self._found = count(connection, self._snapshot.tables), surroundings.large_objects(connection)
         except Exception as error:  # noqa: BLE001 - raised again by result
             self._error = error

@@ -10,6 +10,8 @@ import threading
 from typing import Final
 
 from scripts import lazy
+from scripts.backup.fresh import KEPT_MARK
+from scripts.backup.postgres_model import DatabaseFacts
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import TemporaryError
@@ -20,58 +22,13 @@ _LOCK_SECONDS: Final = 30
 _TERMINATE: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(%s) AND pid <> pg_backend_pid()"
 )
-_GRANTS: Final = """
-SELECT g.grantee, CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable
-FROM pg_database d, aclexplode(d.datacl) g WHERE d.datname = %s AND g.grantee <> d.datdba
-"""
-_SETTINGS: Final = """
-SELECT CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END, split_part(c, '=', 1), substr(c, strpos(c, '=')
-+ 1) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c WHERE d.datname = %s
-"""
 _COMMENT: Final = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
 
-def copy_properties(access: Access, old: str, new: str) -> None:
-    """Give ``new`` the grants, settings and comment of ``old``: a dump of one database does not carry them."""
-    with (
-        postgres.connect(
-            access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing=f"properties of {old}"
-        ) as connection,
-        connection.transaction(),
-    ):
-        target = lazy.sql.Identifier(new)
-        explicit = connection.execute(
-            "SELECT datacl IS NOT NULL FROM pg_database WHERE datname = %s", (old,)
-        ).fetchone()
-        if explicit and explicit[0]:
-            connection.execute(lazy.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(target))
-        for grantee, role, privilege, grantable in connection.execute(_GRANTS, (old,)).fetchall():
-            whom = lazy.sql.Identifier(role) if grantee else lazy.sql.SQL("PUBLIC")
-            option = lazy.sql.SQL(" WITH GRANT OPTION" if grantable else "")
-            connection.execute(
-                lazy.sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(lazy.sql.SQL(privilege), target, whom, option)
-            )
-        for role, name, value in connection.execute(_SETTINGS, (old,)).fetchall():
-            _set(connection, target, role, name, value)
-        comment = connection.execute(_COMMENT, (old,)).fetchone()
-        if comment and comment[0]:
-            connection.execute(lazy.sql.SQL("COMMENT ON DATABASE {} IS {}").format(target, comment[0]))
-
-
-def _set(
-    connection: lazy.psycopg.Connection, target: lazy.sql.Identifier, role: str | None, name: str, value: str
-) -> None:
-    # FROM CURRENT: a list like search_path, written as one literal, would become one quoted name.
-    connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-    whom = lazy.sql.SQL("DATABASE {}").format(target)
-    if role is not None:
-        whom = lazy.sql.SQL("ROLE {} IN DATABASE {}").format(lazy.sql.Identifier(role), target)
-    setting = lazy.sql.SQL(".").join(lazy.sql.Identifier(part) for part in name.split("."))
-    connection.execute(lazy.sql.SQL("ALTER {} SET {} FROM CURRENT").format(whom, setting))
-
-
-def swap(access: Access, fresh: str, database: str, kept: str | None) -> None:
+def swap(access: Access, facts: DatabaseFacts, fresh: str, database: str, kept: str | None) -> None:
     """Rename ``database`` to ``kept`` (None: there is no old one) and ``fresh`` to ``database``.
+
+    The restored one gets the comment that it had and is a template if it was one; what is kept is marked as such.
 
     Sessions of both are ended; those that connect meanwhile wait.
 
@@ -79,8 +36,6 @@ def swap(access: Access, fresh: str, database: str, kept: str | None) -> None:
         TemporaryError: something keeps hold of a database, such as a prepared transaction. Nothing has changed.
     """
     busy = [name for name in (database if kept else None, fresh) if name]
-    statements = [_rename(database, kept)] if kept else []
-    statements.append(_rename(fresh, database))
     with (
         postgres.connect(
             access, postgres.MAINTENANCE_DATABASE, application="ops restore swap", autocommit=False
@@ -89,6 +44,12 @@ def swap(access: Access, fresh: str, database: str, kept: str | None) -> None:
         postgres.translated(f"swap of {database}"),
     ):
         failure: list[Exception] = []
+        statements = [
+            *(_put_aside(clearer, database, kept) if kept else []),
+            _comment(fresh, facts.comment),
+            _template(fresh, template=facts.template),
+            _rename(fresh, database),
+        ]
 
         def move() -> None:
             try:
@@ -126,3 +87,21 @@ def _explain(error: Exception, database: str) -> None:
 
 def _rename(old: str, new: str) -> lazy.sql.Composed:
     return lazy.sql.SQL("ALTER DATABASE {} RENAME TO {}").format(lazy.sql.Identifier(old), lazy.sql.Identifier(new))
+
+
+def _comment(name: str, comment: str | None) -> lazy.sql.Composed:
+    return lazy.sql.SQL("COMMENT ON DATABASE {} IS {}").format(lazy.sql.Identifier(name), comment)
+
+
+def _template(name: str, *, template: bool) -> lazy.sql.Composed:
+    return lazy.sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(lazy.sql.Identifier(name), template)
+
+
+def _put_aside(clearer: lazy.psycopg.Connection, database: str, kept: str) -> list[lazy.sql.Composed]:
+    row = clearer.execute(_COMMENT, (database,)).fetchone()
+    before = f": {row[0]}" if row and row[0] else ""
+    return [
+        _comment(database, f"{KEPT_MARK}, was {database}{before}"),
+        _template(database, template=False),
+        _rename(database, kept),
+    ]

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from scripts import config
-from scripts.backup import fill, postgres_restore
+from scripts.backup import postgres_restore, toc
 from scripts.backup.catalog import Selection
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
@@ -171,10 +171,10 @@ def test_a_restore_into_another_name_leaves_the_database_alone(environment: Envi
     assert "database scratch exists already" in refused.json["error"]
 
 
-def test_an_archive_whose_list_is_longer_than_what_is_kept_of_it_gets_its_indexes_too(
+def test_an_archive_whose_list_is_longer_than_what_is_read_at_first_is_restored_too(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fill, "_HEAD_BYTES", 1000)
+    monkeypatch.setattr(toc, "_FIRST_BYTES", 100)
     for name, value in environment.environment().items():
         monkeypatch.setenv(name, value)
 

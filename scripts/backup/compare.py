@@ -1,0 +1,128 @@
+"""What came back against what was saved: properties, schema, rows, sequences. A difference is named and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from scripts import log
+from scripts.backup import schema, snapshot, surroundings
+from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
+from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Sequence, Surroundings, Table
+from scripts.backup.toc import Archive
+from scripts.clients import pgtools, postgres
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+from scripts.exits import CheckFailedError
+
+# What the swap gives it, and what a server makes itself.
+_LATER = frozenset({"name", "comment", "template", "collation_version"})
+
+
+def against(
+    access: Access, database: str, manifest: PostgresManifest, archive: Archive, otherwise: str
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Compare ``database`` with its backup, and give the planner its statistics meanwhile.
+
+    The rows of each table, and what could not be compared, in words.
+
+    Raises:
+        CheckFailedError: something differs; its line ends with ``otherwise``.
+    """
+    log.info("comparing", database=database, rows=manifest.rows)
+    program, notes = pgtools.find("pg_dump", archive.program.major), list[str]()
+    # Side by side: the one waits for pages, the other for a processor.
+    with ThreadPoolExecutor(1, "analyze") as pool:
+        analyzing = pool.submit(_analyze, access, database)
+        with (
+            postgres.connect(access, database, application="ops restore", doing=f"comparing {database}") as connection,
+            postgres.cancelled(connection),
+        ):
+            tables = snapshot.count(connection, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
+            wrong = list(_of_rows(manifest, tables))
+            if manifest.surroundings is not None:
+                wrong += _of_facts(manifest.database, surroundings.facts(connection))
+                there = surroundings.read(connection)
+                wrong += _of_surroundings(manifest.surroundings, there)
+                notes += _versions(manifest.surroundings, there)
+            if manifest.large_objects is not None:
+                wrong += _of_large_objects(manifest.large_objects, surroundings.large_objects(connection))
+        if note := _incomparable(archive, program):
+            notes.append(note)
+        else:
+            wrong += schema.differences(archive, program, access, database)
+        if wrong:
+            raise CheckFailedError(
+                f"backup {manifest.id} is not restored: {shortened(wrong, 'differences')}; {otherwise}"
+            )
+        log.info("everything is equal", tables=len(tables), rows=manifest.rows)
+        analyzing.result()
+    return rows_of(tables), tuple(notes)
+
+
+def _has_checksums(manifest: PostgresManifest) -> bool:
+    return all(table.checksum is not None for table in manifest.tables)
+
+
+def _of_rows(manifest: PostgresManifest, found: tuple[Table, ...]) -> Iterator[str]:
+    yield from differences(manifest.counts, rows_of(found), "no table")
+    checksums = {table.label: table.checksum for table in found}
+    for table in manifest.tables:
+        if table.checksum is not None and checksums.get(table.label, table.checksum) != table.checksum:
+            yield f"the content of {table.label} is another"
+
+
+def _of_facts(saved: DatabaseFacts, found: DatabaseFacts) -> Iterator[str]:
+    for name in DatabaseFacts.model_fields:
+        before, after = getattr(saved, name), getattr(found, name)
+        if name not in _LATER and before != after:
+            yield f"{name.replace('_', ' ')} of the database is {after!r} instead of {before!r}"
+
+
+def _of_surroundings(saved: Surroundings, found: Surroundings) -> Iterator[str]:
+    names = {extension.name for extension in found.extensions}
+    yield from (f"extension {each.name} is missing" for each in saved.extensions if each.name not in names)
+    there = {sequence.label: sequence for sequence in found.sequences}
+    for sequence in saved.sequences:
+        if not _reached(sequence, there.get(sequence.label)):
+            yield f"sequence {sequence.label} is behind {sequence.value}"
+
+
+def _versions(saved: Surroundings, found: Surroundings) -> Iterator[str]:
+    there = {extension.name: extension.version for extension in found.extensions}
+    for extension in saved.extensions:
+        if there.get(extension.name, extension.version) != extension.version:
+            yield f"extension {extension.name} is {there[extension.name]} instead of {extension.version}"
+
+
+def _of_large_objects(saved: LargeObjects, found: LargeObjects) -> Iterator[str]:
+    if saved != found:
+        yield (
+            f"{found.count} large objects of {found.bytes} bytes came back instead of {saved.count} of {saved.bytes}, "
+            "or their content is another"
+        )
+
+
+def _reached(saved: Sequence, found: Sequence | None) -> bool:
+    """Whether a sequence is as far as it was before the dump read it."""
+    if found is None:
+        return False
+    if saved.value is None or saved.value == found.value:
+        return True
+    return found.value is not None and (found.value > saved.value) == (saved.increment > 0)
+
+
+def _incomparable(archive: Archive, program: Program) -> str | None:
+    """Why the schema cannot be compared: each release writes some statements in other words."""
+    if (archive.dump_major, archive.server_major) == (program.major, program.major):
+        return None
+    return (
+        f"the schema was not compared: pg_dump {archive.dump_major} saved it from PostgreSQL {archive.server_major}, "
+        f"and this is {program.major}"
+    )
+
+
+def _analyze(access: Access, name: str) -> None:
+    doing = f"statistics of {name}"
+    with postgres.connect(access, name, application="ops restore analyze", doing=doing) as connection:
+        connection.execute("ANALYZE")

@@ -1,0 +1,88 @@
+"""A backup of PostgreSQL built anew in a fresh database and compared: all of a restore but the swap.
+
+A verification and a drill run the same on a throwaway server, which has nothing: so they try the restore after a
+disaster, roles and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from scripts import lazy, log
+from scripts.backup import compare, fresh, properties, roles, toc
+from scripts.backup.fill import fill
+from scripts.backup.manifest import PostgresManifest
+from scripts.backup.postgres_model import Surroundings
+from scripts.backup.transfer import Stored
+from scripts.clients import postgres
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A fresh database that is equal to its backup: its rows by table, and what a person must do."""
+
+    name: str
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+
+
+@contextmanager
+def rebuilt(
+    access: Access, manifest: PostgresManifest, stored: Stored, program: Program, database: str, otherwise: str
+) -> Generator[Rebuilt]:
+    """The backup in a database of its own on the server of ``access``, whose user is a superuser.
+
+    When anything raises, the block included, the database and the roles that were made for it are dropped.
+
+    Raises:
+        CheckFailedError: something is not as it was saved; the line names it and ends with ``otherwise``.
+        UsageError: the server refuses a property, a role or an extension.
+        TemporaryError: the server or the bucket went away.
+    """
+    facts, surroundings = manifest.database, manifest.surroundings
+    with (
+        administration(access) as admin,
+        roles.present(admin, surroundings) as made,
+        fresh.created(admin, database, facts) as name,
+        toc.opened(stored, program) as archive,
+    ):
+        fill(archive, access, name, surroundings.extensions if surroundings else ())
+        if surroundings is not None:
+            properties.apply(admin, name, facts)
+            properties.subscribe(access, name, surroundings.subscriptions)
+        counts, notes = compare.against(access, name, manifest, archive, otherwise)
+        log.info("rebuilt", id=manifest.id, database=name)
+        yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made)))
+
+
+@contextmanager
+def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
+    """A session that creates and drops databases."""
+    with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing="restore") as admin:
+        yield admin
+
+
+def _notes(surroundings: Surroundings | None, made: tuple[str, ...]) -> list[str]:
+    """What a person must do, because a backup holds no secrets."""
+    if surroundings is None:
+        return ["the backup is of an older ops: roles, rights and settings of the database are not in it"]
+    by_name = {role.name: role for role in surroundings.roles}
+    notes: list[str] = []
+    for name in made:
+        role = by_name[name]
+        if role.login:
+            notes.append(
+                f"role {name} is new here and has no login: ALTER ROLE {name} LOGIN PASSWORD (from its Secret)"
+            )
+        if role.superuser:
+            notes.append(f"role {name} was a superuser and is none here")
+    notes += [
+        f"subscription {each.name} is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
+        for each in surroundings.subscriptions
+    ]
+    notes += [f"the user mapping of {each} has no password here" for each in surroundings.user_mappings]
+    return notes

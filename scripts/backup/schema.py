@@ -1,0 +1,86 @@
+"""Compares the schema of an archive with the one that came back of it, object by object, as pg_dump writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from scripts.backup.toc import Archive
+from scripts.clients import postgres
+from scripts.clients.child import Child
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+
+_HEADER: Final = re.compile(rb"-- Name: (.*); Type: (.*); Schema: (.*); Owner: .*\n?")
+_OPTIONS: Final = ("--schema-only", "--no-subscriptions")
+
+
+def differences(archive: Archive, dump: Program, access: Access, database: str) -> list[str]:
+    """What the schema of ``database`` has less, more or otherwise than the archive, one line each.
+
+    Raises:
+        OpsError: pg_dump or pg_restore ends with an error.
+    """
+    saved = _objects(_of_archive(archive))
+    found = _objects(_of_database(dump, access, database))
+    lines: list[str] = []
+    for label in sorted(saved.keys() | found.keys()):
+        if saved.get(label) != found.get(label):
+            word = "is missing" if label not in found else "is new" if label not in saved else "is not the same"
+            lines.append(f"{label} {word}")
+    return lines
+
+
+def _objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
+    """Digests of what stands below each header: objects of one name and type share theirs, and have no order."""
+    found: dict[str, Counter[str]] = {}
+    label, digest = "the beginning", hashlib.sha256()
+
+    def end() -> None:
+        found.setdefault(label, Counter())[digest.hexdigest()] += 1
+
+    for line in _lines(pieces):
+        if match := _HEADER.fullmatch(line):
+            end()
+            name, kind, schema = (part.decode(errors="replace") for part in match.groups())
+            label = f"{kind.lower()} {name}" if schema == "-" else f"{kind.lower()} {schema}.{name}"
+            digest = hashlib.sha256()
+        elif line.startswith((b"--", b"\\restrict ", b"\\unrestrict ")) or line == b"\n":
+            # What says nothing: rules, remarks with versions, a random word of each run.
+            continue
+        else:
+            digest.update(line)
+    end()
+    return found
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
+
+
+def _of_archive(archive: Archive) -> Iterator[bytes]:
+    arguments = [*_OPTIONS, "--file=-"]
+    with archive.reading(arguments) as child:
+        yield from child.output()
+        code, stderr = child.wait()
+    if code != 0:
+        raise postgres.child_error("pg_restore", code, stderr, "the archive's schema")
+
+
+def _of_database(dump: Program, access: Access, database: str) -> Iterator[bytes]:
+    with (
+        postgres.child_login(access, database, "ops restore pg_dump") as (environment, descriptors),
+        Child([dump.path, *_OPTIONS, "--no-password"], environment, descriptors, feeds=False) as child,
+    ):
+        yield from child.output()
+        code, stderr = child.wait()
+    if code != 0:
+        raise postgres.child_error("pg_dump", code, stderr, database)

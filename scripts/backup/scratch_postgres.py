@@ -1,0 +1,152 @@
+"""A throwaway PostgreSQL: a backup is tried there, and the production server never sees it.
+
+In a job's pod it is a container of its own that runs the production's image; its socket lies in a shared folder.
+Elsewhere the server program that is installed is started, with its files in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from runbook.units import size
+from scripts import log
+from scripts.clients import pgtools, postgres
+from scripts.clients.child import Child
+from scripts.clients.pgtools import Program
+from scripts.clients.postgres import Access
+from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+
+SUPERUSER: Final = "postgres"
+PORT: Final = 5432
+_POLL_SECONDS: Final = 0.05
+# A copy of what is in the database, without what updates have left in its files, and the WAL of filling it.
+_WAL_BYTES: Final = 512 * 2**20
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    # A crash loses nothing that has a worth: the next run starts with an empty folder.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+    "autovacuum": "off",
+    "max_connections": "20",
+    "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",
+    "log_min_messages": "fatal",
+}
+
+
+@contextmanager
+def server(folder: Path | None, major: int, database_bytes: int) -> Generator[Access]:
+    """A server of version ``major`` with room for a database of ``database_bytes``; the superuser's access.
+
+    ``folder`` has the socket of one that listens already.
+
+    Raises:
+        UsageError: no server program of that version is installed, or another version listens there.
+        TemporaryError: there is too little room, or the server does not come up.
+    """
+    needed = database_bytes + _WAL_BYTES
+    if folder is not None:
+        _check_room(folder, needed)
+        yield _listening(folder, major)
+        return
+    program = _program(major)
+    with tempfile.TemporaryDirectory(prefix="ops-postgres-") as name:
+        place = Path(name)
+        _check_room(place, needed)
+        with _started(program, place) as access:
+            yield access
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UsageError(f"--scratch: {folder}: {error.strerror}; give the folder of a throwaway server") from None
+    if free < needed:
+        raise TemporaryError(
+            f"trying the backup needs {size(needed)} below {folder}, and {size(free)} are free; "
+            "nothing was touched, give it room (a larger scratch volume, or TMPDIR)"
+        )
+
+
+def _listening(folder: Path, major: int) -> Access:
+    access = Access(str(folder), PORT, SUPERUSER, "")
+    with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops verify") as connection:
+        found = connection.info.server_version // 10000
+    if found != major:
+        raise UsageError(f"the throwaway server in {folder} is PostgreSQL {found} and the backup's is {major}")
+    return access
+
+
+def _program(major: int) -> Program:
+    try:
+        found = pgtools.find("postgres", major)
+    except UsageError:
+        found = None
+    if found is None or found.major != major:
+        raise UsageError(
+            f"trying the backup needs a throwaway server of PostgreSQL {major}, and none is installed here; "
+            "install "
+            f"postgresql-{major}, or verify in the cluster (kubectl create job --from=cronjob/backup-verify NAME)"
+        )
+    return found
+
+
+@contextmanager
+def _started(program: Program, place: Path) -> Generator[Access]:
+    user = _account()
+    if user is not None:
+        os.chown(place, user.pw_uid, user.pw_gid)
+    data = place / "data"
+    environment = {"LC_ALL": "C.UTF-8", "PATH": f"{Path(program.path).parent}:/usr/bin:/bin", "TZ": "UTC"}
+    initdb = ["initdb", f"--pgdata={data}", f"--username={SUPERUSER}", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+    made = subprocess.run(_as(user, initdb), env=environment, capture_output=True, text=True, check=False, cwd=place)
+    if made.returncode != 0:
+        raise TemporaryError(f"initdb of the throwaway server: {made.stderr.strip() or made.returncode}")
+    settings = {**_SETTINGS, "unix_socket_directories": str(place)}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    command = _as(user, [program.path, "-D", str(data), "-p", str(PORT), *options], tied=True)
+    access = Access(str(place), PORT, SUPERUSER, "")
+    with Child(command, environment, (), feeds=False) as child:
+        log.info("throwaway server started", version=program.version, pid=child.pid)
+        while not _answers(child, access):
+            time.sleep(_POLL_SECONDS)
+        yield access
+
+
+def _answers(child: Child, access: Access) -> bool:
+    if child.ended:
+        code, stderr = child.wait()
+        raise CheckFailedError(f"the throwaway server ended with code {code}: {stderr}")
+    try:
+        with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops verify"):
+            return True
+    except OpsError:
+        return False
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The account that runs it instead of root, which PostgreSQL refuses; None where this is not root."""
+    if os.geteuid() != 0:
+        return None
+    accounts = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return accounts.get("postgres") or accounts["nobody"]
+
+
+def _as(user: pwd.struct_passwd | None, command: Sequence[str], *, tied: bool = False) -> list[str]:
+    """The command as ``user``; one that is ``tied`` ends with this process, however that ends."""
+    options = [] if user is None else [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    options += ["--pdeathsig=KILL"] if tied else []
+    return ["setpriv", *options, "--", *command] if options and shutil.which("setpriv") else list(command)

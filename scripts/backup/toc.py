@@ -1,0 +1,118 @@
+"""An archive of pg_dump while it streams: its list of contents, which stands at its beginning, is kept in memory.
+
+pg_restore reads rows from a stream, but chooses entries and works in parallel only with a file: the beginning is one,
+and everything but rows is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+from scripts.backup.transfer import Stored
+from scripts.clients.child import Child
+from scripts.clients.pgtools import Program
+from scripts.exits import CheckFailedError
+
+# Where the list is tried first, and how long it may be at most: an entry takes some hundred bytes.
+_FIRST_BYTES: Final = 2**20
+_MOST_BYTES: Final = 512 * 2**20
+# Of a line of the list: the number of the entry, the catalogue that its object is in, and the object.
+_ENTRY: Final = re.compile(r"(\d+); (\d+) (\d+) ")
+_VERSIONS: Final = re.compile(r"Dumped (from database|by pg_dump) version: (\d+)")
+_SCHEMAS: Final = "2615"
+
+
+class Archive:
+    """An archive whose list of contents has been read.
+
+    ``server_major`` and ``dump_major`` are the versions of the server that was dumped and of pg_dump.
+    """
+
+    def __init__(self, program: Program, head: int, listing: str, rest: Iterator[bytes]) -> None:
+        self.program = program
+        self._head = head
+        self._rest = rest
+        self._entries = [line for line in listing.splitlines() if _ENTRY.match(line)]
+        versions = dict(_VERSIONS.findall(listing))
+        self.server_major = int(versions.get("from database", 0))
+        self.dump_major = int(versions.get("by pg_dump", 0))
+
+    def stream(self) -> Iterator[bytes]:
+        """All of it, once; at its end what was read has been compared with the manifest."""
+        size = os.fstat(self._head).st_size
+        at = 0
+        while at < size:
+            block = os.pread(self._head, _FIRST_BYTES, at)
+            at += len(block)
+            yield block
+        yield from self._rest
+
+    def reading(
+        self, arguments: Sequence[str], login: tuple[dict[str, str], tuple[int, ...]] | None = None
+    ) -> AbstractContextManager[Child]:
+        """pg_restore over everything but the rows; its output is the child's where it does not log in."""
+        environment, descriptors = login or ({"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}, ())
+        command = [self.program.path, *arguments, f"/proc/self/fd/{self._head}"]
+        return Child(command, environment, (*descriptors, self._head), feeds=False)
+
+    @contextmanager
+    def chosen(self, *, schemas: bool) -> Generator[tuple[str, int]]:
+        """The option that has pg_restore take the schemas alone, or everything else, and the descriptor it names."""
+        lines = [line for line in self._entries if self._is_schema(line) is schemas]
+        descriptor = os.memfd_create("list")
+        try:
+            os.write(descriptor, "".join(f"{line}\n" for line in lines).encode())
+            yield f"--use-list=/proc/self/fd/{descriptor}", descriptor
+        finally:
+            os.close(descriptor)
+
+    @staticmethod
+    def _is_schema(line: str) -> bool:
+        match = _ENTRY.match(line)
+        return match is not None and match[2] == _SCHEMAS
+
+
+@contextmanager
+def opened(stored: Stored, program: Program) -> Generator[Archive]:
+    """The archive of a backup, read as far as its list goes.
+
+    Raises:
+        CheckFailedError: it is no archive, or its list is larger than any database needs.
+    """
+    blocks = stored.content()
+    head = os.memfd_create("archive")
+    try:
+        listing = _read_list(blocks, program, head, stored.damaged)
+        yield Archive(program, head, listing, blocks)
+    finally:
+        os.close(head)
+
+
+def _read_list(blocks: Iterator[bytes], program: Program, head: int, damaged: Callable[[str], CheckFailedError]) -> str:
+    size, tried = 0, _FIRST_BYTES
+    for block in blocks:
+        size += os.write(head, block)
+        if size >= tried:
+            listing, _ = _list(program, head)
+            if listing is not None:
+                return listing
+            tried *= 2
+        if size > _MOST_BYTES:
+            raise damaged("its list of contents does not end")
+    listing, reason = _list(program, head)
+    if listing is None:
+        raise damaged(f"pg_restore cannot read it: {reason}")
+    return listing
+
+
+def _list(program: Program, head: int) -> tuple[str | None, str]:
+    command = [program.path, "--list", f"/proc/self/fd/{head}"]
+    done = subprocess.run(command, pass_fds=(head,), capture_output=True, check=False)
+    if done.returncode != 0:
+        return None, done.stderr.decode(errors="replace").strip()
+    return done.stdout.decode(errors="surrogateescape"), ""
