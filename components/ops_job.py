@@ -9,13 +9,13 @@ from typing import Final
 import pulumi
 from pulumi_kubernetes import batch, core, meta, rbac
 
-from components import pods
+from components import pods, scratch
 from components.context import Context, child
 from components.labels import ROLE_ANNOTATION, labels, section_annotations
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP, secret_directory
 from components.rights import policy_rules, role_ref
 from runbook import first_week
-from runbook.jobs import Job, Right
+from runbook.jobs import Job, Need, Right
 from runbook.schedules import Schedule
 from runbook.settings import Resources, Settings
 
@@ -82,7 +82,8 @@ def time_zone(args: OpsCronJobArgs, settings: Settings) -> str:
 
 def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecArgs:
     """A run's pod. It gets a token for the API only where the job has a Role."""
-    mounts = _mounts(args)
+    tries = Need.SCRATCH in args.job.needs
+    mounts = [*_mounts(args), *([scratch.mount(args.name, context)] if tries else [])]
     container = core.v1.ContainerArgs(
         name="ops",
         image=context.settings.image("ops"),
@@ -103,6 +104,8 @@ def pod_args(args: OpsCronJobArgs, context: Context) -> core.v1.PodTemplateSpecA
             mounts=mounts,
             token=bool(args.rights),
             restart_policy="Never",
+            sidecars=scratch.containers(context) if tries else (),
+            annotations=scratch.ANNOTATIONS if tries else {},
         ),
         context.settings,
     )

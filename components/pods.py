@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pulumi_kubernetes import core, meta
 
@@ -141,7 +141,8 @@ def checksum(data: Mapping[str, str]) -> str:
 class PodArgs:
     """What tells one pod template from another; everything else is the same for all of them.
 
-    ``name`` is the workload's, its ServiceAccount's and the value of its selector.
+    ``name`` is the workload's, its ServiceAccount's and the value of its selector. ``sidecars`` are ready before the
+    containers start, and end after them.
     """
 
     name: str
@@ -154,6 +155,8 @@ class PodArgs:
     config: Mapping[str, str] | None = None
     token: bool = False
     restart_policy: str | None = None
+    sidecars: Sequence[core.v1.ContainerArgs] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def template(args: PodArgs, settings: Settings) -> core.v1.PodTemplateSpecArgs:
@@ -164,7 +167,7 @@ def template(args: PodArgs, settings: Settings) -> core.v1.PodTemplateSpecArgs:
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(
             labels=labels(args.name, settings.owner, args.component),
-            annotations=section_annotations(args.section, **stamp),
+            annotations=section_annotations(args.section, **stamp, **args.annotations),
         ),
         spec=core.v1.PodSpecArgs(
             service_account_name=args.name,
@@ -177,6 +180,7 @@ def template(args: PodArgs, settings: Settings) -> core.v1.PodTemplateSpecArgs:
             image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
             topology_spread_constraints=None if runs_once else spread(args.name),
             termination_grace_period_seconds=args.grace_seconds,
+            init_containers=list(args.sidecars) or None,
             containers=list(args.containers),
             volumes=[mount.volume for mount in args.mounts],
         ),

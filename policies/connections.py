@@ -40,9 +40,7 @@ _POOL_LIMITS: Final = {
     "DATABASE_POOL_TIMEOUT": thresholds.POOL_TIMEOUT,
     "DATABASE_POOL_RECYCLE": thresholds.POOL_RECYCLE,
 }
-_DIRECT_JOBS: Final = frozenset(
-    job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER, Need.POSTGRES_SUPERUSER}
-)
+_DIRECT_JOBS: Final = frozenset(job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER})
 
 
 @dataclass(frozen=True, slots=True)

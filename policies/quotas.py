@@ -98,11 +98,14 @@ def _load(workload: Resource, most: Mapping[_Key, Node]) -> _Load | None:
 
 
 def _pod(workload: Resource) -> dict[str, int] | None:
-    """What one pod asks for: its containers together, or its greatest init container where that is more."""
+    """What one pod asks for: its containers and sidecars together, or its greatest init container if that is more."""
     spec, each = pods.pod_spec(workload), {"pods": 1}
+    initial = spec.at("initContainers").elements()
+    sidecars = [container for container in initial if container.at("restartPolicy").text == "Always"]
     for key, (place, read) in _COUNTED.items():
-        running = [container.at("resources", *place).value for container in spec.at("containers").elements()]
-        before = [container.at("resources", *place).value for container in spec.at("initContainers").elements()]
+        together = (*spec.at("containers").elements(), *sidecars)
+        running = [container.at("resources", *place).value for container in together]
+        before = [container.at("resources", *place).value for container in initial]
         if UNKNOWN in (*running, *before):
             return None
         each[key] = max(sum(_read(value, read) for value in running), *(_read(value, read) for value in (*before, 0)))

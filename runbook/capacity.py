@@ -53,6 +53,11 @@ def loads(settings: Settings) -> Iterator[Load]:
     yield Load("maintenance", MAINTENANCE_PODS + SURGE, MAINTENANCE_RESOURCES)
     for job in jobs.ALL:
         yield Load(job.name, 1, job_resources(job, settings))
+        if jobs.Need.SCRATCH in job.needs:
+            yield Load(
+                f"{job.name}-postgres", 1, scratch_postgres(settings), units.to_bytes(settings.postgres.volume_size)
+            )
+            yield Load(f"{job.name}-redis", 1, scratch_redis(settings))
 
 
 def exporter_resources(spec: exporters.ExporterSpec) -> Resources:
@@ -63,6 +68,16 @@ def exporter_resources(spec: exporters.ExporterSpec) -> Resources:
 def job_resources(job: jobs.Job, settings: Settings) -> Resources:
     """What a run of the job may use: one that streams whole datastores gets the backups' resources."""
     return settings.backup.resources if job.large else JOB_RESOURCES
+
+
+def scratch_postgres(settings: Settings) -> Resources:
+    """What a throwaway PostgreSQL may use: it serves one restore and never more."""
+    return settings.backup.resources
+
+
+def scratch_redis(settings: Settings) -> Resources:
+    """What a throwaway Redis may use: it holds all that the production's holds."""
+    return settings.redis.resources
 
 
 def peak(settings: Settings) -> Capacity:

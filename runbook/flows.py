@@ -129,7 +129,7 @@ def _of_job(job: Job, settings: Settings) -> Iterator[Flow]:
 
 def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
     match need:
-        case Need.POSTGRES_BACKUP | Need.POSTGRES_OWNER | Need.POSTGRES_SUPERUSER:
+        case Need.POSTGRES_BACKUP | Need.POSTGRES_OWNER:
             yield _to_datastore(name, datastores.POSTGRES, settings, "a session of its own")
         case Need.REDIS:
             yield _to_datastore(name, datastores.REDIS, settings, "data")
@@ -144,7 +144,7 @@ def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
             yield Flow(name, Outside.PROMETHEUS, (_port(settings.monitoring.prometheus_url),), "queries")
         case Need.NOTIFY:
             yield from _of_notification(name, settings)
-        case Need.DECRYPTION | Need.JWT_SECRET:
+        case Need.DECRYPTION | Need.JWT_SECRET | Need.SCRATCH:
             return
 
 

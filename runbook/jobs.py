@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from runbook import schedules, services
+from runbook import schedules, scratch, services
 from runbook.schedules import Schedule
 
 
@@ -18,11 +18,12 @@ class Need(Enum):
 
     POSTGRES_BACKUP = auto()
     POSTGRES_OWNER = auto()
-    POSTGRES_SUPERUSER = auto()
     REDIS = auto()
     KAFKA = auto()
     SERVICES = auto()
     BUCKET = auto()
+    # Throwaway servers of the datastores beside it: no production server has a part in a trial.
+    SCRATCH = auto()
     # The private key of encrypted backups: only a job that restores has it.
     DECRYPTION = auto()
     PROMETHEUS = auto()
@@ -176,8 +177,8 @@ BACKUP_POSTGRES: Final = Job(
 )
 BACKUP_VERIFY: Final = Job(
     schedules.BACKUP_VERIFY,
-    ("backups", "verify", "--json"),
-    frozenset({Need.POSTGRES_SUPERUSER, Need.BUCKET, Need.DECRYPTION}),
+    ("backups", "verify", "--scratch", scratch.FOLDER, "--json"),
+    frozenset({Need.SCRATCH, Need.BUCKET, Need.DECRYPTION}),
     4 * _HOURS,
     large=True,
 )
@@ -194,8 +195,8 @@ BACKUP_RESOURCES: Final = Job(
 )
 RESTORE_DRILL: Final = Job(
     schedules.RESTORE_DRILL,
-    ("drill", "--json"),
-    frozenset({Need.POSTGRES_SUPERUSER, Need.BUCKET, Need.DECRYPTION, Need.NOTIFY}),
+    ("drill", "--scratch", scratch.FOLDER, "--json"),
+    frozenset({Need.SCRATCH, Need.BUCKET, Need.DECRYPTION, Need.NOTIFY}),
     8 * _HOURS,
     large=True,
 )

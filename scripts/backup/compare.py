@@ -20,9 +20,11 @@ _LATER = frozenset({"name", "comment", "template", "collation_version"})
 
 
 def against(
-    access: Access, database: str, manifest: PostgresManifest, archive: Archive, otherwise: str
+    access: Access, database: str, manifest: PostgresManifest, archive: Archive, otherwise: str, *, bare: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Compare ``database`` with its backup, and give the planner its statistics meanwhile.
+
+    ``bare`` says that it was restored without owners and rights.
 
     The rows of each table, and what could not be compared, in words.
 
@@ -47,9 +49,9 @@ def against(
                 notes += _versions(manifest.surroundings, there)
             if manifest.large_objects is not None:
                 wrong += _of_large_objects(manifest.large_objects, surroundings.large_objects(connection))
-        if note := _incomparable(archive, program):
+        if note := None if bare else _incomparable(archive, program):
             notes.append(note)
-        else:
+        elif not bare:
             wrong += schema.differences(archive, program, access, database)
         if wrong:
             raise CheckFailedError(

@@ -23,8 +23,10 @@ _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 _JOBS: Final = 2
 
 
-def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...]) -> None:
+def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...], *, bare: bool) -> None:
     """Restore the archive into ``database``; the first error of pg_restore ends it.
+
+    ``bare`` leaves out owners and rights, whose roles the server may lack.
 
     Raises:
         CheckFailedError: the content is not the manifest's, or pg_restore refuses something.
@@ -33,6 +35,8 @@ def fill(archive: Archive, access: Access, database: str, extensions: tuple[Exte
     """
     # Subscriptions are made by ``properties``: pg_dump gives them to superusers alone, with their secrets.
     arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions", f"--dbname={database}"]
+    if bare:
+        arguments += ["--no-owner", "--no-privileges"]
     with postgres.child_login(access, database, "ops restore pg_restore") as (environment, descriptors):
         login = {**environment, "PGOPTIONS": f"{environment.get('PGOPTIONS', '')} {_OPTIONS}".strip()}
 
@@ -43,11 +47,11 @@ def fill(archive: Archive, access: Access, database: str, extensions: tuple[Exte
             ):
                 _await(child, database)
 
-        log.info("restore started", database=database, pg_restore=archive.program.version)
         entries("--section=pre-data", schemas=True)
         _extend(access, database, extensions)
         entries("--section=pre-data")
         with Child([archive.program.path, *arguments, "--section=data"], login, descriptors, feeds=True) as child:
+            log.info("restore started", database=database, pg_restore=archive.program.version, pid=child.pid)
             blocks = archive.stream()
             _feed(child, blocks)
             _await(child, database)
@@ -77,7 +81,7 @@ def _extend(access: Access, database: str, extensions: tuple[Extension, ...]) ->
                 lazy.sql.Identifier(extension.name), extension.version
             )
             # One that is missing now is made by the extension itself.
-            if session.execute("SELECT FROM pg_namespace WHERE nspname = %s", (extension.schema_name,)).fetchone():
+            if session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (extension.schema_name,)).fetchone():
                 statement += lazy.sql.SQL(" SCHEMA {}").format(lazy.sql.Identifier(extension.schema_name))
             session.execute(statement)
 

@@ -29,7 +29,6 @@ class Purpose(IntEnum):
     BACKUP = 0x0B5001
     RESTORE = 0x0B5002
     MAINTENANCE = 0x0B5003
-    VERIFY = 0x0B5004
 
 
 @contextmanager

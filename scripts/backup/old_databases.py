@@ -24,11 +24,12 @@ from scripts.output import Outcome, confirm, say
 
 @dataclass(frozen=True, slots=True)
 class PutAside:
-    """A database that a restore replaced, so long ago, and its size on disk."""
+    """A database with the name of one that a restore replaced, so long ago; ``marked`` says that a restore did it."""
 
     name: str
     age: timedelta
     bytes: int
+    marked: bool
 
 
 def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, dry_run: bool) -> Outcome:
@@ -57,8 +58,9 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
 def _found(admin: lazy.psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
     """What restores have put aside, oldest first."""
     sizes = admin.execute("SELECT datname, pg_database_size(oid) FROM pg_database ORDER BY datname").fetchall()
+    own = fresh.marked(admin, fresh.KEPT_MARK)
     dated = ((str(name), int(each), fresh.replaced_at(database, str(name))) for name, each in sizes)
-    return [PutAside(name, now - moment, each) for name, each, moment in dated if moment is not None]
+    return [PutAside(name, now - moment, each, name in own) for name, each, moment in dated if moment is not None]
 
 
 def _sorted(
@@ -68,7 +70,9 @@ def _sorted(
     kept: dict[str, str] = {}
     old: list[str] = []
     for each in found:
-        if each.age < limit:
+        if not each.marked:
+            kept[each.name] = "no restore has marked it as put aside; drop it by hand (DROP DATABASE)"
+        elif each.age < limit:
             kept[each.name] = "not old enough"
         elif proven is None or proven.snapshot_at < now - each.age:
             kept[each.name] = "no younger backup is proven"

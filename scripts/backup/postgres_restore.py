@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
-from scripts.backup import fresh, lock, rebuild, swap
+from scripts.backup import fresh, lock, rebuild, room, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.transfer import Stored
@@ -47,7 +47,7 @@ def run(
     """Restore the database; ``into`` names a new one and leaves the old one alone, without it they are swapped.
 
     Raises:
-        UsageError: no such backup, a newer format, a wrong login, or a swap that nobody confirmed.
+        UsageError: no such backup, a newer format, a wrong login, no room, or a swap that nobody confirmed.
         CheckFailedError: the object is damaged, or the restored rows are not those of the manifest.
         TemporaryError: another restore is running, or something does not answer.
     """
@@ -58,6 +58,7 @@ def run(
     with rebuild.administration(access) as admin:
         job = _Job(settings, access, manifest, stored, program_for(admin, manifest), into)
         _check(admin, job)
+        room.check(admin, manifest)
         exists = job.database in fresh.names(admin)
         if dry_run:
             return _would(job, exists)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from runbook import scratch as runbook_scratch
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import rebuild, scratch_postgres
@@ -20,8 +21,10 @@ def run(
     """Build it anew on an empty server of its own version and compare everything; the production server has no part."""
     stored = Stored(bucket, settings.backup, manifest)
     program = pgtools.find("pg_restore", manifest.server_major)
-    folder = None if scratch is None else scratch / "postgres"
+    folder = None if scratch is None else scratch / runbook_scratch.POSTGRES
     with scratch_postgres.server(folder, manifest.server_major, manifest.database_bytes) as access:
         log.info("trying the backup", id=manifest.id, server=access.host)
-        with rebuild.rebuilt(access, manifest, stored, program, manifest.database.name, "nothing was touched") as done:
-            return f"rebuilt on an empty server of PostgreSQL {manifest.server_major}", done.counts
+        name, bare = manifest.database.name, manifest.surroundings is None
+        with rebuild.rebuilt(access, manifest, stored, program, name, "nothing was touched", bare=bare) as done:
+            without = ", without owners and rights" if bare else ""
+            return f"rebuilt on an empty server of PostgreSQL {manifest.server_major}{without}", done.counts

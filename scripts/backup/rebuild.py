@@ -32,11 +32,19 @@ class Rebuilt:
 
 @contextmanager
 def rebuilt(
-    access: Access, manifest: PostgresManifest, stored: Stored, program: Program, database: str, otherwise: str
+    access: Access,
+    manifest: PostgresManifest,
+    stored: Stored,
+    program: Program,
+    database: str,
+    otherwise: str,
+    *,
+    bare: bool = False,
 ) -> Generator[Rebuilt]:
     """The backup in a database of its own on the server of ``access``, whose user is a superuser.
 
-    When anything raises, the block included, the database and the roles that were made for it are dropped.
+    ``bare`` leaves out owners and rights: a format before 4 does not say whose they are. When anything raises, the
+    block included, the database and the roles that were made for it are dropped.
 
     Raises:
         CheckFailedError: something is not as it was saved; the line names it and ends with ``otherwise``.
@@ -44,17 +52,19 @@ def rebuilt(
         TemporaryError: the server or the bucket went away.
     """
     facts, surroundings = manifest.database, manifest.surroundings
+    if bare:
+        facts = facts.model_copy(update={"owner": access.user})
     with (
         administration(access) as admin,
         roles.present(admin, surroundings) as made,
         fresh.created(admin, database, facts) as name,
         toc.opened(stored, program) as archive,
     ):
-        fill(archive, access, name, surroundings.extensions if surroundings else ())
+        fill(archive, access, name, surroundings.extensions if surroundings else (), bare=bare)
         if surroundings is not None:
             properties.apply(admin, name, facts)
             properties.subscribe(access, name, surroundings.subscriptions)
-        counts, notes = compare.against(access, name, manifest, archive, otherwise)
+        counts, notes = compare.against(access, name, manifest, archive, otherwise, bare=bare)
         log.info("rebuilt", id=manifest.id, database=name)
         yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made)))
 

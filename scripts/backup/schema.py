@@ -15,6 +15,8 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 
 _HEADER: Final = re.compile(rb"-- Name: (.*); Type: (.*); Schema: (.*); Owner: .*\n?")
+# What fills a materialized view belongs to the data for pg_dump, and to the schema for pg_restore.
+_REFRESH: Final = "MATERIALIZED VIEW DATA"
 _OPTIONS: Final = ("--schema-only", "--no-subscriptions")
 
 
@@ -37,21 +39,23 @@ def differences(archive: Archive, dump: Program, access: Access, database: str) 
 def _objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
     """Digests of what stands below each header: objects of one name and type share theirs, and have no order."""
     found: dict[str, Counter[str]] = {}
-    label, digest = "the beginning", hashlib.sha256()
+    label, digest, skipped = "the beginning", hashlib.sha256(), False
 
     def end() -> None:
-        found.setdefault(label, Counter())[digest.hexdigest()] += 1
+        if not skipped:
+            found.setdefault(label, Counter())[digest.hexdigest()] += 1
 
     for line in _lines(pieces):
         if match := _HEADER.fullmatch(line):
             end()
             name, kind, schema = (part.decode(errors="replace") for part in match.groups())
+            skipped = kind == _REFRESH
             label = f"{kind.lower()} {name}" if schema == "-" else f"{kind.lower()} {schema}.{name}"
             digest = hashlib.sha256()
         elif line.startswith((b"--", b"\\restrict ", b"\\unrestrict ")) or line == b"\n":
             # What says nothing: rules, remarks with versions, a random word of each run.
             continue
-        else:
+        elif not skipped:
             digest.update(line)
     end()
     return found

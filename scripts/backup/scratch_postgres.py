@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from runbook import scratch
 from runbook.units import size
 from scripts import log
 from scripts.clients import pgtools, postgres
@@ -25,25 +26,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
-SUPERUSER: Final = "postgres"
-PORT: Final = 5432
 _POLL_SECONDS: Final = 0.05
-# A copy of what is in the database, without what updates have left in its files, and the WAL of filling it.
-_WAL_BYTES: Final = 512 * 2**20
-_SETTINGS: Final = {
-    "listen_addresses": "",
-    # A crash loses nothing that has a worth: the next run starts with an empty folder.
-    "fsync": "off",
-    "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_wal_size": "256MB",
-    "autovacuum": "off",
-    "max_connections": "20",
-    "shared_buffers": "64MB",
-    "dynamic_shared_memory_type": "mmap",
-    "log_min_messages": "fatal",
-}
 
 
 @contextmanager
@@ -56,7 +39,7 @@ def server(folder: Path | None, major: int, database_bytes: int) -> Generator[Ac
         UsageError: no server program of that version is installed, or another version listens there.
         TemporaryError: there is too little room, or the server does not come up.
     """
-    needed = database_bytes + _WAL_BYTES
+    needed = database_bytes + scratch.POSTGRES_OVERHEAD_BYTES
     if folder is not None:
         _check_room(folder, needed)
         yield _listening(folder, major)
@@ -82,7 +65,7 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _listening(folder: Path, major: int) -> Access:
-    access = Access(str(folder), PORT, SUPERUSER, "")
+    access = Access(str(folder), scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
     with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops verify") as connection:
         found = connection.info.server_version // 10000
     if found != major:
@@ -111,14 +94,21 @@ def _started(program: Program, place: Path) -> Generator[Access]:
         os.chown(place, user.pw_uid, user.pw_gid)
     data = place / "data"
     environment = {"LC_ALL": "C.UTF-8", "PATH": f"{Path(program.path).parent}:/usr/bin:/bin", "TZ": "UTC"}
-    initdb = ["initdb", f"--pgdata={data}", f"--username={SUPERUSER}", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+    initdb = [
+        "initdb",
+        f"--pgdata={data}",
+        f"--username={scratch.POSTGRES_SUPERUSER}",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+    ]
     made = subprocess.run(_as(user, initdb), env=environment, capture_output=True, text=True, check=False, cwd=place)
     if made.returncode != 0:
         raise TemporaryError(f"initdb of the throwaway server: {made.stderr.strip() or made.returncode}")
-    settings = {**_SETTINGS, "unix_socket_directories": str(place)}
+    settings = {**scratch.POSTGRES_SETTINGS, "unix_socket_directories": str(place)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    command = _as(user, [program.path, "-D", str(data), "-p", str(PORT), *options], tied=True)
-    access = Access(str(place), PORT, SUPERUSER, "")
+    command = _as(user, [program.path, "-D", str(data), "-p", str(scratch.POSTGRES_PORT), *options], tied=True)
+    access = Access(str(place), scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
     with Child(command, environment, (), feeds=False) as child:
         log.info("throwaway server started", version=program.version, pid=child.pid)
         while not _answers(child, access):

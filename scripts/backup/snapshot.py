@@ -35,6 +35,11 @@ _COUNT: Final = "SELECT count(*), NULL FROM ONLY {} AS t"
 _CHECKSUM: Final = """
 SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
 """
+_OWN_PATH: Final = """
+SELECT set_config('search_path', coalesce(max(substr(c, length('search_path=') + 1)), '"$user", public'), false)
+FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
+WHERE d.datname = current_database() AND s.setrole = 0 AND starts_with(c, 'search_path=')
+"""
 _UNREADABLE: Final = """
 SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(%s) AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
@@ -127,6 +132,8 @@ def count(
     connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...], *, checksums: bool = True
 ) -> tuple[Table, ...]:
     """The exact number of rows of each table and their checksum, as ``connection``'s transaction sees them."""
+    # The planner looks into the functions of an index, and they may need the database's own path.
+    connection.execute(_OWN_PATH)
     return tuple(_count(connection, schema, name, checksums=checksums) for schema, name in tables)
 
 

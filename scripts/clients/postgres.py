@@ -17,12 +17,35 @@ from scripts.output import one_line
 # Where locks are taken and databases are created and renamed: it exists everywhere and is never restored.
 MAINTENANCE_DATABASE: Final = "postgres"
 _CONNECT_SECONDS: Final = 10
-# A session that lasts as long as a dump must outlive what ends idle sessions; a client that vanished must not keep its
-# locks: keepalives end its session within about a minute.
-_SESSION: Final = (
-    "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 "
-    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c lc_messages=C"
-)
+# What a database or a role sets as its default is meant for others: here it would change what is read, or forbid it.
+_PINNED: Final = {
+    "role": "none",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+    "row_security": "off",
+    "search_path": "",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    # A session that lasts as long as a dump must outlive what ends idle sessions.
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+_SESSION: Final = {
+    **_PINNED,
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "xmloption": "content",
+    "lc_monetary": "C",
+    "lc_messages": "C",
+    # A client that vanished must not keep its locks: its session ends within about a minute.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 _WRONG_LOGIN: Final = re.compile(
     r"password authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba\.conf entry"
     r"|is not permitted to log in|no password supplied|permission denied for database"
@@ -96,9 +119,12 @@ def connect(
 
 def _prepare(connection: lazy.psycopg.Connection) -> None:
     """Session settings; those that the server is too old to know, or the role may not set, are left alone."""
-    options = re.findall(r"-c (\w+)=(\w+)", _SESSION)
-    names = {row[0] for row in connection.execute("SELECT name FROM pg_settings WHERE context IN ('user')").fetchall()}
-    for name, value in options:
+    # First, lest a short default of the role ends the others.
+    connection.execute("SELECT set_config('statement_timeout', '0', false)")
+    found = connection.execute("SELECT name FROM pg_settings WHERE context = 'user'").fetchall()
+    # The one that the view does not show.
+    names = {"role", *(row[0] for row in found)}
+    for name, value in _SESSION.items():
         if name in names:
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     if not connection.autocommit:
@@ -179,6 +205,7 @@ def child_login(
             "PGDATABASE": database,
             "PGPASSFILE": f"/proc/self/fd/{descriptor}",
             "PGAPPNAME": application,
+            "PGOPTIONS": " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _PINNED.items()),
             "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
         }
         yield environment, (descriptor,)

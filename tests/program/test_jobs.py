@@ -127,11 +127,29 @@ def test_only_a_job_that_reads_what_has_no_namespace_gets_a_cluster_role(stack: 
 @pytest.mark.parametrize("job", jobs.ALL, ids=lambda job: job.name)
 def test_a_job_mounts_the_secrets_of_those_it_talks_to(stack: list[Registered], job: Job) -> None:
     mounted = {volume["secret"]["secretName"] for volume in _pod(stack, job.name)["volumes"] if "secret" in volume}
-    assert ("postgres-superuser" in mounted) == (Need.POSTGRES_SUPERUSER in job.needs)
+    assert "postgres-superuser" not in mounted
     assert ("postgres-backup" in mounted) == (Need.POSTGRES_BACKUP in job.needs)
     assert "jwt-secret" not in mounted
     environment = {item["name"] for item in _pod(stack, job.name)["containers"][0].get("env", [])}
     assert ("AWS_SHARED_CREDENTIALS_FILE" in environment) == ("backup-aws" in mounted)
+
+
+def test_throwaway_servers_have_the_image_of_the_datastore_and_nothing_that_is_secret(stack: list[Registered]) -> None:
+    trying = [job for job in jobs.ALL if Need.SCRATCH in job.needs]
+    assert {job.name for job in trying} == {"backup-verify", "restore-drill"}
+    for job in trying:
+        pod = _pod(stack, job.name)
+        servers = {container["name"]: container for container in pod["initContainers"]}
+        assert set(servers) == {"postgres", "redis"}
+        for name, container in servers.items():
+            production = look.named(stack, "StatefulSet", name)["spec"]["template"]["spec"]["containers"][0]
+            assert container["image"] == production["image"]
+            assert container["restartPolicy"] == "Always"
+            assert [mount["name"] for mount in container["volumeMounts"]] == ["scratch"]
+            assert "env" not in container
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "scratch"]
+        data = look.named(stack, "StatefulSet", "postgres")["spec"]["volumeClaimTemplates"][0]["spec"]
+        assert volume["ephemeral"]["volumeClaimTemplate"]["spec"]["resources"] == data["resources"]
 
 
 def test_maintenance_suspends_every_job(closed_stack: list[Registered]) -> None:

@@ -34,7 +34,10 @@ def test_the_quota_fits_the_sum_at_peak(stack: list[Registered]) -> None:
     needed: dict[str, Decimal] = dict.fromkeys(keys, Decimal())
     for name, pod, count in _at_peak(stack):
         assert pod["containers"], name
-        for container in pod["containers"]:
+        # Init containers are all sidecars, which run beside the others.
+        initial = pod.get("initContainers", [])
+        assert all(container["restartPolicy"] == "Always" for container in initial), name
+        for container in (*pod["containers"], *initial):
             resources = container["resources"]
             needed["requests.cpu"] += count * units.quantity(resources["requests"]["cpu"])
             needed["requests.memory"] += count * units.quantity(resources["requests"]["memory"])

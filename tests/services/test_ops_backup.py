@@ -312,18 +312,61 @@ def test_missing_settings_are_a_configuration_error(environment: Environment) ->
     )
 
 
-def test_a_role_that_may_not_read_everything_makes_no_backup(environment: Environment) -> None:
-    with environment.connect() as connection:
-        connection.execute(f"REVOKE pg_read_all_data FROM {BACKUP_ROLE}".encode())
+@pytest.mark.parametrize(
+    ("closed", "opened", "words"),
+    [
+        (
+            f"REVOKE pg_read_all_data FROM {BACKUP_ROLE}",
+            f"GRANT pg_read_all_data TO {BACKUP_ROLE}",
+            f'may not read public.empty_table; public.prices; public.users: GRANT pg_read_all_data TO "{BACKUP_ROLE}"',
+        ),
+        (
+            "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
+            f'may not read public.users: ALTER ROLE "{BACKUP_ROLE}" BYPASSRLS',
+        ),
+        (
+            "SELECT lo_create(4711)",
+            "SELECT lo_unlink(4711)",
+            f'may not read large object 4711: GRANT SELECT ON LARGE OBJECT 4711 TO "{BACKUP_ROLE}"',
+        ),
+    ],
+)
+def test_what_the_role_may_not_read_is_named_with_the_right_that_is_missing(
+    environment: Environment, closed: str, opened: str, words: str
+) -> None:
+    environment.execute(closed, DATABASE)
     try:
         answer = environment.ops("backup", "postgres", "--json")
     finally:
-        with environment.connect() as connection:
-            connection.execute(f"GRANT pg_read_all_data TO {BACKUP_ROLE}".encode())
+        environment.execute(opened, DATABASE)
 
     assert answer.code == 2
-    assert "permission denied" in answer.json["error"]
+    assert words in answer.json["error"]
     assert environment.keys() == []
+
+
+def test_defaults_of_the_database_and_of_the_role_do_not_change_what_is_read(environment: Environment) -> None:
+    first = environment.manifest(environment.backup())
+    strange = {
+        "DateStyle": "German",
+        "TimeZone": "Asia/Kathmandu",
+        "bytea_output": "escape",
+        "default_transaction_read_only": "on",
+        "extra_float_digits": "-5",
+        "row_security": "on",
+        "search_path": "nowhere",
+        "statement_timeout": "50ms",
+        "client_encoding": "LATIN1",
+    }
+    for name, value in strange.items():
+        environment.execute(f"ALTER ROLE {BACKUP_ROLE} SET \"{name}\" = '{value}'")
+    try:
+        second = environment.manifest(environment.backup())
+    finally:
+        environment.execute(f"ALTER ROLE {BACKUP_ROLE} RESET ALL")
+
+    assert second["tables"] == first["tables"]
 
 
 def test_memory_does_not_grow_with_the_database(environment: Environment) -> None:

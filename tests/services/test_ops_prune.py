@@ -273,10 +273,13 @@ def test_retention_keeps_its_promises_for_any_history(history: dict[int, bool], 
     assert set(choice.dropped) | set(choice.kept) == {_id(age) for age in history}
 
 
-def _put_aside(environment: Environment, days: float) -> str:
+def _put_aside(environment: Environment, days: float, *, marked: bool = True) -> str:
     name = fresh.kept_name(DATABASE, _NOW - timedelta(days=days))
     with environment.connect("postgres") as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if marked:
+            statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+            connection.execute(statement.format(sql.Identifier(name), f"{fresh.KEPT_MARK}, was {DATABASE}"))
     return name
 
 
@@ -309,6 +312,17 @@ def test_databases_that_restores_put_aside_go_once_a_younger_backup_is_proven(en
     more = environment.ops("backups", "prune", "--databases", "--older-than", "2", "--yes", "--json")
     assert more.json["dropped"] == [young]
     assert "crypto_db_before_lunch" in environment.databases()
+
+
+def test_a_database_that_only_has_the_name_of_one_put_aside_is_named_and_left(environment: Environment) -> None:
+    own = _put_aside(environment, 50, marked=False)
+    _prove_today(environment)
+
+    done = environment.ops("backups", "prune", "--databases", "--older-than", "0", "--yes", "--json")
+
+    assert done.code == 0, done.stderr
+    assert done.json["kept"][own] == "no restore has marked it as put aside; drop it by hand (DROP DATABASE)"
+    assert own in environment.databases()
 
 
 def _prove_today(environment: Environment) -> None:

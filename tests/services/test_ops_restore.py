@@ -7,11 +7,11 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -19,8 +19,9 @@ from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from scripts import config
-from scripts.backup import postgres_restore, toc
+from scripts.backup import postgres_restore, properties, toc
 from scripts.backup.catalog import Selection
+from scripts.exits import CheckFailedError
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
@@ -230,7 +231,7 @@ def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: 
         ("truncated", 1, "the manifest says"),
         ("altered", 1, "its SHA-256 is"),
         ("missing object", 1, "it is missing"),
-        ("newer format", 2, "has format 4 and this release of ops reads up to 3"),
+        ("newer format", 2, "has format 5 and this release of ops reads up to 4"),
         ("newer server", 2, "is of PostgreSQL"),
         ("damaged manifest", 1, "is no manifest in JSON"),
         ("incomplete manifest", 1, "is damaged: stored: Field required"),
@@ -265,7 +266,7 @@ def _spoil(environment: Environment, saved: dict[str, bytes], case: str) -> None
         case "missing object":
             environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst")
         case "newer format":
-            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=4))
+            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=5))
         case "newer server":
             _put(environment, backup, "manifest.json", _changed(saved, serverMajor=99))
         case "damaged manifest":
@@ -472,3 +473,104 @@ def test_the_newest_backup_being_unreadable_is_said_and_no_older_one_is_taken(en
     assert answer.code == 1
     assert newest in answer.json["error"]
     assert environment.state() == before
+
+
+def test_databases_that_people_have_named_like_one_of_ops_are_left(environment: Environment) -> None:
+    names = [f"{DATABASE}_restore_20261129", f"{DATABASE}_verify_20261129"]
+    for name in names:
+        environment.execute(f"CREATE DATABASE {name}")
+        environment.execute("CREATE TABLE mine AS SELECT generate_series(1, 10) AS i", name)
+
+    verified = environment.ops("backups", "verify", "--kind", "postgres", "--json")
+    restored = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert verified.code == 0, verified.stderr
+    assert restored.code == 0, restored.stderr
+    assert f'"database": "{names[0]}"' in restored.stderr
+    for name in names:
+        assert environment.rows("SELECT count(*) FROM mine", name) == [(10,)]
+
+
+def test_what_a_restore_puts_aside_is_marked_and_keeps_its_comment(environment: Environment) -> None:
+    environment.execute(f"COMMENT ON DATABASE {DATABASE} IS 'what it said'")
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'"
+    assert environment.rows(comment.format(answer.json["kept"])) == [
+        (f"put aside by ops restore, was {DATABASE}: what it said",)
+    ]
+    assert environment.rows(comment.format(DATABASE)) == [("prices and users",)]
+
+
+def test_a_backup_for_which_the_volume_has_no_room_stops_before_anything_is_touched(
+    environment: Environment, saved: dict[str, bytes]
+) -> None:
+    _put(environment, saved["id"].decode(), "manifest.json", _changed(saved, databaseBytes=10**15))
+    before = environment.state()
+
+    restored = environment.ops("restore", "postgres", "--yes", "--json")
+    verified = environment.ops("backups", "verify", "--kind", "postgres", "--json")
+
+    assert restored.code == 2
+    assert re.search(r"the restore needs 1\.0 PB .* the server's volume has \S+ [GT]B free", restored.json["error"])
+    assert verified.code == 75
+    assert re.search(r"trying the backup needs 1\.0 PB below \S+, and \S+ [GT]B are free", verified.json["error"])
+    assert environment.state() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tables": {1: {"checksum": "17"}}}, "the content of public.prices is another"),
+        (
+            {"surroundings": {"sequences": [{"schemaName": "public", "name": "gone", "value": 1, "increment": 1}]}},
+            "sequence public.gone is behind 1",
+        ),
+        (
+            {"largeObjects": {"count": 1, "bytes": 3, "checksum": "1"}},
+            "0 large objects of 0 bytes came back instead of 1",
+        ),
+    ],
+)
+def test_a_difference_between_what_was_saved_and_what_came_back_stops_the_restore_and_is_named(
+    environment: Environment, saved: dict[str, bytes], change: dict[str, Any], words: str
+) -> None:
+    manifest = json.loads(saved["manifest.json"])
+    _merge(manifest, change)
+    _put(environment, saved["id"].decode(), "manifest.json", json.dumps(manifest).encode())
+    before = environment.state()
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 1, answer.stderr
+    assert words in answer.json["error"]
+    assert f"{DATABASE} is unchanged" in answer.json["error"]
+    assert environment.state() == before
+
+
+def _merge(into: Any, change: Mapping[Any, Any]) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict):
+            _merge(into[key], cast("dict[Any, Any]", value))
+        else:
+            into[key] = value
+
+
+def test_a_schema_that_came_back_otherwise_stops_the_restore_and_is_named(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.environment().items():
+        monkeypatch.setenv(name, value)
+    apply = properties.apply
+
+    def spoilt(admin: Any, name: str, facts: Any) -> None:
+        apply(admin, name, facts)
+        environment.execute("ALTER TABLE users ALTER email SET DEFAULT 'x'; CREATE VIEW more AS SELECT 1", name)
+
+    monkeypatch.setattr(properties, "apply", spoilt)
+
+    with pytest.raises(CheckFailedError, match=r"table public\.users is not the same; view public\.more is new"):
+        postgres_restore.run(config.load(str(environment.config)), Selection(), into="spoilt")
+    assert environment.databases() == [DATABASE]

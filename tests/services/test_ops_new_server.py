@@ -1,0 +1,83 @@
+"""A restore after a disaster: on an empty server everything comes back, and pg_dump of both sides says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from runbook.datastores import BACKUP_ROLE
+from tests.services import ops_environment, whole_database
+from tests.services.ops_environment import PASSWORDS, Environment
+from tests.services.servers import SUPERUSER, Server
+from tests.services.whole_database import OBJECTS, PROPERTIES, ROLES
+
+pytestmark = pytest.mark.timeout(180)
+
+_NAME = 'Whole "Database"'
+_NAMES = ("app", "reader", "auditor", "App Group", BACKUP_ROLE)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Environment]:
+    with ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment:
+        with environment.connect("postgres") as connection:
+            connection.execute(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(BACKUP_ROLE)))
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def new_server() -> Iterator[Server]:
+    with ops_environment.postgres() as server:
+        yield server
+
+
+def build(environment: Environment, creation: str, roles: tuple[str, ...], objects: tuple[str, ...]) -> None:
+    """A database on the old server, and its roles."""
+    name = sql.Identifier(_NAME)
+    with environment.connect("postgres") as connection:
+        for statement in roles:
+            connection.execute(statement.encode())
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(name) + sql.SQL(creation))
+    with environment.connect(_NAME) as connection:
+        for statement in objects:
+            connection.execute(statement.encode())
+        allowed = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
+        connection.execute(allowed.format(name, sql.Identifier(BACKUP_ROLE)))
+        for (number,) in connection.execute("SELECT oid FROM pg_largeobject_metadata").fetchall():
+            allowed = sql.SQL("GRANT SELECT ON LARGE OBJECT {} TO {}")
+            connection.execute(allowed.format(number, sql.Identifier(BACKUP_ROLE)))
+        for statement in PROPERTIES:
+            connection.execute(sql.SQL(statement).format(name))
+
+
+def on(environment: Environment, server: Server, database: str = _NAME) -> None:
+    """Have ``ops`` work with a database of a server."""
+    postgres = environment.settings["postgres"]
+    environment.configure(postgres=postgres | {"host": server.host, "port": server.port, "database": database})
+
+
+def test_a_restore_on_an_empty_server_is_equal_by_pg_dump_and_pg_dumpall(
+    environment: Environment, new_server: Server
+) -> None:
+    build(environment, "LOCALE_PROVIDER icu ICU_LOCALE 'sv-u-kn-true' ENCODING UTF8", ROLES, OBJECTS)
+    on(environment, environment.database)
+    saved = environment.ops("backup", "postgres", "--json")
+    assert saved.code == 0, saved.stderr
+
+    on(environment, new_server)
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    before, after = (
+        whole_database.comparable(whole_database.dumped(server, SUPERUSER, PASSWORDS["superuser"], _NAME))
+        for server in (environment.database, new_server)
+    )
+    assert after == before
+    before, after = (
+        whole_database.roles(server, SUPERUSER, PASSWORDS["superuser"], _NAMES)
+        for server in (environment.database, new_server)
+    )
+    assert len(before) > 10
+    assert after == before
