@@ -117,17 +117,25 @@ OBJECTS: Final = (
 )
 
 
+_IDENTIFIER: Final = r'("(?:[^"]|"")+"|\w+)'
+_STATEMENT: Final = re.compile(
+    rf"^(?:CREATE ROLE|ALTER ROLE|COMMENT ON ROLE|GRANT) {_IDENTIFIER}(?: TO {_IDENTIFIER})?.*?;$",
+    re.MULTILINE | re.DOTALL,
+)
+_SERVERS_OWN: Final = {"pg_monitor", "pg_read_all_data"}
+
+
 def dumped(server: Server, user: str, password: str, database: str) -> str:
     """All of a database by pg_dump: how it is created, its schema, its rows in a stable order, its large objects."""
     return _run(server, user, password, ["pg_dump", "--create", "--inserts", "--rows-per-insert=1", database])
 
 
 def roles(server: Server, user: str, password: str, names: Sequence[str]) -> list[str]:
-    """What pg_dumpall says of roles; they have no login and no password after a restore."""
-    lines = _run(server, user, password, ["pg_dumpall", "--roles-only", "--no-role-passwords"]).splitlines()
-    quoted = {f'"{name}"' for name in names} | set(names)
-    about = [line for line in lines if any(name in line for name in quoted)]
-    return [re.sub(r" (NO)?LOGIN", "", line) for line in about]
+    """What pg_dumpall says of roles and of their memberships; they have no login and no password after a restore."""
+    text = _run(server, user, password, ["pg_dumpall", "--roles-only", "--no-role-passwords"])
+    known = {name for plain in names for name in (plain, '"' + plain.replace('"', '""') + '"')} | _SERVERS_OWN
+    found = [match for match in _STATEMENT.finditer(text) if set(filter(None, match.groups())) <= known]
+    return sorted(re.sub(r" (NO)?LOGIN", "", match[0]) for match in found)
 
 
 def _run(server: Server, user: str, password: str, command: Sequence[str]) -> str:
