@@ -25,7 +25,7 @@ _TAKEN: Final = frozenset({"key", "twice", "ctid", "xmin", "xmax", "cmin", "cmax
 # A type, and what an expression of it makes of the number i; all of them keep their values in a dump.
 _TYPES: Final = {
     "int": "i",
-    "bigint": "i * 1000000007",
+    "bigint": "i::bigint * 1000000007",
     "smallint": "i % 100",
     "numeric": "i / 7.0",
     "numeric(12, 4)": "i / 7.0",
