@@ -171,8 +171,21 @@ def latest(expression: str, place: str, since: datetime, until: datetime) -> dat
     Raises:
         ValueError: it is no cron expression, or the place is no time zone.
     """
-    found = starts(parse(expression), since.astimezone(zone(place)), until)
-    return max((moment.astimezone(UTC) for moment in found), default=None)
+    cron = parse(expression)
+    begin, end = since.astimezone(zone(place)), until.astimezone(UTC)
+    if isinstance(cron, Every):
+        first = begin.astimezone(UTC).replace(microsecond=0)
+        count = (end - first) // cron.delay
+        return first + count * cron.delay if count > 0 else None
+    whole = end - begin.astimezone(UTC)
+    # From the end: a job of every minute has had a million starts in two years, and one of them is asked for.
+    span = timedelta(hours=1)
+    while True:
+        look = begin if span >= whole else (end - span).astimezone(begin.tzinfo)
+        moments = [moment.astimezone(UTC) for moment in starts(cron, look, end)]
+        if moments or span >= whole:
+            return max(moments, default=None)
+        span *= 2
 
 
 def period(expression: str) -> timedelta:

@@ -6,7 +6,7 @@ retried, and a job that looks for something has found it with 1 alone. 70 and 75
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -34,6 +34,12 @@ def worst(codes: Iterable[Exit]) -> Exit:
     """How a command of several parts ends: a failed check outweighs what another run may mend, for it needs a look."""
     order = (Exit.FAILED, Exit.USAGE, Exit.DEFECT, Exit.TEMPORARY, Exit.DONE)
     return min(codes, key=order.index, default=Exit.DONE)
+
+
+def of_several(problems: Sequence[OpsError]) -> Exit:
+    """How a command ends that did to several objects what it could; a temporary problem is worth another run."""
+    temporary = any(isinstance(problem, TemporaryError) for problem in problems)
+    return Exit.TEMPORARY if temporary else problems[0].code if problems else Exit.DONE
 
 
 class OpsError(Exception):

@@ -10,6 +10,7 @@ from runbook import thresholds
 from runbook.ops_settings import OpsSettings
 from runbook.units import size
 from scripts.clients import kubernetes
+from scripts.exits import OpsError
 from scripts.health.model import Check, Finding, Status, ratio
 
 
@@ -23,10 +24,29 @@ def _look(namespace: str, timeout: float) -> Sequence[Finding]:
         with kubernetes.connect(timeout) as cluster:
             pods = list(cluster.items(f"/api/v1/namespaces/{namespace}/pods"))
             nodes = sorted({pod["spec"]["nodeName"] for pod in pods if pod.get("spec", {}).get("nodeName")})
-            summaries = [cluster.get(f"/api/v1/nodes/{node}/proxy/stats/summary") for node in nodes]
+            answers = {node: _summary(cluster, node) for node in nodes}
     except kubernetes.ForbiddenError as error:
         return [Finding("volumes", Status.UNKNOWN, detail=f"{error}; it needs list on pods and get on nodes/proxy")]
-    return judge(namespace, summaries)
+    return [
+        *judge(namespace, [answer for answer in answers.values() if not isinstance(answer, OpsError)]),
+        *(_unread(node, answer) for node, answer in answers.items() if isinstance(answer, OpsError)),
+    ]
+
+
+def _summary(cluster: kubernetes.Cluster, node: str) -> Any:
+    """What a node's kubelet measures, or why it does not say: one node hides no other's volumes."""
+    try:
+        return cluster.get(f"/api/v1/nodes/{node}/proxy/stats/summary")
+    except kubernetes.ForbiddenError:
+        raise
+    except OpsError as error:
+        return error
+
+
+def _unread(node: str, error: OpsError) -> Finding:
+    # A virtual node has no kubelet that measures; one that does not answer is a failure.
+    status = Status.UNKNOWN if isinstance(error, kubernetes.NotFoundError) else Status.FAIL
+    return Finding(f"volumes of node {node}", status, detail=str(error))
 
 
 def judge(namespace: str, summaries: Iterable[Any]) -> list[Finding]:

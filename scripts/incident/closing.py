@@ -9,7 +9,7 @@ from runbook.units import duration
 from scripts import log, redact, reporting
 from scripts.clients.documents import change
 from scripts.clients.s3 import ChangedError
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
 from scripts.incident import rca, ticket
 from scripts.incident.desk import Desk
 from scripts.incident.ticket import State, Ticket
@@ -26,9 +26,9 @@ def run(desk: Desk, identifier: str, text: str) -> Outcome:
 
     found, changed = desk.change(identifier, edit)
     outcome = desk.outcome(found, "closed" if changed else "closed already", changed=changed)
-    if found.rca_due is not None:
-        outcome = replace(outcome, data={**outcome.data, "rca": _prepared(desk, found), "rca_due": found.rca_due})
-    return desk.told(_message(found), outcome) if changed else outcome
+    if changed:
+        outcome = desk.told(_message(found), outcome)
+    return outcome if found.rca_due is None else _prepared(desk, found, outcome)
 
 
 def send_rca(desk: Desk, identifier: str, file: Path) -> Outcome:
@@ -58,16 +58,22 @@ def send_rca(desk: Desk, identifier: str, file: Path) -> Outcome:
     return outcome
 
 
-def _prepared(desk: Desk, found: Ticket) -> str:
+def _prepared(desk: Desk, found: Ticket, outcome: Outcome) -> Outcome:
+    """Put the skeleton of the RCA there; an incident is closed whether or not that works."""
     name = desk.shelf.name(found.id, ticket.RCA)
     where = desk.shelf.store.where(name)
-    if not desk.dry_run:
-        # Also for an incident that is closed already: the run that closed it may have been killed before this.
-        try:
-            desk.shelf.store.write(name, rca.skeleton(found), None)
-        except ChangedError:
-            log.info("the RCA is there already", rca=where)
-    return where
+    outcome = replace(outcome, data={**outcome.data, "rca": where, "rca_due": found.rca_due})
+    if desk.dry_run:
+        return outcome
+    # Also for an incident that is closed already: the run that closed it may have been killed before this.
+    try:
+        desk.shelf.store.write(name, rca.skeleton(found), None)
+    except ChangedError:
+        log.info("the RCA is there already", rca=where)
+    except OpsError as error:
+        log.warning("the RCA has no skeleton yet; run the same again", rca=where, reason=str(error))
+        return replace(outcome, data={**outcome.data, "rca_failed": str(error)}, code=Exit.TEMPORARY)
+    return outcome
 
 
 def _written(file: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook.ops_settings import OpsSettings
 from scripts import notify
-from scripts.exits import Exit
+from scripts.exits import Exit, OpsError, of_several
 from scripts.first_week import local_time
 from scripts.maintenance import mode, page
 from scripts.maintenance.mode import Done, Mode, Request, Situation
@@ -31,21 +31,40 @@ def end(settings: OpsSettings, request: Request, *, silent: bool) -> Outcome:
 
 
 def _told(settings: OpsSettings, request: Request, done: Done, word: str, *, silent: bool) -> Outcome:
-    lines = [*_lines(settings, done.after), *_missed(settings, done)]
+    lines = [*_now(settings, done.after), *_problems(done, word), *_missed(settings, done)]
     if request.dry_run:
         lines = [f"would change: {', '.join(done.changed) or 'nothing'}", "now:", *lines]
     sent: list[notify.Delivery] = []
     if done.changed and not request.dry_run and not silent:
         subject = f"[{settings.namespace}] maintenance {word}, by {request.by}"
         sent = notify.send(settings, notify.Message(subject, "\n".join(lines)))
-    data = _data(done.after) | {
+    data = _facts(done.after) | {
         "changed": [] if request.dry_run else done.changed,
         "would_change": done.changed if request.dry_run else [],
         "dry_run": request.dry_run,
+        "problems": {name: str(problem) for name, problem in done.problems.items()},
         "missed": {name: _text(moment) for name, moment in done.missed.items()},
+        "missed_unknown": done.unknown,
         "notified": notify.plain(sent),
     }
-    return Outcome(data, say(*lines), Exit.DONE if request.dry_run else _code(done.after))
+    failed = [*done.problems.values(), *([done.after] if isinstance(done.after, OpsError) else [])]
+    code = Exit.DONE if request.dry_run or isinstance(done.after, OpsError) else _code(done.after)
+    return Outcome(data, say(*lines), of_several(failed) if failed else code)
+
+
+def _now(settings: OpsSettings, after: Situation | OpsError) -> list[str]:
+    if isinstance(after, Situation):
+        return _lines(settings, after)
+    return [f"how it is now cannot be read: {after} (see: ops maintenance status)"]
+
+
+def _facts(after: Situation | OpsError) -> dict[str, object]:
+    return _data(after) if isinstance(after, Situation) else {"unread": str(after)}
+
+
+def _problems(done: Done, word: str) -> list[str]:
+    verb = "suspended" if word == "on" else "resumed"
+    return [f"not {verb}: CronJob {name}: {problem}" for name, problem in done.problems.items()]
 
 
 def _code(found: Situation) -> Exit:
@@ -94,7 +113,7 @@ def _missed(settings: OpsSettings, done: Done) -> list[str]:
         f"missed and not caught up: {name} of {local_time(moment, settings.time_zone):%Y-%m-%d %H:%M %Z}"
         f" (by hand: kubectl create job --from=cronjob/{name} {name}-by-hand)"
         for name, moment in sorted(done.missed.items())
-    ]
+    ] + [f"not known whether CronJob {name} missed a run: {reason}" for name, reason in sorted(done.unknown.items())]
 
 
 def _text(moment: datetime) -> Any:

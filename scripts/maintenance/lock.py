@@ -43,12 +43,20 @@ def read(cluster: Cluster, namespace: str) -> Lock:
     Raises:
         UsageError: the stack has not made it.
     """
+    found = find(cluster, namespace)
+    if found is None:
+        raise UsageError(
+            f"there is no Lease {names.LEASE} in the namespace {namespace}: the stack makes it, run `pulumi up`"
+        )
+    return found
+
+
+def find(cluster: Cluster, namespace: str) -> Lock | None:
+    """The lock, or None where there is no Lease."""
     try:
         return _parse(cluster.get(_path(namespace)))
     except NotFoundError:
-        raise UsageError(
-            f"there is no Lease {names.LEASE} in the namespace {namespace}: the stack makes it, run `pulumi up`"
-        ) from None
+        return None
 
 
 def take(

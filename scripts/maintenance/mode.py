@@ -6,9 +6,9 @@ where it is done already, so that the same command goes on where an earlier run 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -18,8 +18,8 @@ from runbook import services
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.clients import kubernetes
-from scripts.clients.kubernetes import Cluster
-from scripts.exits import CheckFailedError, Stop, TemporaryError
+from scripts.clients.kubernetes import Cluster, NotFoundError
+from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError
 from scripts.maintenance import lock, page, suspension
 from scripts.maintenance.lock import Lock
 from scripts.maintenance.page import Door
@@ -74,11 +74,17 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a run changed, and the situation after it; ``missed`` is the last run that each job did not have."""
+    """What a run changed, and the situation after it, or why that cannot be read.
 
-    after: Situation
+    ``problems`` says of a job why it was not changed, ``missed`` of a job the last run that it did not have, and
+    ``unknown`` of a job why that cannot be told.
+    """
+
+    after: Situation | OpsError
     changed: list[str]
-    missed: dict[str, datetime]
+    problems: dict[str, OpsError] = field(default_factory=dict[str, OpsError])
+    missed: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    unknown: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def look(settings: OpsSettings) -> Situation:
@@ -110,12 +116,12 @@ def end(settings: OpsSettings, request: Request) -> Done:
         TemporaryError: somebody else holds the lock.
     """
     with kubernetes.connect(_SECONDS) as cluster:
-        before = _read(cluster, settings.namespace)
-        _admit(before.lock, request)
-        if before.door.shows_page and not before.lock.declared:
+        held, door = _held(cluster, settings.namespace), page.read(cluster, settings.namespace)
+        _admit(held, request)
+        if door.shows_page and not held.declared:
             _require(cluster, settings.namespace, services.API_GATEWAY.name, "users would see errors", request)
         with _resumable("off"):
-            return _off(cluster, settings.namespace, before, request)
+            return _off(cluster, settings.namespace, held, door, request)
 
 
 def _on(cluster: Cluster, namespace: str, before: Situation, request: Request) -> Done:
@@ -125,52 +131,95 @@ def _on(cluster: Cluster, namespace: str, before: Situation, request: Request) -
     if page.show(cluster, namespace, before.door, dry_run=dry):
         log.info("the page is shown", dry_run=dry)
         changed.append("page")
-    changed += [job.name for job in before.jobs if suspension.suspend(cluster, namespace, job, dry_run=dry)]
+    waiting, problems = _each(before.jobs, lambda job: suspension.suspend(cluster, namespace, job, dry_run=dry))
     log.info("jobs are suspended", jobs=len(before.jobs), dry_run=dry)
-    return _done(cluster, namespace, before, taken, changed, dry_run=dry)
+    return Done(_after(cluster, namespace, taken), [*changed, *waiting], problems)
 
 
-def _off(cluster: Cluster, namespace: str, before: Situation, request: Request) -> Done:
-    dry, now = request.dry_run, datetime.now(UTC)
+def _off(cluster: Cluster, namespace: str, held: Lock, door: Door, request: Request) -> Done:
+    """Users first, then the jobs and the lock; only then what is to be told of it."""
+    dry = request.dry_run
     changed: list[str] = []
-    claimed = [job for job in before.jobs if job.claimed]
-    missed = suspension.missed(claimed, before.lock.since, now) if before.lock.since else {}
-    if page.hide(cluster, namespace, before.door, declared=before.lock.declared, dry_run=dry):
+    if page.hide(cluster, namespace, door, declared=held.declared, dry_run=dry):
         log.info("users are led back", dry_run=dry)
         changed.append("page")
-    changed += [job.name for job in before.jobs if suspension.resume(cluster, namespace, job, dry_run=dry)]
-    log.info("jobs are resumed", jobs=len(claimed), dry_run=dry)
-    released = before.lock
-    if before.lock.holder is not None:
-        released = lock.release(cluster, namespace, before.lock, dry_run=dry)
+    jobs = suspension.read(cluster, namespace)
+    resumed, problems = _each(jobs, lambda job: suspension.resume(cluster, namespace, job, dry_run=dry))
+    log.info("jobs are resumed", jobs=len(resumed), dry_run=dry)
+    changed += resumed
+    released = held
+    if held.holder is not None:
+        released = lock.release(cluster, namespace, held, dry_run=dry)
         changed.append("lock")
-    return _done(cluster, namespace, before, released, changed, missed=missed, dry_run=dry)
+    after = _after(cluster, namespace, released)
+    missed, unknown = _missed(jobs, held, after, dry_run=dry)
+    return Done(after, changed, problems, missed, unknown)
 
 
-def _done(
-    cluster: Cluster,
-    namespace: str,
-    before: Situation,
-    held: Lock,
-    changed: list[str],
-    *,
-    missed: dict[str, datetime] | None = None,
-    dry_run: bool,
-) -> Done:
-    after = before if dry_run else _read(cluster, namespace)
-    # What somebody else suspended missed nothing for this maintenance's sake.
-    waiting = set[str]() if dry_run else {job.name for job in after.jobs if job.suspended}
-    told = {name: moment for name, moment in (missed or {}).items() if name not in waiting}
-    return Done(Situation(held, after.door, after.jobs, after.running), changed, told)
+def _each(jobs: Sequence[Job], change: Callable[[Job], bool]) -> tuple[list[str], dict[str, OpsError]]:
+    """The jobs that were changed, and why others were not: no job keeps another from it."""
+    changed: list[str] = []
+    problems: dict[str, OpsError] = {}
+    for job in jobs:
+        try:
+            if change(job):
+                changed.append(job.name)
+        except NotFoundError:
+            log.info("a job was deleted meanwhile", job=job.name)
+        except OpsError as error:
+            problems[job.name] = error
+    return changed, problems
+
+
+def _after(cluster: Cluster, namespace: str, held: Lock) -> Situation | OpsError:
+    """The situation with the lock as the last change left it."""
+    try:
+        return replace(_read(cluster, namespace), lock=held)
+    except OpsError as error:
+        log.warning("the situation cannot be read", reason=str(error))
+        return error
+
+
+def _missed(
+    jobs: Sequence[Job], held: Lock, after: Situation | OpsError, *, dry_run: bool
+) -> tuple[dict[str, datetime], dict[str, str]]:
+    """The last run that each job did not have, and of which jobs that cannot be told."""
+    missed: dict[str, datetime] = {}
+    unknown: dict[str, str] = {}
+    if held.since is None:
+        return missed, unknown
+    # What others have suspended missed nothing for this maintenance's sake.
+    left = after.jobs if isinstance(after, Situation) and not dry_run else []
+    waiting = {job.name for job in left if job.suspended}
+    for job in jobs:
+        if not job.claimed or job.name in waiting:
+            continue
+        try:
+            moment = suspension.missed(job, held.since, datetime.now(UTC))
+        except OpsError as error:
+            unknown[job.name] = str(error)
+        else:
+            missed |= {} if moment is None else {job.name: moment}
+    return missed, unknown
 
 
 def _read(cluster: Cluster, namespace: str) -> Situation:
-    return Situation(
-        lock.read(cluster, namespace),
-        page.read(cluster, namespace),
-        suspension.read(cluster, namespace),
-        suspension.running(cluster, namespace),
-    )
+    held, door = lock.read(cluster, namespace), page.read(cluster, namespace)
+    jobs = suspension.read(cluster, namespace)
+    try:
+        running = suspension.running(cluster, namespace)
+    except OpsError as error:
+        log.warning("the running jobs cannot be read", reason=str(error))
+        running = []
+    return Situation(held, door, jobs, running)
+
+
+def _held(cluster: Cluster, namespace: str) -> Lock:
+    """The lock; a Lease that is gone keeps users off the page no longer than one that is there."""
+    found = lock.find(cluster, namespace)
+    if found is None:
+        log.warning("there is no Lease, so that nobody holds the lock; `pulumi up` makes it anew", lease=names.LEASE)
+    return found or Lock("", declared=False)
 
 
 def _admit(held: Lock, request: Request) -> None:
@@ -183,8 +232,10 @@ def _admit(held: Lock, request: Request) -> None:
 
 
 def _require(cluster: Cluster, namespace: str, name: str, otherwise: str, request: Request) -> None:
+    if request.force:
+        return
     status: Any = deployments.read(cluster, namespace, name).get("status") or {}
-    if not int(status.get("availableReplicas") or 0) and not request.force:
+    if not int(status.get("availableReplicas") or 0):
         raise CheckFailedError(
             f"no pod of {name} is ready, {otherwise}; nothing was changed (see: kubectl get pods -l app={name});"
             " --force does it all the same"

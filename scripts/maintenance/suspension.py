@@ -14,6 +14,7 @@ from typing import Any
 from runbook import cron
 from runbook import maintenance as names
 from scripts.clients.kubernetes import Cluster
+from scripts.exits import CheckFailedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,16 @@ def resume(cluster: Cluster, namespace: str, job: Job, *, dry_run: bool = False)
     return True
 
 
-def missed(jobs: list[Job], since: datetime, now: datetime) -> dict[str, datetime]:
-    """The last run of each job that fell between the two moments, by name; what has none is left out."""
-    found = {job.name: cron.latest(job.schedule, job.time_zone or "UTC", since, now) for job in jobs}
-    return {name: moment for name, moment in found.items() if moment is not None}
+def missed(job: Job, since: datetime, now: datetime) -> datetime | None:
+    """The last run of a job that fell between the two moments.
+
+    Raises:
+        CheckFailedError: its schedule or its time zone is one that only the API server knows.
+    """
+    try:
+        return cron.latest(job.schedule, job.time_zone or "UTC", since, now)
+    except ValueError as error:
+        raise CheckFailedError(str(error)) from None
 
 
 def _job(item: Any) -> Job:

@@ -14,7 +14,7 @@ from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
-from scripts.exits import Exit, OpsError, TemporaryError, UsageError
+from scripts.exits import Exit, OpsError, UsageError, of_several
 from scripts.output import Outcome, say
 
 _SECONDS: Final = 30.0
@@ -27,6 +27,10 @@ class Level(StrEnum):
 
     PEAK = "peak"
     NORMAL = "normal"
+
+
+class _AboveMaximumError(UsageError):
+    """More replicas are wanted than an autoscaler may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,17 @@ def run(settings: OpsSettings, level: Level, *, check: bool, dry_run: bool) -> O
     An autoscaler that cannot be changed does not keep the others from it.
 
     Raises:
-        UsageError: nothing is to be scaled, or a number is above an autoscaler's maximum; nothing was changed.
+        UsageError: nothing is to be scaled, or a peak is above an autoscaler's maximum; nothing was changed.
     """
     wanted = {target.name: target.peak if level is Level.PEAK else target.normal for target in settings.scaling}
     if not wanted:
         raise UsageError("the settings name no autoscaler: add some under scaling")
     with kubernetes.connect(_SECONDS) as cluster:
         steps = [_look(cluster, settings.namespace, name, count) for name, count in wanted.items()]
+        above = next((step.problem for step in steps if isinstance(step.problem, _AboveMaximumError)), None)
+        if above is not None and level is Level.PEAK:
+            # A peak that one service cannot follow is a mistake in the stack; the end of a peak waits for nothing.
+            raise UsageError(f"{above}; nothing was changed")
         if not check:
             steps = [_set(cluster, settings.namespace, step, dry_run=dry_run) for step in steps]
     problems = [step.problem for step in steps if step.problem is not None]
@@ -63,7 +71,7 @@ def run(settings: OpsSettings, level: Level, *, check: bool, dry_run: bool) -> O
     return Outcome(
         _data(level, steps, check=check, dry_run=dry_run),
         say(*(f"{step.name}: {_verdict(step, check=check, dry_run=dry_run)}" for step in steps)),
-        _code(problems) if problems else Exit.FAILED if differ else Exit.DONE,
+        of_several(problems) if problems else Exit.FAILED if differ else Exit.DONE,
     )
 
 
@@ -76,13 +84,12 @@ def _look(cluster: Cluster, namespace: str, name: str, wanted: int) -> Step:
         found: Any = cluster.get(_path(namespace, name))
     except OpsError as error:
         return Step(name, None, wanted, error)
-    most = int(found["spec"]["maxReplicas"])
-    if wanted > most:
-        raise UsageError(
-            f"autoscaler {name}: {wanted} replicas at least are wanted, and its maxReplicas allows {most};"
-            " raise maxReplicas in the stack or lower the number; nothing was changed"
-        )
-    return Step(name, int(found["spec"].get("minReplicas") or _DEFAULT_LEAST), wanted)
+    most, least = int(found["spec"]["maxReplicas"]), int(found["spec"].get("minReplicas", _DEFAULT_LEAST))
+    problem = _AboveMaximumError(
+        f"autoscaler {name}: {wanted} replicas at least are wanted, and its maxReplicas allows {most};"
+        " raise maxReplicas in the stack or lower the number"
+    )
+    return Step(name, least, wanted, problem if wanted > most else None)
 
 
 def _set(cluster: Cluster, namespace: str, step: Step, *, dry_run: bool) -> Step:
@@ -95,12 +102,6 @@ def _set(cluster: Cluster, namespace: str, step: Step, *, dry_run: bool) -> Step
     if not dry_run:
         log.info("autoscaler changed", name=step.name, found=step.found, minimum=step.wanted)
     return step
-
-
-def _code(problems: Sequence[OpsError]) -> Exit:
-    # A temporary one is worth another run, whatever else there is: what is done already stays done.
-    temporary = any(isinstance(problem, TemporaryError) for problem in problems)
-    return Exit.TEMPORARY if temporary else problems[0].code
 
 
 def _verdict(step: Step, *, check: bool, dry_run: bool) -> str:

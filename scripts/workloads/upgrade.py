@@ -16,7 +16,7 @@ from runbook.units import duration
 from scripts import log
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError
-from scripts.exits import CheckFailedError, Stop, TemporaryError, UsageError
+from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import Outcome, Screen
 from scripts.workloads import budget, deployments, rollout, serving
 from scripts.workloads.errors import ErrorRate
@@ -119,7 +119,8 @@ class _Upgrade:
         image = self._request.image
         try:
             self._judge(self._request.watch)
-        except CheckFailedError as error:
+        except (CheckFailedError, UsageError) as error:
+            # What may no longer be looked at is no more proved than what does not come up.
             self._undo(before, str(error))
         except Stop as stop:
             reason = str(stop).partition(";")[0]
@@ -145,11 +146,15 @@ class _Upgrade:
         self._set(deployment, before, before)
         try:
             self._judge(0)
-        except CheckFailedError as error:
+        except (CheckFailedError, UsageError) as error:
             raise CheckFailedError(
                 f"{image} did not do: {reason}; and {before}, set again, does not come up either: {error}"
             ) from None
-        self._forget()
+        try:
+            self._forget()
+        except OpsError as error:
+            # The note names what runs: the next upgrade goes back to the same.
+            log.warning("the note of the image from before is left", deployment=name, reason=str(error))
         raise CheckFailedError(f"{image} did not do: {reason}; undone: {before} runs again and answers")
 
     def _set(self, deployment: Any, image: str, before: str, *, dry_run: bool = False) -> None:

@@ -112,6 +112,24 @@ def test_an_incident_lives_from_opening_to_its_rca(place: _Place, tmp_path: Path
     assert [each["id"] for each in place.run("list", "--all").json["incidents"]] == [identifier]
 
 
+def test_an_incident_is_closed_and_people_hear_of_it_where_its_rca_cannot_be_put_there(
+    started: Desk, tmp_path: Path
+) -> None:
+    started.reset()
+    place = _Place(started, tmp_path)
+    identifier = place.open()
+    (tmp_path / identifier / "rca.md").mkdir()
+    closed = place.run("close", identifier, "mended", "--by", "ann")
+    (tmp_path / identifier / "rca.md").rmdir()
+    again = place.run("close", identifier, "mended", "--by", "ann")
+
+    assert (closed.code, closed.json["status"]) == (75, "closed")
+    assert "directory" in closed.json["rca_failed"]
+    assert "closed after" in place.desk.told[-1]
+    assert (again.code, again.json["changed"]) == (0, False)
+    assert "RCA: API gateway down" in place.read(f"{identifier}/rca.md")
+
+
 def _file(folder: Path, text: str) -> Path:
     path = folder / "written.md"
     path.write_text(text)

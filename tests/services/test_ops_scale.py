@@ -100,6 +100,23 @@ def test_more_than_an_autoscalers_maximum_is_refused_before_anything_is_changed(
     assert runs.api.patches() == []
 
 
+def test_the_end_of_a_peak_does_not_wait_for_an_autoscaler_with_a_lower_maximum(runs: Runs) -> None:
+    runs.ops("scale", "peak")
+    runs.api.autoscaler("sentiment", 1, 1)
+    answer = runs.ops("scale", "normal")
+
+    assert answer.code == 2
+    assert _least(runs) == {"api-gateway": 3, "analytics": 3, "sentiment": 1}
+    assert "sentiment: not changed: autoscaler sentiment: 2 replicas at least are wanted" in answer.stdout
+
+
+def test_an_autoscaler_that_may_go_to_zero_is_not_taken_for_one_with_a_pod(runs: Runs) -> None:
+    runs.configure(scaling=[{"name": "sentiment", "normal": 1, "peak": 5}])
+    runs.api.autoscaler("sentiment", 0, 5)
+
+    assert "sentiment: changed from 0 to 1" in runs.ops("scale", "normal").stdout
+
+
 @pytest.mark.parametrize(("code", "ends"), [(403, 2), (404, 1), (409, 75), (429, 75), (500, 75), (0, 75)], ids=str)
 def test_an_autoscaler_in_trouble_does_not_keep_the_others_from_the_peak(runs: Runs, code: int, ends: int) -> None:
     runs.api.faults.append(Fault("PATCH", "analytics", code))

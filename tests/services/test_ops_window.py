@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -293,6 +293,95 @@ def test_an_api_that_refuses_on_the_way_is_temporary_and_the_next_run_ends_well(
 
     assert (broken.code, again.code) == (75, 0), broken.stderr + again.stderr
     assert system.shape() == goal
+
+
+_ODD: dict[str, Object] = {
+    "every": {"schedule": "@every 5m"},
+    "second": {"schedule": "@every 1s", "timeZone": None},
+    "prefix": {"schedule": "CRON_TZ=Europe/Berlin 0 2 * * *", "timeZone": None},
+    "never": {"schedule": "0 0 30 2 *"},
+    # Servers know zones that this machine does not.
+    "newer": {"schedule": "0 2 * * *", "timeZone": "Moon/Tranquility"},
+    "later": {"schedule": "0 2 * * MON#1"},
+}
+
+
+@pytest.mark.parametrize("name", _ODD)
+def test_no_foreign_job_keeps_users_on_the_page(system: System, name: str) -> None:
+    path = _JOBS.replace("cronjobs/", "cronjobs/odd-") + name
+    system.runs.api.add(path, {"spec": _ODD[name], "status": {}})
+    on = system.ops("on", "--json")
+    system.lease["spec"]["acquireTime"] = "2026-01-01T00:00:00.000000Z"
+    off = system.ops("off", "--json")
+
+    assert (on.code, off.code, off.json["mode"]) == (0, 0, "off"), on.stderr + off.stderr
+    assert system.ingress["spec"]["rules"] == _rules(_GATEWAY)
+    assert "suspend" not in system.runs.api.objects[path]["spec"]
+    assert list(off.json["missed_unknown"]) == ([f"odd-{name}"] if name in ("newer", "later") else [])
+    assert "backup-postgres" in off.json["missed"]
+
+
+def test_a_job_that_cannot_be_resumed_is_named_and_keeps_nothing_else_from_its_end(system: System) -> None:
+    system.ops("on")
+    system.runs.api.faults.append(Fault("PATCH", "/cronjobs/backup-postgres", 422, message="refused by a webhook"))
+    off = system.ops("off")
+
+    assert off.code == 1
+    assert "not resumed: CronJob backup-postgres: " in off.stdout
+    assert "refused by a webhook" in off.stdout
+    assert system.ingress["spec"]["rules"] == _rules(_GATEWAY)
+    assert system.suspended == {"by-hand", "backup-postgres"}
+    assert system.lease["spec"].get("holderIdentity") is None
+    assert system.ops("off").code == 0
+    assert system.suspended == {"by-hand"}
+
+
+@pytest.mark.parametrize("gone", ["jobs", "lease", "gateway", "job"])
+def test_maintenance_ends_without_what_only_its_report_needs(system: System, gone: str) -> None:
+    goal, api = system.shape(), system.runs.api
+    system.ops("on")
+    if gone == "jobs":
+        api.rights = [replace(right, resources=tuple({*right.resources} - {"jobs"})) for right in api.rights or ()]
+    elif gone == "lease":
+        del goal[_LEASE], api.objects[_LEASE]
+    elif gone == "gateway":
+        path = "/apis/apps/v1/namespaces/crypto/deployments/api-gateway"
+        del goal[path], api.objects[path]
+    else:
+        api.faults.append(Fault("PATCH", "/cronjobs/drill", 404))
+    off = system.ops("off", *(["--force"] if gone == "gateway" else []))
+
+    assert system.ingress["spec"]["rules"] == _rules(_GATEWAY)
+    if gone != "job":
+        assert system.shape() == goal
+    assert off.code == (2 if gone == "lease" else 1 if gone == "job" else 0), off.stdout + off.stderr
+
+
+def test_users_are_led_back_before_the_jobs_are_even_read(system: System) -> None:
+    system.ops("on")
+    system.runs.api.faults.append(Fault("GET", "/cronjobs", 503))
+    off = system.ops("off")
+
+    assert off.code == 75
+    assert system.ingress["spec"]["rules"] == _rules(_GATEWAY)
+    assert system.ops("off", "--json").json["mode"] == "off"
+
+
+def test_a_situation_that_cannot_be_read_at_the_end_is_told_and_people_hear_what_was_done(system: System) -> None:
+    with sinks.webhook() as hook:
+        file = system.runs.folder / "hook"
+        file.write_text(hook.url)
+        system.ops("on")
+        system.runs.configure(chat={"webhookFile": str(file)})
+        system.runs.api.changed = lambda path: (
+            system.runs.api.faults.append(Fault("GET", "/ingresses", 503)) if path.startswith(_LEASE) else None
+        )
+        off = system.ops("off", "--by", "ann", "--take-over", "--json")
+
+    assert off.code == 75
+    assert off.json["changed"] == ["page", "backup-postgres", "by-hand", "drill", "lock"]
+    assert "503" in off.json["unread"]
+    assert len(hook.posted) == 1
 
 
 class _Killed(BaseException):

@@ -249,9 +249,12 @@ class Rates:
     before: tuple[str, str] | None = ("0.001", "1")
     after: tuple[str, str] | None = ("0.002", "2")
     gone: bool = False
+    forbidden: bool = False
 
     def answer(self, request: Asked) -> HttpPage:
         new = self.system.image == _NEW
+        if new and self.forbidden:
+            return fake_http.as_json({"error": "no"}, 403)
         if new and self.gone:
             return fake_http.as_json({"error": "busy"}, 503)
         found, expression = self.after if new else self.before, request.query["query"]
@@ -324,6 +327,31 @@ def test_an_upgrade_that_nobody_could_watch_is_not_begun_or_undone(rates: Rates)
     assert len(rates.system.api.history) == seen
 
 
+def test_an_image_is_undone_where_its_requests_may_no_longer_be_looked_at(rates: Rates) -> None:
+    rates.forbidden = True
+    answer = rates.system.judged()
+
+    assert answer.code == 1
+    assert "answers 403" in answer.error
+    assert f"undone: {_OLD} runs again and answers" in answer.error
+    assert rates.system.image == _OLD
+
+
+def test_an_undo_is_told_as_one_where_its_note_cannot_be_taken_away(system: System) -> None:
+    system.api.broken = _breaks(_NEW)
+    # Back to the old image, then the note.
+    system.api.changed = lambda _path: (
+        system.api.faults.append(Fault("PATCH", "/deployments/", 503))
+        if system.image == _OLD and system.api.history[1:]
+        else None
+    )
+    answer = system.upgrade()
+
+    assert answer.code == 1
+    assert f"undone: {_OLD} runs again and answers" in answer.error
+    assert "the note of the image from before is left" in answer.stderr
+
+
 class _Killed(BaseException):
     """The process is gone."""
 
@@ -362,6 +390,21 @@ def test_an_upgrade_that_is_killed_and_run_again_ends_well(
     assert again.code == (0 if good else 1)
     assert system.image == (_NEW if good else _OLD)
     assert system.deployment["metadata"]["annotations"] == {}
+
+
+def test_a_node_without_figures_hides_no_volume_of_the_others(system: System) -> None:
+    api = system.api
+    for node in ("node-1", "virtual"):
+        api.add(f"/api/v1/namespaces/crypto/pods/{node}", {"spec": {"nodeName": node}})
+    volume = {
+        "pvcRef": {"name": "data", "namespace": "crypto"}, "capacityBytes": 10, "usedBytes": 1, "availableBytes": 9,
+    }  # fmt: skip
+    api.add("/api/v1/nodes/node-1/proxy/stats/summary", {"pods": [{"volume": [volume]}]})
+    answer = system.ops("health", "--timeout", "2", "--json")
+    found = {each["name"]: each["status"] for each in answer.json["checks"] if each["name"].startswith("volume")}
+
+    assert found["volume data"] == "ok"
+    assert found["volumes of node virtual"] == "unknown"
 
 
 def _cron_job(api: KubeApi, name: str, schedule: str, success: timedelta | None, **spec: Any) -> None:

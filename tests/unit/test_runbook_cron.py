@@ -87,6 +87,25 @@ def test_the_last_run_is_found_in_the_hour_that_comes_twice() -> None:
     assert cron.latest("*/10 * * * *", "Europe/Berlin", since, until) == datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "expression", ["* * * * *", "*/7 3,4 * * *", "0 6 1 1 *", "0 0 31 * 5", "@every 1h10m", "TZ=Asia/Tokyo 5 4 * * *"]
+)
+@pytest.mark.parametrize("hours", [0.1, 30, 24 * 40])
+def test_the_last_run_is_the_last_of_all_runs(expression: str, hours: float) -> None:
+    until = datetime(2026, 11, 3, 2, 20, tzinfo=UTC)
+    since = until - timedelta(hours=hours)
+    every = cron.starts(cron.parse(expression), since, until)
+
+    assert cron.latest(expression, "UTC", since, until) == max(every, default=None)
+
+
+@pytest.mark.parametrize("expression", ["* * * * *", "@every 1s"])
+def test_the_last_run_of_a_job_that_always_runs_is_found_at_once_after_years(expression: str) -> None:
+    since, until = datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 11, 3, 2, 20, tzinfo=UTC)
+
+    assert cron.latest(expression, "UTC", since, until) == until
+
+
 def _on(expression: str, *days: date) -> list[bool]:
     return [cron.times(expression).on(day) for day in days]
 
