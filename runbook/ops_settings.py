@@ -116,7 +116,10 @@ class ScaleTarget(_Model):
 
 
 class JwtTarget(_Model):
-    """The JWT secret: ``key`` signs, ``previous_key`` still verifies, ``services`` are rolled when it changes."""
+    """The JWT secret: ``key`` signs, ``previous_key`` still verifies, ``services`` are rolled when it changes.
+
+    Those that verify stand before those that sign: where a key leaked, they are the first to forget it.
+    """
 
     secret: str
     key: str = "secret"

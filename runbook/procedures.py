@@ -279,11 +279,13 @@ ALL: Final[tuple[Procedure, ...]] = (
     ),
     Procedure(
         Section.SECRET_ROTATION,
-        "the JWT secret is replaced, and the old one verifies for a day",
+        "the JWT secret is replaced, and the old one verifies for a day; one that leaked ends at once by"
+        " `ops rotate jwt --compromised`",
         ("runbook/jobs.py:JWT_ROTATION", "scripts/commands/rotate.py:jwt"),
         (
             f"{_SERVICES}/test_ops_rotate.py::"
             "test_the_new_key_is_known_everywhere_before_it_signs_and_the_old_one_stays_valid",
+            f"{_SERVICES}/test_ops_rotate.py::test_a_key_that_leaked_ends_now_whatever_the_rotation_is_at",
         ),
     ),
     Procedure(

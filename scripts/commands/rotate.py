@@ -24,6 +24,13 @@ def jwt(
     finish: Annotated[
         bool, typer.Option("--finish", help="Only end the overlap of the last rotation, when it is over.")
     ] = False,
+    compromised: Annotated[
+        bool,
+        typer.Option(
+            "--compromised", help="A key leaked: replace both keys at once, without an overlap. Every session ends."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before every session ends.")] = False,
     timeout: Annotated[
         float, typer.Option("--timeout", min=1, help="What each rollout of the services may take.", metavar="SECONDS")
     ] = 600.0,
@@ -33,6 +40,15 @@ def jwt(
     """Replace the JWT secret without logging anybody out; the old one verifies until a later run ends the overlap.
 
     Whatever is killed on its way goes on when it is run again; a service that does not come back has it undone.
+    A key that leaked is replaced by --compromised, in any state of a rotation, and never comes back.
     """
-    request = rotate.Request(if_due=if_due, finish=finish, dry_run=dry_run, silent=silent, seconds=timeout)
+    request = rotate.Request(
+        if_due=if_due,
+        finish=finish,
+        compromised=compromised,
+        confirmed=yes,
+        dry_run=dry_run,
+        silent=silent,
+        seconds=timeout,
+    )
     return rotate.run(settings, request)

@@ -17,6 +17,7 @@ class Action(StrEnum):
     ROTATE = "rotate"
     GO_ON = "go on"
     FINISH = "finish"
+    REPLACE = "replace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Decision:
     next: datetime | None = None
 
 
-def decide(state: State, now: datetime, *, if_due: bool, finish: bool) -> Decision:
+def decide(state: State, now: datetime, *, if_due: bool, finish: bool, compromised: bool = False) -> Decision:
     """The decision.
 
     Raises:
         CheckFailedError: what was asked for must not be done yet, or the last try failed and nobody has looked.
     """
+    if compromised and state.phase is not Phase.REPLACED:
+        return Decision(Action.REPLACE, "a key is compromised: every session ends, and users sign in again")
     if state.phase is not Phase.RESTING:
         return Decision(Action.GO_ON, f"an earlier run left off ({state.phase} since {_shown(state.since)})")
     if if_due and state.undone is not None and now < state.undone + OVERLAP:
@@ -57,7 +60,10 @@ def _within(end: datetime, *, if_due: bool) -> Decision:
     line = f"the previous key still verifies until {_shown(end)}"
     if if_due:
         return Decision(Action.NOTHING, line, end)
-    raise CheckFailedError(f"{line}: dropping it now would log people out; run again after that")
+    raise CheckFailedError(
+        f"{line}: dropping it now would log people out; run again after that,"
+        " or end a key that leaked by: ops rotate jwt --compromised"
+    )
 
 
 def _shown(moment: datetime) -> str:

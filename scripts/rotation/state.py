@@ -9,6 +9,10 @@ itself says how far a rotation is, so that one that was killed goes on where it 
                               v                     v                                                          v
                           withdrawn             reverted --settle--> resting                                resting
 
+A key that leaked has no overlap. From every phase a new one replaces both keys, and there is no way back:
+
+    any --replace--> replaced --complete--> resting
+
 In every phase but resting the services have to be rolled before the next step.
 """
 
@@ -22,7 +26,7 @@ from typing import Any, Final
 
 from runbook import practices
 from runbook.ops_settings import JwtTarget
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import CheckFailedError, OpsError, UsageError
 
 PHASE: Final = "crypto.analytics/jwt-phase"
 SINCE: Final = "crypto.analytics/jwt-phase-since"
@@ -48,6 +52,8 @@ class Phase(StrEnum):
     WITHDRAWN = "withdrawn"
     # Undone after the new key signed: the old one signs again, and the new one verifies for an overlap.
     REVERTED = "reverted"
+    # A new key alone signs and verifies; pods from before still take the leaked one.
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,23 @@ def parse(secret: Any, target: JwtTarget) -> State:
     )
 
 
+def salvaged(secret: Any, target: JwtTarget) -> State:
+    """The state of a Secret whose keys are to be replaced; one that cannot be read counts as resting."""
+    try:
+        return parse(secret, target)
+    except OpsError:
+        data: Mapping[str, str] = secret.get("data") or {}
+        now = datetime.now(UTC)
+        keys = data.get(target.key, ""), data.get(target.previous_key) or None
+        return State(secret["metadata"]["resourceVersion"], *keys, Phase.RESTING, now, now, None)
+
+
+def replace(state: State, target: JwtTarget, now: datetime, new: str) -> dict[str, object]:
+    """``new`` (base64) signs and verifies from now on, and no other key does."""
+    notes = {ROTATED: _text(now), UNDONE: None}
+    return _change(state, {target.key: new, target.previous_key: None}, Phase.REPLACED, now, notes)
+
+
 def announce(state: State, target: JwtTarget, now: datetime, new: str) -> dict[str, object]:
     """``new`` (base64) is to verify everywhere before it signs anything."""
     return _change(state, {target.previous_key: new}, Phase.ANNOUNCED, now)
@@ -127,7 +150,7 @@ def switch(state: State, target: JwtTarget, now: datetime) -> dict[str, object]:
 
 
 def complete(state: State, now: datetime) -> dict[str, object]:
-    """Every pod signs with the new key: the overlap begins."""
+    """Every pod signs with the new key: the overlap begins, where there is a key from before."""
     return _change(state, {}, Phase.RESTING, now, {ROTATED: _text(now), UNDONE: None})
 
 
@@ -155,7 +178,7 @@ def advance(state: State, target: JwtTarget, now: datetime) -> dict[str, object]
     """The step that follows once every pod has followed the phase."""
     if state.phase is Phase.ANNOUNCED:
         return switch(state, target, now)
-    return complete(state, now) if state.phase is Phase.SWITCHED else settle(state, now)
+    return complete(state, now) if state.phase in (Phase.SWITCHED, Phase.REPLACED) else settle(state, now)
 
 
 def _swapped(state: State, target: JwtTarget) -> dict[str, str | None]:

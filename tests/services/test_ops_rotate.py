@@ -333,6 +333,133 @@ def test_killed_while_it_is_undone_the_next_run_ends_the_undoing(system: System,
     assert all(stamp.startswith("reverted") for stamp in system.stamps())
 
 
+def _leak(system: System, state: str) -> set[str]:
+    """Bring the rotation into a state, and give the keys of that moment."""
+    if state == "overlap":
+        system.rotate()
+    elif state in ("announced", "switched"):
+        system.api.broken = _breaks_in(state)
+        with pytest.MonkeyPatch.context() as patch:
+            _kill_at(patch, 2 if state == "announced" else 5, after=True)
+            with pytest.raises(_Killed):
+                system.rotate()
+        system.api.broken = lambda _template: None
+    elif state == "unreadable":
+        system.notes[_PHASE] = "asleep"
+    elif state == "torn":
+        system.notes[_PHASE] = "switched"
+    keys = set(system.keys.values())
+    system.api.history.clear()
+    return keys
+
+
+_REPLACED = ["jwt-secret replaced", "api-gateway replaced", "user-service replaced", "jwt-secret resting"]
+
+
+@pytest.mark.parametrize("state", ["resting", "overlap", "announced", "switched", "unreadable", "torn"])
+def test_a_key_that_leaked_ends_now_whatever_the_rotation_is_at(system: System, state: str) -> None:
+    leaked = _leak(system, state)
+    answer = system.rotate("--compromised", "--yes")
+
+    assert answer.code == 0, answer.stderr
+    assert list(system.keys) == ["secret"]
+    assert not set(system.keys.values()) & leaked
+    # What verifies forgets the key before what signs does.
+    assert system.story() == _REPLACED
+    assert "every session ended" in answer.stdout
+    assert system.rotate("--if-due", "--json").json["action"] == "nothing"
+
+
+def test_people_are_asked_before_every_session_ends(system: System) -> None:
+    unasked, dry = system.rotate("--compromised"), system.rotate("--compromised", "--dry-run")
+
+    assert (unasked.code, dry.code) == (2, 0)
+    assert "this ends every session: all users sign in again; confirm it with --yes" in unasked.error
+    assert "would replace, because a key is compromised: every session ends" in dry.stdout
+    assert system.api.history == []
+
+
+def test_a_service_that_does_not_come_back_brings_no_leaked_key_back(system: System) -> None:
+    system.api.broken = _breaks_in("replaced")
+    failed = system.rotate("--compromised", "--yes")
+    keys, stamps = system.keys, system.stamps()
+    system.api.broken = lambda _template: None
+    for name in _SERVICES:
+        found = system.api.objects[f"/apis/apps/v1/namespaces/crypto/deployments/{name}"]
+        system.api.deployment(name)["spec"]["template"] = found["spec"]["template"]
+    _follow(system)
+    again = system.rotate("--json")
+
+    assert failed.code == 1
+    assert "CrashLoopBackOff" in failed.error
+    assert "do not come back" in failed.error
+    assert "kubectl delete pods -n crypto -l 'app in (api-gateway, user-service)'" in failed.error
+    assert _OLD not in keys.values()
+    assert all(stamp.startswith("replaced") for stamp in stamps), "the second did not wait for the first"
+    assert (again.code, again.json["action"], again.json["phase"]) == (0, "go on", "resting")
+    assert system.keys == keys
+
+
+def _follow(system: System) -> None:
+    """Have the pods that run carry what their Deployment says."""
+    for path, item in system.api.objects.items():
+        if "/pods/" in path:
+            name = item["metadata"]["labels"]["app"]
+            template = system.api.objects[f"/apis/apps/v1/namespaces/crypto/deployments/{name}"]["spec"]["template"]
+            item["metadata"]["annotations"] = dict(template["metadata"]["annotations"])
+
+
+def test_a_service_that_is_ill_keeps_no_leaked_key_alive(system: System) -> None:
+    system.page.code = 503
+    answer = system.rotate("--compromised", "--yes")
+
+    assert answer.code == 1
+    assert "answers 503" in answer.error
+    assert list(system.keys) == ["secret"]
+    assert _OLD not in system.keys.values()
+
+
+def test_a_pod_that_still_ends_is_waited_for_and_named(system: System) -> None:
+    metadata = {"labels": {"app": "user-service"}, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    stuck = "/api/v1/namespaces/crypto/pods/lost-node"
+    system.api.add(stuck, {"metadata": metadata, "status": {"phase": "Running"}})
+    waited = system.rotate("--compromised", "--yes")
+    del system.api.objects[stuck]
+    again = system.rotate()
+
+    assert waited.code == 1
+    assert "pods of user-service from before have not ended: lost-node" in waited.error
+    assert again.code == 0
+    assert _OLD not in system.keys.values()
+
+
+@pytest.mark.parametrize(
+    ("number", "after"), [(number, after) for number in range(1, 5) for after in (False, True)][:-1]
+)
+def test_killed_while_a_leaked_key_is_replaced_the_next_run_ends_it(system: System, number: int, after: bool) -> None:
+    _leak(system, "overlap")
+    with pytest.MonkeyPatch.context() as patch:
+        _kill_at(patch, number, after=after)
+        with pytest.raises(_Killed):
+            system.rotate("--compromised", "--yes")
+    again = system.rotate("--compromised", "--yes")
+
+    assert again.code == 0, again.stderr
+    assert list(system.keys) == ["secret"]
+    assert system.story() == _REPLACED
+
+
+def test_without_the_rights_to_roll_the_services_no_key_is_replaced(system: System) -> None:
+    system.api.rights = [
+        replace(right, verbs=("get", "list")) if "deployments" in right.resources else right
+        for right in system.api.rights or ()
+    ]
+    answer = system.rotate("--compromised", "--yes")
+
+    assert answer.code == 2
+    assert system.keys == {"secret": _OLD}
+
+
 def test_a_process_that_is_really_killed_leaves_what_the_next_run_goes_on_with(system: System) -> None:
     reached, release = threading.Event(), threading.Event()
 
@@ -406,5 +533,6 @@ def test_wrong_settings_and_options_are_wrong_usage(system: System) -> None:
     none = system.rotate()
 
     assert (both.code, unknown.code, none.code) == (2, 2, 2)
+    assert "give --if-due or --finish, and only one of them" in both.error
     assert "'api-gatewai' is no service of the settings: give one of api-gateway, user-service" in unknown.error
     assert json.dumps(system.keys) == json.dumps({"secret": _OLD})

@@ -156,6 +156,41 @@ def test_whatever_happens_a_key_signs_only_when_every_pod_knew_it_before(steps: 
         assert server.state.current in before
 
 
+@given(st.lists(st.sampled_from(["advance", "undo", "begin", "finish", "replace"]), max_size=30))
+def test_whatever_happens_a_key_that_was_replaced_never_comes_back(steps: list[str]) -> None:
+    server, now, leaked = _Server(), _NOW, set[str]()
+    for number, step in enumerate(steps):
+        state, new = server.state, base64.b64encode(f"new{number}".encode()).decode()
+        now += OVERLAP
+        if step == "replace":
+            leaked |= server.keys
+            server.apply(states.replace(state, _TARGET, now, new))
+            assert server.keys == {new}
+        elif step == "advance" and state.phase is not Phase.RESTING:
+            server.apply(states.advance(state, _TARGET, now))
+        elif step == "undo" and (back := states.undo(state, _TARGET, now)) is not None:
+            server.apply(back)
+        elif step == "begin" and state.phase is Phase.RESTING:
+            server.apply(states.announce(state, _TARGET, now, new))
+        elif step == "finish" and state.phase is Phase.RESTING and state.previous is not None:
+            server.apply(states.finish(state, _TARGET, now))
+        assert not server.keys & leaked
+
+
+@pytest.mark.parametrize(
+    ("state", "action"),
+    [
+        (_state(), Action.REPLACE),
+        (_state(previous=True, age=timedelta(hours=1)), Action.REPLACE),
+        (_state(undone=_NOW), Action.REPLACE),
+        *((_state(phase=phase, previous=True), Action.REPLACE) for phase in Phase if phase is not Phase.REPLACED),
+        (_state(phase=Phase.REPLACED), Action.GO_ON),
+    ],
+)
+def test_a_key_that_leaked_is_replaced_in_any_state(state: State, action: Action) -> None:
+    assert decide(state, _NOW, if_due=False, finish=False, compromised=True).action is action
+
+
 def test_a_whole_rotation_keeps_the_old_key_as_the_previous_one_and_notes_the_time() -> None:
     server = _Server()
     server.apply(states.announce(server.state, _TARGET, _NOW, "bmV3"))
