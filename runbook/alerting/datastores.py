@@ -13,6 +13,9 @@ from runbook.severities import P1, P2, P3
 _HERE: Final = f'namespace="{NAMESPACE}"'
 _GROUP: Final = f'{_HERE}, consumergroup="{services.ANALYTICS_GROUP}"'
 
+# Twice what there is: each consumer of today can then get a second one beside it.
+_MORE_PARTITIONS: Final = f"ops kafka partitions {services.PRICE_TOPIC} {2 * thresholds.KAFKA_PARTITIONS.count}"
+
 DATABASE_DOWN: Final = Alert(
     "DatabaseDown",
     # The exporter answers while PostgreSQL does not: that its target is up says nothing.
@@ -105,9 +108,10 @@ CONSUMER_LAG: Final = Alert(
     Section.KAFKA_LAG,
     "{{ $labels.consumergroup }} is {{ $value | humanize }} messages behind",
     "The group {{ $labels.consumergroup }} is {{ $value | humanize }} messages behind on {{ $labels.topic }}; the "
-    "limit is <limit>. Analytics and sentiment are late.",
+    "limit is <limit>. Analytics and sentiment are late. More partitions help only where every consumer works at its "
+    "limit; Kafka never takes them away again.",
     diagnosis=("ops kafka lag", "kubectl logs deployment/analytics --tail=100"),
-    remedies=("ops scale peak", f"ops kafka partitions {services.PRICE_TOPIC}"),
+    remedies=("ops scale peak", _MORE_PARTITIONS),
 )
 CONSUMERS_MISSING: Final = Alert(
     "KafkaConsumersMissing",

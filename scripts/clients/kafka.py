@@ -64,9 +64,14 @@ class PartitionLag:
     committed: int | None
 
     @property
+    def ahead(self) -> bool:
+        """Whether the group has committed what is yet to come: the topic was made anew, or has lost messages."""
+        return self.committed is not None and self.committed > self.end
+
+    @property
     def lag(self) -> int:
-        """Messages that the group has not read: without a commit it counts from the oldest one."""
-        return max(0, self.end - (self.start if self.committed is None else self.committed))
+        """Messages that the group has not read: without a commit, or with one ahead, it counts from the oldest one."""
+        return self.end - (self.start if self.committed is None or self.ahead else self.committed)
 
 
 class Kafka:

@@ -40,12 +40,13 @@ def topics(
     return listing.run(settings, internal=internal)
 
 
-@frame.command(app, "kafka partitions", "price_updates 24 --dry-run")
+@frame.command(app, "kafka partitions", "price_updates 48 --dry-run")
 def partitions(
     settings: OpsSettings,
     topic: Annotated[str, typer.Argument(help="The topic.", metavar="TOPIC")],
     count: Annotated[int, typer.Argument(min=1, help="How many it is to have.", metavar="COUNT")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the partitions are raised.")] = False,
     dry_run: DryRun = False,
 ) -> Outcome:
-    """Give a topic more partitions. Keys move to other partitions; there is no way back."""
-    return raised.run(settings, topic, count, dry_run=dry_run)
+    """Give a topic more partitions. Keys move to other partitions; there is no way back, and you are asked first."""
+    return raised.run(settings, topic, count, confirmed=yes, dry_run=dry_run)

@@ -52,7 +52,12 @@ def _lag(kafka: Kafka, metadata: Metadata, target: KafkaTarget) -> Finding:
         return Finding(name, Status.WARN, detail=f"group {target.group} has read nothing from {target.topic}")
     lag = sum(partition.lag for partition in found)
     limit = thresholds.KAFKA_LAG.count
-    return Finding(name, Status.OK if lag <= limit else Status.FAIL, str(lag), f"<= {limit}", f"group {target.group}")
+    ahead = [str(partition.number) for partition in found if partition.ahead]
+    detail = f"group {target.group}" + (
+        f": committed ahead of the end in partition {', '.join(ahead)}" if ahead else ""
+    )
+    status = Status.FAIL if lag > limit else Status.WARN if ahead else Status.OK
+    return Finding(name, status, str(lag), f"<= {limit}", detail)
 
 
 def _guarded(name: str, look: Callable[[], Finding]) -> Finding:

@@ -8,7 +8,7 @@ from runbook import thresholds
 from runbook.ops_settings import OpsSettings
 from scripts.clients.kafka import Kafka, PartitionLag, topic_named
 from scripts.exits import UsageError
-from scripts.output import Column, Outcome, Screen
+from scripts.output import Column, Outcome, Part, Screen
 
 
 def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outcome:
@@ -34,6 +34,7 @@ def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outco
         "limit": limit,
         "over_limit": lag > limit,
         "never_committed": [part.number for part in found if part.committed is None],
+        "ahead": [part.number for part in found if part.ahead],
         "partitions": [
             {"partition": part.number, "committed": part.committed, "end": part.end, "lag": part.lag} for part in found
         ],
@@ -44,10 +45,7 @@ def run(settings: OpsSettings, *, group: str | None, topic: str | None) -> Outco
 def _show(screen: Screen, data: dict[str, object], found: Sequence[PartitionLag]) -> None:
     screen.table(
         [Column(heading, right=True) for heading in ("PARTITION", "COMMITTED", "END", "LAG")],
-        [
-            [str(part.number), "-" if part.committed is None else str(part.committed), str(part.end), str(part.lag)]
-            for part in found
-        ],
+        [[str(part.number), _committed(part), str(part.end), str(part.lag)] for part in found],
     )
     screen.line(
         f"{data['group']} on {data['topic']}: {data['lag']:,} behind (",
@@ -56,3 +54,14 @@ def _show(screen: Screen, data: dict[str, object], found: Sequence[PartitionLag]
     )
     if data["never_committed"]:
         screen.line("-: nothing committed; what the partition keeps counts as not read")
+    if data["ahead"]:
+        screen.line(
+            "!: committed ahead of the end, because the topic was made anew or has lost messages; what the partition"
+            " keeps counts as not read, and the consumers go on from where their auto.offset.reset says"
+        )
+
+
+def _committed(part: PartitionLag) -> Part:
+    if part.ahead:
+        return f"! {part.committed}", "red"
+    return "-" if part.committed is None else str(part.committed)

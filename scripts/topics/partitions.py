@@ -8,17 +8,17 @@ from typing import Final
 from runbook.ops_settings import OpsSettings
 from scripts.clients.kafka import Kafka, topic_named
 from scripts.exits import TemporaryError, UsageError
-from scripts.output import Outcome
+from scripts.output import Outcome, confirm
 
 MOVED: Final = (
-    "messages of a key go to another partition from now on: their order is kept before and after this, not across it, "
-    "and the group's consumers are assigned anew"
+    "it cannot be undone; messages of a key go to another partition from then on: their order is kept before and after "
+    "this, not across it, and the group's consumers are assigned anew"
 )
 _KNOWN_WITHIN_SECONDS: Final = 15.0
 
 
-def run(settings: OpsSettings, topic: str, count: int, *, dry_run: bool) -> Outcome:
-    """Raise a topic's partitions to ``count``; nothing happens where it has as many.
+def run(settings: OpsSettings, topic: str, count: int, *, confirmed: bool, dry_run: bool) -> Outcome:
+    """Raise a topic's partitions to ``count``, once it is ``confirmed``; nothing happens where it has as many.
 
     Raises:
         UsageError: there is no such topic, or it has more: Kafka cannot take partitions away.
@@ -31,6 +31,9 @@ def run(settings: OpsSettings, topic: str, count: int, *, dry_run: bool) -> Outc
             "or move the messages to a new topic"
         )
     if count > before:
+        if not confirmed and not dry_run:
+            raises = f"{topic} from {before} to {count} partitions"
+            confirm(f"raises {raises}, and {MOVED}", f"Raise {raises}? Note that {MOVED}.")
         kafka.raise_partitions(topic, count, dry_run=dry_run)
         if not dry_run:
             _await(kafka, topic, count)

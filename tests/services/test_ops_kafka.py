@@ -77,6 +77,25 @@ def test_the_lag_is_what_the_group_has_not_committed_in_each_partition(environme
     assert answer.json["members"] == 0
 
 
+def test_offsets_ahead_of_the_end_are_marked_and_what_is_kept_counts_as_not_read(
+    environment: Environment, kafka: Kafka
+) -> None:
+    _commit(kafka, "analytics-service", {0: 10, 1: 999, 2: 7})
+    answer = environment.ops("kafka", "lag", "--json")
+    people = environment.ops("kafka", "lag")
+    health = environment.ops("health", "--json", "--timeout", "5")
+    admin: Any = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for future in admin.delete_consumer_groups(["analytics-service"]).values():
+        future.result(30)
+
+    assert (answer.json["ahead"], answer.json["lag"]) == ([1], 5)
+    assert "! 999" in people.stdout
+    assert "!: committed ahead of the end" in people.stdout
+    (found,) = (check for check in health.json["checks"] if check["name"] == "kafka lag")
+    assert (found["status"], found["value"]) == ("warn", "5")
+    assert "committed ahead of the end in partition 1" in found["detail"]
+
+
 def test_messages_that_are_no_longer_kept_do_not_count_as_lag(environment: Environment, kafka: Kafka) -> None:
     admin: Any = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for future in admin.delete_records([TopicPartition("price_updates", 0, 4)]).values():
@@ -118,13 +137,20 @@ def _partitions(kafka: Kafka, topic: str) -> int:
     return len(admin.list_topics(timeout=10).topics[topic].partitions)
 
 
-def test_partitions_are_raised_once_and_it_is_said_that_keys_move(environment: Environment, kafka: Kafka) -> None:
+def test_partitions_are_raised_once_asked_for_and_it_is_said_that_keys_move_for_good(
+    environment: Environment, kafka: Kafka
+) -> None:
     planned = environment.ops("kafka", "partitions", "audit", "4", "--dry-run", "--json")
+    unasked = environment.ops("kafka", "partitions", "audit", "4")
     unchanged = _partitions(kafka, "audit")
-    first = environment.ops("kafka", "partitions", "audit", "4", "--json")
+    first = environment.ops("kafka", "partitions", "audit", "4", "--yes", "--json")
     second = environment.ops("kafka", "partitions", "audit", "4", "--json")
 
     assert (planned.code, planned.json["changed"], planned.json["before"], unchanged) == (0, False, 2, 2)
+    assert unasked.code == 2
+    assert "raises audit from 2 to 4 partitions, and it cannot be undone; messages of a key go to" in unasked.error
+    assert "confirm it with --yes" in unasked.error
+    assert "it cannot be undone" in planned.json["note"]
     assert (first.code, first.json["changed"]) == (0, True)
     assert "messages of a key go to another partition" in first.json["note"]
     assert (second.code, second.json["changed"]) == (0, False)
