@@ -99,7 +99,8 @@ def _env(instance: Instance, _: argparse.Namespace) -> int:
     from local import shell
     from local.toolchain import bin_dir
 
-    print(shell.exports(shell.variables(instance), shell.search_path(bin_dir())))
+    values = {**shell.variables(instance), "KUBECONFIG": shell.kubeconfig(instance)}
+    print(shell.exports(values, shell.search_path(bin_dir())))
     return 0
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from components.stack_config import ENVIRONMENT_VARIABLE
 from local import pulumi_cli
 from local.credentials import AWS_SECRET, Credentials
 from local.paths import Instance
 from local.proxies import without_proxy
-from local.settings import existing_cluster
+from local.settings import NAMESPACE, existing_cluster
 from runbook.ops_settings import CONFIG_VARIABLE
 
 
@@ -46,6 +49,33 @@ def variables(instance: Instance) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials(instance).path(AWS_SECRET, "credentials")),
         **without_proxy(instance),
     }
+
+
+def kubeconfig(instance: Instance) -> str:
+    """What KUBECONFIG is in a person's shell: there the context's namespace is the system's.
+
+    A file with that context alone stands before the one with everything; tools take it from the first. The namespace of
+    an existing cluster's own file stays what it is, and so does that of the environment's, which sets up other
+    namespaces, too.
+    """
+    existing = existing_cluster()
+    file = existing.kubeconfig if existing else instance.kubeconfig
+    name = existing.context if existing else instance.name
+    try:
+        contexts = yaml.safe_load(file.read_text())["contexts"]
+        context = next(entry["context"] for entry in contexts if entry["name"] == name)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, StopIteration):
+        # Nothing runs yet, or it is for the tools to say what is wrong with the file.
+        return str(file)
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "contexts": [{"name": name, "context": {**context, "namespace": NAMESPACE}}],
+    }
+    first = instance.state_dir / "namespace.kubeconfig"
+    first.parent.mkdir(parents=True, exist_ok=True)
+    first.write_text(json.dumps(document, indent=2) + "\n")
+    return os.pathsep.join((str(first), str(file)))
 
 
 def search_path(bin_dir: Path, environ: Mapping[str, str] | None = None) -> list[Path]:

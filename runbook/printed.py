@@ -8,13 +8,16 @@ from typing import Final
 
 from runbook import alerts, jobs, practices, procedures, schedules, services, severities, thresholds
 from runbook.alerting import routing
-from runbook.alerting.model import Alert, Comparison, Limit, description
+from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, description
 from runbook.printed_values import value
 from runbook.sections import Section
+from runbook.settings import Settings
 from runbook.units import exact_duration
 
 _LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
 _VALUE: Final = re.compile(r"\{\{ \$value[^}]*\}\}")
+# A stack with another one fills its own into the commands of its alerts.
+_NAMESPACE: Final = Settings.model_fields["namespace"].default
 _HEAD = """# Runbook
 
 Made from the data in `runbook/` by `make docs`; do not edit it. Alerts, policies and messages link to the anchors of
@@ -170,8 +173,8 @@ def _fires(alert: Alert) -> str:
 
 
 def _commands(commands: tuple[str, ...]) -> str:
-    """Commands as code; what Prometheus fills into them is shown by its label's name."""
-    named = [_LABEL.sub(r"<\1>", command) for command in commands]
+    """Commands as code, for the usual namespace; what Prometheus fills into them is shown by its label's name."""
+    named = [_LABEL.sub(r"<\1>", command.replace(NAMESPACE, _NAMESPACE)) for command in commands]
     return ", ".join(f"`{command}`" for command in named)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from runbook import practices, services, thresholds
 from runbook.alerting import recordings
-from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, State, Team
+from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, State, Team, kubectl
 from runbook.sections import Section
 from runbook.severities import P1, P2, P3
 
@@ -26,7 +26,7 @@ DATABASE_DOWN: Final = Alert(
     Section.CONNECTION_POOL,
     "PostgreSQL does not answer",
     "The exporter cannot connect to PostgreSQL: every service that needs the database fails.",
-    diagnosis=("ops health", "kubectl describe pod postgres-0", "kubectl logs postgres-0 --tail=100"),
+    diagnosis=("ops health", kubectl("describe pod postgres-0"), kubectl("logs postgres-0 --tail=100")),
 )
 REPLICA_LAG: Final = Alert(
     "DatabaseReplicaLags",
@@ -63,7 +63,7 @@ CONNECTIONS: Final = Alert(
     "PostgreSQL runs out of connections",
     "{{ $value | humanizePercentage }} of PostgreSQL's connections are in use; the limit is <limit>. At 100% services "
     'get "too many connections".',
-    diagnosis=("ops diagnose", "ops db slow"),
+    diagnosis=("ops db connections", "ops diagnose"),
     remedies=("ops db reap-idle",),
 )
 REDIS_DOWN: Final = Alert(
@@ -75,7 +75,7 @@ REDIS_DOWN: Final = Alert(
     Section.REDIS_MEMORY,
     "Redis does not answer",
     "The exporter cannot connect to Redis: the services work without their cache, slowly, or not at all.",
-    diagnosis=("ops health", "kubectl describe pod redis-0", "kubectl logs redis-0 --tail=100"),
+    diagnosis=("ops health", kubectl("describe pod redis-0"), kubectl("logs redis-0 --tail=100")),
 )
 REDIS_MEMORY: Final = Alert(
     "RedisMemoryHigh",
@@ -110,7 +110,7 @@ CONSUMER_LAG: Final = Alert(
     "The group {{ $labels.consumergroup }} is {{ $value | humanize }} messages behind on {{ $labels.topic }}; the "
     "limit is <limit>. Analytics and sentiment are late. More partitions help only where every consumer works at its "
     "limit; Kafka never takes them away again.",
-    diagnosis=("ops kafka lag", "kubectl logs deployment/analytics --tail=100"),
+    diagnosis=("ops kafka lag", kubectl("logs deployment/analytics --tail=100")),
     remedies=("ops scale peak", _MORE_PARTITIONS),
 )
 CONSUMERS_MISSING: Final = Alert(
@@ -123,7 +123,7 @@ CONSUMERS_MISSING: Final = Alert(
     Section.KAFKA_LAG,
     "Nobody consumes the price updates",
     f"The group {services.ANALYTICS_GROUP} has no member: prices are not analysed, and their lag may not show.",
-    diagnosis=("ops kafka lag", "kubectl get pods -l app=analytics", "kubectl logs deployment/analytics --tail=100"),
+    diagnosis=("ops kafka lag", kubectl("get pods -l app=analytics"), kubectl("logs deployment/analytics --tail=100")),
     remedies=("ops restart analytics",),
 )
 UNDER_REPLICATED: Final = Alert(
@@ -136,7 +136,7 @@ UNDER_REPLICATED: Final = Alert(
     "Partitions of {{ $labels.topic }} lack a replica",
     "{{ $value }} partitions of {{ $labels.topic }} have fewer replicas in step than they should: with the next broker "
     "that fails, messages are lost.",
-    diagnosis=("ops health", "kubectl get pods -l app=kafka", "ops diagnose"),
+    diagnosis=("ops health", kubectl("get pods -l app=kafka"), "ops diagnose"),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

@@ -6,13 +6,21 @@ from typing import Final
 
 from runbook import maintenance, practices, thresholds
 from runbook.alerting import recordings
-from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, State, Team, number
+from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, State, Team, kubectl, number
 from runbook.printed_values import value
 from runbook.sections import Section
 from runbook.severities import P3
 
 _HERE: Final = f'namespace="{NAMESPACE}"'
 _CERTIFICATES: Final = "certmanager_certificate_expiration_timestamp_seconds"
+
+
+# A vacuum makes room inside the files and gives none of it back to the volume.
+_FREES_ROOM: Final = ("ops backups prune --databases",)
+_ROOM: Final = (
+    "On PostgreSQL's volume the databases that restores have put aside can go; what then is too small grows by "
+    "volumeSize of the stack and `pulumi up`."
+)
 
 
 def _of_volume(metric: str) -> str:
@@ -33,9 +41,9 @@ DISK_USAGE: Final = Alert(
     Section.HEALTH_CHECK,
     "Volume {{ $labels.persistentvolumeclaim }} is {{ $value | humanizePercentage }} full",
     "{{ $value | humanizePercentage }} of {{ $labels.persistentvolumeclaim }} is in use; the limit is <limit>. A "
-    "database whose volume is full stops.",
-    diagnosis=("ops health", "kubectl get pvc"),
-    remedies=("ops db maintain",),
+    f"database whose volume is full stops. {_ROOM}",
+    diagnosis=("ops health", kubectl("get pvc")),
+    remedies=_FREES_ROOM,
 )
 VOLUME_FILLING: Final = Alert(
     "VolumeFillingUp",
@@ -49,11 +57,11 @@ VOLUME_FILLING: Final = Alert(
     Section.HEALTH_CHECK,
     "Volume {{ $labels.persistentvolumeclaim }} is filling up",
     "At the rate of the last hour {{ $labels.persistentvolumeclaim }} is full within "
-    f"{value(practices.VOLUME_HORIZON)}.",
+    f"{value(practices.VOLUME_HORIZON)}. {_ROOM}",
     window_seconds=60 * 60,
     guards=(practices.VOLUME_HORIZON,),
-    diagnosis=("ops health", "kubectl get pvc", "ops diagnose"),
-    remedies=("ops db maintain",),
+    diagnosis=("ops health", kubectl("get pvc"), "ops diagnose"),
+    remedies=_FREES_ROOM,
 )
 NODE_CPU: Final = Alert(
     "NodeCpuHigh",
@@ -65,7 +73,7 @@ NODE_CPU: Final = Alert(
     "The processors of {{ $labels.instance }} are busy",
     "{{ $value | humanizePercentage }} of the CPU of {{ $labels.instance }} is in use; the limit is <limit>.",
     window_seconds=recordings.NODE_CPU.window_seconds,
-    diagnosis=("kubectl top nodes", "kubectl top pods --sort-by=cpu"),
+    diagnosis=("kubectl top nodes", kubectl("top pods --sort-by=cpu")),
     remedies=("ops scale normal",),
 )
 NODE_MEMORY: Final = Alert(
@@ -78,7 +86,7 @@ NODE_MEMORY: Final = Alert(
     "The memory of {{ $labels.instance }} runs out",
     "{{ $value | humanizePercentage }} of the memory of {{ $labels.instance }} is in use; the limit is <limit>. Soon "
     "pods are evicted.",
-    diagnosis=("kubectl top nodes", "kubectl top pods --sort-by=memory"),
+    diagnosis=("kubectl top nodes", kubectl("top pods --sort-by=memory")),
     remedies=("ops scale normal",),
 )
 CERTIFICATE: Final = Alert(
@@ -98,8 +106,8 @@ CERTIFICATE: Final = Alert(
     "{{ $labels.name }} ends in {{ $value | humanizeDuration }} and was not renewed; less than <limit> means that the "
     "renewal fails.",
     diagnosis=(
-        "kubectl describe certificate {{ $labels.name }}",
-        "kubectl get certificaterequests",
+        kubectl("describe certificate {{ $labels.name }}"),
+        kubectl("get certificaterequests"),
         "ops diagnose",
     ),
 )
@@ -119,7 +127,7 @@ MAINTENANCE_LEFT_ON: Final = Alert(
     f"For longer than a maintenance window ({value(practices.MAINTENANCE_WINDOW)}) users have seen the maintenance "
     "page: either the work takes longer than was announced, or nobody has ended it. Scheduled jobs are suspended as "
     "long.",
-    diagnosis=("ops maintenance status", "kubectl describe lease maintenance"),
+    diagnosis=("ops maintenance status", kubectl("describe lease maintenance")),
     remedies=("ops maintenance off",),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from runbook import jobs, practices
-from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, State, Team
+from runbook.alerting.model import NAMESPACE, Alert, Comparison, Limit, State, Team, kubectl
 from runbook.sections import Section
 from runbook.severities import P3, P4
 
@@ -32,7 +32,7 @@ BACKUP_STALE: Final = Alert(
     "The last good run of {{ $labels.cronjob }} is {{ $value | humanizeDuration }} old",
     "{{ $labels.cronjob }} last succeeded {{ $value | humanizeDuration }} ago; the limit is <limit>. What was written "
     "since then would be lost.",
-    diagnosis=("ops backups list", "kubectl logs -l app={{ $labels.cronjob }} --tail=50"),
+    diagnosis=("ops backups list", kubectl("logs -l app={{ $labels.cronjob }} --tail=50")),
     remedies=("ops backup postgres", "ops backup redis", "ops backup resources"),
 )
 BACKUP_NEVER: Final = Alert(
@@ -51,7 +51,7 @@ BACKUP_NEVER: Final = Alert(
     "{{ $labels.cronjob }} has never succeeded",
     "{{ $labels.cronjob }} exists since {{ $value | humanizeDuration }} and has never succeeded; the limit is <limit>. "
     "There is no backup.",
-    diagnosis=("ops backups list", "kubectl logs -l app={{ $labels.cronjob }} --tail=50"),
+    diagnosis=("ops backups list", kubectl("logs -l app={{ $labels.cronjob }} --tail=50")),
     remedies=("ops backup postgres", "ops backup redis", "ops backup resources"),
 )
 PROOF_STALE: Final = Alert(
@@ -68,7 +68,7 @@ PROOF_STALE: Final = Alert(
     "No backup was proven for {{ $value | humanizeDuration }}",
     "For {{ $value | humanizeDuration }} no backup was restored and compared; the limit is <limit>. A backup "
     "that nobody restored is a hope.",
-    diagnosis=("ops backups list", "kubectl logs -l app=backup-verify --tail=50"),
+    diagnosis=("ops backups list", kubectl("logs -l app=backup-verify --tail=50")),
     remedies=("ops backups verify",),
 )
 RECOVERY_POINT_OLD: Final = Alert(
@@ -104,7 +104,7 @@ DRILL_OVERDUE: Final = Alert(
     "The last restore drill is {{ $value | humanizeDuration }} ago",
     "For {{ $value | humanizeDuration }} nobody has restored everything and measured how long it takes; the limit is "
     "<limit>.",
-    diagnosis=("kubectl get jobs -l app=restore-drill", "kubectl logs -l app=restore-drill --tail=50"),
+    diagnosis=(kubectl("get jobs -l app=restore-drill"), kubectl("logs -l app=restore-drill --tail=50")),
     remedies=("ops drill",),
 )
 # A failed Job stays for days, so that people can look at it: what counts is whether its CronJob succeeded since.
@@ -157,7 +157,10 @@ JOB_NEVER: Final = Alert(
     "{{ $labels.cronjob }} has run and never succeeded",
     "{{ $labels.cronjob }} exists since {{ $value | humanizeDuration }}, has run and has never succeeded; the limit is "
     "<limit>.",
-    diagnosis=("kubectl get jobs -l app={{ $labels.cronjob }}", "kubectl logs -l app={{ $labels.cronjob }} --tail=50"),
+    diagnosis=(
+        kubectl("get jobs -l app={{ $labels.cronjob }}"),
+        kubectl("logs -l app={{ $labels.cronjob }} --tail=50"),
+    ),
 )
 JOB_FAILED: Final = Alert(
     "JobFailed",
@@ -168,7 +171,10 @@ JOB_FAILED: Final = Alert(
     Section.LOG_REVIEW,
     "The last run of {{ $labels.cronjob }} failed",
     "{{ $labels.cronjob }} failed and has not succeeded since.",
-    diagnosis=("kubectl get jobs -l app={{ $labels.cronjob }}", "kubectl logs -l app={{ $labels.cronjob }} --tail=50"),
+    diagnosis=(
+        kubectl("get jobs -l app={{ $labels.cronjob }}"),
+        kubectl("logs -l app={{ $labels.cronjob }} --tail=50"),
+    ),
 )
 JOB_FOUND_PROBLEMS: Final = Alert(
     "JobFoundProblems",
@@ -181,7 +187,7 @@ JOB_FOUND_PROBLEMS: Final = Alert(
     "The last run of {{ $labels.cronjob }} found problems",
     "{{ $labels.cronjob }} did its work and found something that is not as it must be; no run has found all in order "
     "since. Its report says what, by mail or chat and in its log.",
-    diagnosis=("kubectl logs -l app={{ $labels.cronjob }} --tail=50", "ops health", "ops slo", "ops logs"),
+    diagnosis=(kubectl("logs -l app={{ $labels.cronjob }} --tail=50"), "ops health", "ops slo", "ops logs"),
 )
 
 ALL: Final[tuple[Alert, ...]] = tuple(value for value in globals().values() if isinstance(value, Alert))

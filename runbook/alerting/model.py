@@ -176,6 +176,11 @@ def check_window(name: str, query: str, seconds: int) -> None:
         raise ValueError(f"rule {name}: a window of {seconds} s holds fewer than {SCRAPES_IN_WINDOW} scrapes")
 
 
+def kubectl(words: str) -> str:
+    """A command of kubectl on the system's namespace, whatever namespace the shell's context has."""
+    return f"kubectl -n {NAMESPACE} {words}"
+
+
 def description(alert: Alert) -> str:
     """The alert's description with the limit as people write it; Prometheus's templates stay in it."""
     return alert.description if alert.threshold is None else alert.description.replace(LIMIT, value(alert.threshold))

@@ -60,7 +60,7 @@ def _alert(alert: Alert, scope: Scope) -> dict[str, Any]:
         "description": description(alert),
         "runbook_url": scope.alert_link(alert),
         # What whoever is told types first; Prometheus fills in the labels.
-        "commands": "\n".join((*alert.diagnosis, *alert.remedies)),
+        "commands": "\n".join((*alert.diagnosis, *alert.remedies)).replace(NAMESPACE, scope.namespace),
     }
     held = {"for": prometheus_duration(alert.for_seconds)} if alert.for_seconds else {}
     expression = scope.query(alert.condition.expression, alert.window_seconds)

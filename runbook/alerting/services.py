@@ -6,7 +6,7 @@ from typing import Final
 
 from runbook import practices, services, thresholds
 from runbook.alerting import expressions, recordings
-from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, State, Team
+from runbook.alerting.model import NAMESPACE, WINDOW, Alert, Comparison, Limit, State, Team, kubectl
 from runbook.sections import Section
 from runbook.severities import P1, P2, P3
 
@@ -35,7 +35,7 @@ API_GATEWAY_DOWN: Final = Alert(
     Section.API_ERRORS,
     "No pod of the API gateway answers",
     "Prometheus reaches no pod of api-gateway: for users the dashboard is down.",
-    diagnosis=("ops health", "kubectl describe pods -l app=api-gateway", "ops diagnose"),
+    diagnosis=("ops health", kubectl("describe pods -l app=api-gateway"), "ops diagnose"),
     remedies=("ops restart api-gateway",),
 )
 SERVICE_DOWN: Final = Alert(
@@ -50,7 +50,7 @@ SERVICE_DOWN: Final = Alert(
     Section.API_ERRORS,
     "No pod of {{ $labels.job }} answers",
     "Prometheus reaches no pod of {{ $labels.job }}; the API gateway answers without it, or not at all.",
-    diagnosis=("ops health", "kubectl describe pods -l app={{ $labels.job }}", "ops diagnose"),
+    diagnosis=("ops health", kubectl("describe pods -l app={{ $labels.job }}"), "ops diagnose"),
     remedies=("ops restart {{ $labels.job }}",),
 )
 API_GATEWAY_ERRORS: Final = Alert(
@@ -76,7 +76,7 @@ API_GATEWAY_LATENCY: Final = Alert(
     "The API is slow: {{ $value | humanizeDuration }} at the 95th percentile",
     "One request in twenty to the API gateway takes more than {{ $value | humanizeDuration }}; the limit is <limit>.",
     window_seconds=recordings.LATENCY.window_seconds,
-    diagnosis=("ops slo", "ops db slow", "kubectl top pods --sort-by=cpu"),
+    diagnosis=("ops slo", "ops db slow", kubectl("top pods --sort-by=cpu")),
     remedies=("ops scale peak",),
 )
 SENTIMENT_MODEL: Final = Alert(
@@ -94,7 +94,7 @@ SENTIMENT_MODEL: Final = Alert(
     "{{ $labels.pod }} crashes again and again as it starts; most often its model does not load: not enough memory, "
     "or the download failed.",
     window_seconds=_CRASH_WINDOW_SECONDS,
-    diagnosis=("kubectl logs {{ $labels.pod }} --previous --tail=50", "ops diagnose"),
+    diagnosis=(kubectl("logs {{ $labels.pod }} --previous --tail=50"), "ops diagnose"),
     remedies=("ops restart sentiment",),
 )
 SERVICE_MEMORY: Final = Alert(
@@ -112,7 +112,7 @@ SERVICE_MEMORY: Final = Alert(
     "{{ $labels.container }} leaks memory",
     "{{ $labels.pod }} uses {{ $value | humanize1024 }}B; above <limit> a service is leaking, and the kernel ends it "
     "at its limit.",
-    diagnosis=("kubectl top pods --containers --sort-by=memory", "ops diagnose"),
+    diagnosis=(kubectl("top pods --containers --sort-by=memory"), "ops diagnose"),
     remedies=("ops restart {{ $labels.container }}",),
 )
 SERVICE_LEAK: Final = Alert(
@@ -132,7 +132,7 @@ SERVICE_LEAK: Final = Alert(
     "{{ $labels.pod }} grows by {{ $value | humanize1024 }}B a second, for more than an hour; above <limit> it is a "
     "leak, and the kernel ends the pod once it is at its limit.",
     window_seconds=60 * 60,
-    diagnosis=("kubectl top pods --containers --sort-by=memory", "ops diagnose"),
+    diagnosis=(kubectl("top pods --containers --sort-by=memory"), "ops diagnose"),
     remedies=("ops restart {{ $labels.container }}",),
 )
 CRASH_LOOP: Final = Alert(
@@ -149,8 +149,8 @@ CRASH_LOOP: Final = Alert(
     "The container {{ $labels.container }} of {{ $labels.pod }} ends as often as it is started; its log says why.",
     window_seconds=_CRASH_WINDOW_SECONDS,
     diagnosis=(
-        "kubectl logs {{ $labels.pod }} -c {{ $labels.container }} --previous --tail=50",
-        "kubectl describe pod {{ $labels.pod }}",
+        kubectl("logs {{ $labels.pod }} -c {{ $labels.container }} --previous --tail=50"),
+        kubectl("describe pod {{ $labels.pod }}"),
         "ops diagnose",
     ),
 )
@@ -163,7 +163,7 @@ PRICES_NOT_UPDATED: Final = Alert(
     Section.DASHBOARD_CHECK,
     "No price was updated for {{ $value | humanizeDuration }}",
     "The newest price is {{ $value | humanizeDuration }} old; the limit is <limit>. What users see is no longer true.",
-    diagnosis=("ops slo", "kubectl logs deployment/market-data-service --tail=100", "ops diagnose"),
+    diagnosis=("ops slo", kubectl("logs deployment/market-data-service --tail=100"), "ops diagnose"),
     remedies=("ops restart market-data-service",),
 )
 SENTIMENT_NOT_PROCESSED: Final = Alert(
@@ -175,7 +175,7 @@ SENTIMENT_NOT_PROCESSED: Final = Alert(
     Section.DASHBOARD_CHECK,
     "No text was scored for {{ $value | humanizeDuration }}",
     "The newest score is {{ $value | humanizeDuration }} old; the limit is <limit>.",
-    diagnosis=("ops slo", "kubectl logs deployment/sentiment --tail=100", "ops diagnose"),
+    diagnosis=("ops slo", kubectl("logs deployment/sentiment --tail=100"), "ops diagnose"),
     remedies=("ops restart sentiment",),
 )
 _HPA: Final = "kube_horizontalpodautoscaler"
@@ -199,7 +199,7 @@ AUTOSCALER_AT_MAXIMUM: Final = Alert(
     "{{ $labels.horizontalpodautoscaler }} cannot scale further",
     "The autoscaler of {{ $labels.horizontalpodautoscaler }} runs all {{ $value }} pods that it may; more load makes "
     "the service slow.",
-    diagnosis=("kubectl get hpa", "kubectl top pods --sort-by=cpu"),
+    diagnosis=(kubectl("get hpa"), kubectl("top pods --sort-by=cpu")),
 )
 
 
@@ -219,8 +219,8 @@ DEPLOYMENT_LACKS: Final = Alert(
     "{{ $value }} pods of {{ $labels.deployment }} have not been available for a quarter of an hour: no room, no "
     "image, or they do not become ready.",
     diagnosis=(
-        "kubectl describe deployment {{ $labels.deployment }}",
-        "kubectl get events --sort-by=.lastTimestamp",
+        kubectl("describe deployment {{ $labels.deployment }}"),
+        kubectl("get events --sort-by=.lastTimestamp"),
         "ops health",
     ),
 )
@@ -234,8 +234,8 @@ STATEFULSET_LACKS: Final = Alert(
     "{{ $labels.statefulset }} lacks {{ $value }} pods",
     "{{ $value }} pods of {{ $labels.statefulset }} have not been ready for a quarter of an hour.",
     diagnosis=(
-        "kubectl describe statefulset {{ $labels.statefulset }}",
-        "kubectl get events --sort-by=.lastTimestamp",
+        kubectl("describe statefulset {{ $labels.statefulset }}"),
+        kubectl("get events --sort-by=.lastTimestamp"),
         "ops health",
     ),
 )

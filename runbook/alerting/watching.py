@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from runbook.alerting.jobs import DAILY_BACKUPS
-from runbook.alerting.model import NAMESPACE, WINDOW, Absence, Alert, State, Team
+from runbook.alerting.model import NAMESPACE, WINDOW, Absence, Alert, State, Team, kubectl
 from runbook.jobs import RESTORE_DRILL
 from runbook.sections import Section
 from runbook.severities import P2, P3, P4
@@ -64,7 +64,7 @@ TARGET_DOWN: Final = Alert(
     Section.HEALTH_CHECK,
     "{{ $labels.instance }} of {{ $labels.job }} does not answer Prometheus",
     "Prometheus cannot read {{ $labels.instance }} of {{ $labels.job }}: alerts on it are blind.",
-    diagnosis=("ops health", "kubectl get pods -l app={{ $labels.job }}", "kubectl get servicemonitors"),
+    diagnosis=("ops health", kubectl("get pods -l app={{ $labels.job }}"), kubectl("get servicemonitors")),
 )
 METRIC_MISSING: Final = Alert(
     "AlertMetricMissing",
@@ -75,7 +75,7 @@ METRIC_MISSING: Final = Alert(
     Section.INCIDENT_PROCESS,
     "Nobody exports {{ $labels.metric }}",
     "Alerts compare {{ $labels.metric }} with their limits, and no target has it: they cannot fire.",
-    diagnosis=("ops health", "kubectl get servicemonitors", "ops diagnose"),
+    diagnosis=("ops health", kubectl("get servicemonitors"), "ops diagnose"),
 )
 RULES_FAIL: Final = Alert(
     "AlertingRulesFail",
@@ -87,7 +87,7 @@ RULES_FAIL: Final = Alert(
     "Prometheus cannot evaluate rules of the runbook",
     "Evaluations of {{ $labels.rule_group }} fail: its alerts cannot fire.",
     window_seconds=_WINDOW_SECONDS,
-    diagnosis=("ops health", "kubectl get prometheusrules", "ops diagnose"),
+    diagnosis=("ops health", kubectl("get prometheusrules"), "ops diagnose"),
 )
 NOTIFICATIONS_FAIL: Final = Alert(
     "AlertingNotificationsFail",
@@ -101,7 +101,7 @@ NOTIFICATIONS_FAIL: Final = Alert(
     "{{ $value | humanize }} notifications by {{ $labels.integration }} failed in the last 5 minutes: people do not "
     "hear of alerts.",
     window_seconds=_WINDOW_SECONDS,
-    diagnosis=("kubectl get alertmanagerconfigs", "ops diagnose"),
+    diagnosis=(kubectl("get alertmanagerconfigs"), "ops diagnose"),
 )
 CONFIGURATION_REFUSED: Final = Alert(
     "AlertingConfigurationRefused",
@@ -115,7 +115,7 @@ CONFIGURATION_REFUSED: Final = Alert(
     Section.INCIDENT_PROCESS,
     "{{ $labels.job }} refuses its configuration",
     "{{ $labels.job }} goes on with its old configuration: new rules, routes and targets are not seen.",
-    diagnosis=("kubectl get prometheusrules,alertmanagerconfigs,servicemonitors", "ops diagnose"),
+    diagnosis=(kubectl("get prometheusrules,alertmanagerconfigs,servicemonitors"), "ops diagnose"),
 )
 WATCHDOG: Final = Alert(
     "Watchdog",

@@ -111,7 +111,7 @@ def _lines(settings: OpsSettings, found: Situation) -> list[str]:
 def _missed(settings: OpsSettings, done: Done) -> list[str]:
     return [
         f"missed and not caught up: {name} of {local_time(moment, settings.time_zone):%Y-%m-%d %H:%M %Z}"
-        f" (by hand: kubectl create job --from=cronjob/{name} {name}-by-hand)"
+        f" (by hand: kubectl -n {settings.namespace} create job --from=cronjob/{name} {name}-by-hand)"
         for name, moment in sorted(done.missed.items())
     ] + [f"not known whether CronJob {name} missed a run: {reason}" for name, reason in sorted(done.unknown.items())]
 

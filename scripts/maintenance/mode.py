@@ -237,8 +237,8 @@ def _require(cluster: Cluster, namespace: str, name: str, otherwise: str, reques
     status: Any = deployments.read(cluster, namespace, name).get("status") or {}
     if not int(status.get("availableReplicas") or 0):
         raise CheckFailedError(
-            f"no pod of {name} is ready, {otherwise}; nothing was changed (see: kubectl get pods -l app={name});"
-            " --force does it all the same"
+            f"no pod of {name} is ready, {otherwise}; nothing was changed (see: kubectl -n {namespace} get pods"
+            f" -l app={name}); --force does it all the same"
         )
 
 

@@ -154,7 +154,7 @@ class _Rotation:
         services = ", ".join(self._target.services)
         return (
             "its old keys are gone and do not come back, and pods that started before may take them until they end:"
-            f" `kubectl delete pods -n {self._namespace} -l 'app in ({services})'` ends those; {_AGAIN}"
+            f" `kubectl -n {self._namespace} delete pods -l 'app in ({services})'` ends those; {_AGAIN}"
         )
 
     def _advance(self, state: State) -> State:
@@ -198,7 +198,7 @@ class _Rotation:
                 if time.monotonic() + _POLL_SECONDS > end:
                     raise CheckFailedError(
                         f"pods of {name} from before have not ended: {', '.join(old)}"
-                        f" (kubectl delete pod -n {self._namespace} --force {' '.join(old)})"
+                        f" (kubectl -n {self._namespace} delete pod --force {' '.join(old)})"
                     )
                 line.tell(", ".join(old))
                 time.sleep(_POLL_SECONDS)

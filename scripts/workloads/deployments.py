@@ -23,7 +23,7 @@ def read(cluster: Cluster, namespace: str, name: str) -> Any:
         return cluster.get(path(namespace, name))
     except NotFoundError:
         raise UsageError(
-            f"there is no Deployment {name} in the namespace {namespace} (see: kubectl get deployments)"
+            f"there is no Deployment {name} in the namespace {namespace} (see: kubectl -n {namespace} get deployments)"
         ) from None
 
 

@@ -46,7 +46,9 @@ def judge(deployment: Any) -> Progress:
     if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
         return Progress(done=False, text="the change is not yet seen by the controller")
     if spec.get("paused"):
-        return Progress(done=False, text="the Deployment is paused (see: kubectl rollout resume)", stuck=True)
+        metadata = deployment["metadata"]
+        resume = f"kubectl -n {metadata.get('namespace')} rollout resume deployment/{metadata.get('name')}"
+        return Progress(done=False, text=f"the Deployment is paused (go on by: {resume})", stuck=True)
     listed: list[Any] = status.get("conditions") or []
     reasons = {str(condition["type"]): condition.get("reason") for condition in listed}
     stuck = reasons.get("Progressing") == "ProgressDeadlineExceeded"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from components.monitoring.prometheus_rule import scope
 from runbook import alerts
 from runbook.alerting import objectives
-from runbook.alerting.model import Alert, description
+from runbook.alerting.model import NAMESPACE, Alert, description
 from tests.alerts.scenarios import Scenario, Value
 from tests.program.settings import load
 
@@ -52,7 +52,7 @@ def _texts(alert: Alert, scenario: Scenario) -> dict[str, str]:
     def filled(text: str) -> str:
         return _VALUE.sub(scenario.shown, _LABEL.sub(lambda found: scenario.labels[found[1]], text))
 
-    commands = "\n".join((*alert.diagnosis, *alert.remedies))
+    commands = "\n".join((*alert.diagnosis, *alert.remedies)).replace(NAMESPACE, "crypto")
     texts = {"summary": alert.summary, "description": description(alert), "commands": commands}
     filled_in = {name: filled(text) for name, text in texts.items()}
     return {**filled_in, "runbook_url": scope(load("prod")).alert_link(alert)}

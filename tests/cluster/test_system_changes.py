@@ -67,7 +67,9 @@ def _state(release: Path, environment: Mapping[str, str], managers: Mapping[str,
     state = json.loads(text)
     for resource in state["deployment"]["resources"]:
         if resource["type"] == "pulumi:providers:kubernetes":
-            known = {"context": facts["kubeContext"], "kubeconfig": environment["KUBECONFIG"]}
+            # Of the two files, a release knew the one that has everything.
+            kubeconfig = environment["KUBECONFIG"].rpartition(os.pathsep)[2]
+            known = {"context": facts["kubeContext"], "kubeconfig": kubeconfig}
             resource["inputs"] |= known
             resource["outputs"] |= known
         if resource["urn"] in managers:

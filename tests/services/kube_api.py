@@ -161,7 +161,8 @@ class KubeApi:
         }
         spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}"
-        made = self.add(path, {"metadata": {"name": name, "generation": 1}, "spec": spec})
+        metadata = {"name": name, "namespace": NAMESPACE, "generation": 1}
+        made = self.add(path, {"metadata": metadata, "spec": spec})
         self._roll(made)
         return made
 

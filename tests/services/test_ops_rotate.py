@@ -393,7 +393,7 @@ def test_a_service_that_does_not_come_back_brings_no_leaked_key_back(system: Sys
     assert failed.code == 1
     assert "CrashLoopBackOff" in failed.error
     assert "do not come back" in failed.error
-    assert "kubectl delete pods -n crypto -l 'app in (api-gateway, user-service)'" in failed.error
+    assert "kubectl -n crypto delete pods -l 'app in (api-gateway, user-service)'" in failed.error
     assert _OLD not in keys.values()
     assert all(stamp.startswith("replaced") for stamp in stamps), "the second did not wait for the first"
     assert (again.code, again.json["action"], again.json["phase"]) == (0, "go on", "resting")

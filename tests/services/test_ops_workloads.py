@@ -161,7 +161,7 @@ def test_a_paused_deployment_is_not_waited_for(system: System) -> None:
     answer = system.ops("restart", "analytics", "--timeout", "60")
 
     assert answer.code == 1
-    assert "is paused" in answer.error
+    assert "is paused (go on by: kubectl -n crypto rollout resume deployment/analytics)" in answer.error
 
 
 def test_an_upgrade_sets_the_image_and_forgets_the_one_from_before_once_it_is_proved(system: System) -> None:

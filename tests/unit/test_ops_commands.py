@@ -8,14 +8,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from scripts import cli, redact
+from tests.unit.command_line import COMMANDS as _ALL
 
 # They look, and leave everything as it is.
 _READING = {
@@ -37,19 +36,6 @@ _READING = {
     # Writes one new file, where it is told to.
     "diagnose",
 }
-
-
-def _walk(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    children: dict[str, Any] = getattr(command, "commands", {})
-    if not children:
-        yield name, command
-    for word in list(children):
-        # As the command line finds it: that loads it.
-        _, child, _ = command.resolve_command(None, [word])
-        yield from _walk(child, f"{name} {word}".strip())
-
-
-_ALL: dict[str, Any] = dict(_walk(get_command(cli.app)))
 
 
 def _options(command: Any) -> set[str]:

@@ -31,6 +31,7 @@ from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores, jobs
 from runbook.settings import SecretNames
+from scripts.clients.kubeconfig import configuration
 from tests.program.settings import load
 
 
@@ -156,6 +157,36 @@ def test_exports_survive_a_real_shell_and_a_second_evaluation() -> None:
         check=True,
     )
     assert run.stdout.split("\n") == [values["ODD"], "/opt/first:/opt/second dir:/usr/bin:/bin"]
+
+
+def test_the_exported_kubeconfig_names_the_systems_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTO_KUBECONFIG", str(tmp_path / "theirs"))
+    for name, value in (("KUBE_CONTEXT", "prod"), ("IMAGES", str(tmp_path / "theirs")), ("AWS_ENDPOINT", "http://x")):
+        monkeypatch.setenv(f"CRYPTO_{name}", value)
+    theirs = {
+        "current-context": "prod",
+        "clusters": [{"name": "c", "cluster": {"server": "https://c.example.com"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
+    }
+    (tmp_path / "theirs").write_text(json.dumps(theirs))
+    instance = Instance("test", 1, tmp_path / "cache", tmp_path / "state")
+    exported = shell.kubeconfig(instance)
+    monkeypatch.setenv("KUBECONFIG", exported)
+    first, second = exported.split(os.pathsep)
+    (entry,) = json.loads(Path(first).read_text())["contexts"]
+
+    assert second == str(tmp_path / "theirs")
+    # Tools take a context from the first file that has it.
+    assert entry == {"name": "prod", "context": {"cluster": "c", "user": "u", "namespace": "crypto"}}
+    assert configuration().host == "https://c.example.com"
+    assert json.loads((tmp_path / "theirs").read_text()) == theirs
+
+
+def test_a_kubeconfig_that_is_not_there_yet_is_exported_as_it_will_be(tmp_path: Path) -> None:
+    instance = Instance("test", 1, tmp_path / "cache", tmp_path / "state")
+
+    assert shell.kubeconfig(instance) == str(instance.kubeconfig)
 
 
 def test_the_engine_looks_for_garbage_less_often_unless_the_user_has_said_how_often(
