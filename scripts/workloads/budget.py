@@ -6,7 +6,7 @@ budget before anything is begun: what a drain may not do, a restart does not do 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scripts.clients.kubernetes import Cluster
@@ -31,20 +31,41 @@ def check(cluster: Cluster, namespace: str, deployment: Any) -> None:
 def judge(deployment: Any, budgets: Iterable[Any]) -> str | None:
     """Why the Deployment's rolling update would break a budget, or None where it would not."""
     name, spec = deployment["metadata"]["name"], deployment["spec"]
-    pods, labels = int(spec.get("replicas", 1)), spec["template"]["metadata"]["labels"]
+    pods = int(spec.get("replicas", 1))
+    labels: dict[str, str] = spec["template"]["metadata"].get("labels") or {}
     taken = _taken(spec.get("strategy") or {}, pods)
     for budget in budgets:
-        selector: Any = budget["spec"].get("selector") or {}
-        wanted: dict[str, str] = selector.get("matchLabels") or {}
-        if not wanted or not wanted.items() <= labels.items():
+        if not selects(budget["spec"].get("selector"), labels):
             continue
-        spare = _spare(budget["spec"], pods)
+        status: Any = budget.get("status") or {}
+        # A budget may bind pods of others, too: the controller counts them.
+        spare = _spare(budget["spec"], max(pods, int(status.get("expectedPods") or 0)))
         if taken > spare:
             return (
                 f"a rolling update of {name} may take {taken} of its {pods} pods at once, and the budget"
                 f" {budget['metadata']['name']} spares {spare}: lower maxUnavailable, or run more pods"
             )
     return None
+
+
+def selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector of policy/v1 matches: an empty one matches every pod, and None matches none."""
+    if selector is None:
+        return False
+    wanted: dict[str, str] = selector.get("matchLabels") or {}
+    expressions: list[Any] = selector.get("matchExpressions") or []
+    return wanted.items() <= labels.items() and all(_holds(expression, labels) for expression in expressions)
+
+
+def _holds(expression: Any, labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(expression["key"]), expression.get("values") or ()
+    answers = {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    return answers[expression["operator"]]
 
 
 def _taken(strategy: Any, pods: int) -> int:
@@ -59,7 +80,8 @@ def _spare(spec: Any, pods: int) -> int:
     """How many pods a budget lets go; Kubernetes rounds both of its shares up."""
     if "maxUnavailable" in spec:
         return _count(spec["maxUnavailable"], pods, up=True)
-    return max(0, pods - _count(spec.get("minAvailable", 1), pods, up=True))
+    # One that names neither lets no pod go.
+    return max(0, pods - _count(spec.get("minAvailable", "100%"), pods, up=True))
 
 
 def _count(value: int | str, pods: int, *, up: bool) -> int:

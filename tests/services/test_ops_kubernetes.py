@@ -19,6 +19,7 @@ import pytest
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ConflictError, ForbiddenError, GoneError, NotFoundError
 from scripts.exits import CheckFailedError, Exit, OpsError, TemporaryError, UsageError
+from scripts.workloads import budget
 from tests.services.api_server import ApiServer, api_server
 from tests.services.connect_proxy import connect_proxy
 from tests.waiting import wait_until
@@ -75,6 +76,56 @@ def admin(server: ApiServer, tmp_path: Path) -> Iterator[Cluster]:
 
 def _named(name: str, **fields: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, **fields}
+
+
+_LABELS: list[dict[str, str]] = [{}, {"a": "x"}, {"a": "y"}, {"a": ""}, {"b": "x"}, {"a": "x", "b": "y"}]
+
+
+def _selectors() -> Iterator[dict[str, Any]]:
+    """Every operator on a key that each, some or no object has, alone and with another condition."""
+    conditions = [
+        *({"key": key, "operator": operator} for key in "abc" for operator in ("Exists", "DoesNotExist")),
+        *(
+            {"key": key, "operator": operator, "values": values}
+            for key in "abc"
+            for operator in ("In", "NotIn")
+            for values in (["x"], ["x", "y"], [""])
+        ),
+    ]
+    yield {}
+    yield {"matchLabels": {"a": "x"}}
+    for condition in conditions:
+        yield {"matchExpressions": [condition]}
+        yield {"matchLabels": {"a": "x"}, "matchExpressions": [condition]}
+        yield {"matchExpressions": [condition, conditions[0]]}
+
+
+def _query(selector: dict[str, Any]) -> str:
+    """A selector as a parameter of a list."""
+    formats = {"In": "{} in ({})", "NotIn": "{} notin ({})", "Exists": "{}", "DoesNotExist": "!{}"}
+    parts = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
+    expressions: list[dict[str, Any]] = selector.get("matchExpressions", [])
+    parts += [formats[each["operator"]].format(each["key"], ",".join(each.get("values", []))) for each in expressions]
+    return ",".join(parts)
+
+
+def test_a_selector_matches_what_the_api_server_selects(admin: Cluster) -> None:
+    for number, labels in enumerate(_LABELS):
+        admin.create(MAPS, {"metadata": {"name": f"labelled-{number}", "labels": {**labels, "of": "selectors"}}})
+    for selector in _selectors():
+        query = ",".join(filter(None, ("of=selectors", _query(selector))))
+        found = {item["metadata"]["name"] for item in admin.items(MAPS, {"labelSelector": query})}
+        told = {f"labelled-{number}" for number, labels in enumerate(_LABELS) if budget.selects(selector, labels)}
+        assert found == told, selector
+
+
+def test_the_api_server_takes_budgets_of_every_kind_of_selector(admin: Cluster) -> None:
+    path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    specs: list[dict[str, Any]] = [{}, {"selector": {}}, *({"selector": selector} for selector in _selectors())]
+    for number, spec in enumerate(specs):
+        kept = admin.create(path, {"metadata": {"name": f"budget-{number}"}, "spec": spec})["spec"]
+        assert kept.get("selector") == spec.get("selector")
+        assert not {"minAvailable", "maxUnavailable"} & set(kept)
 
 
 # Ends the threads of the watches with their server: a later test of this process must not meet one.

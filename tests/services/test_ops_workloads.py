@@ -124,6 +124,49 @@ def test_no_restart_or_upgrade_takes_more_pods_than_the_disruption_budget_spares
         assert all("and the budget analytics spares" in answer.error for answer in answers)
 
 
+@pytest.mark.parametrize(
+    ("budget", "spared"),
+    [
+        ({"minAvailable": 2, "selector": {}}, False),
+        ({"minAvailable": 2, "selector": None}, True),
+        ({"minAvailable": 2}, True),
+        ({"minAvailable": 2, "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}, False),
+        ({"minAvailable": 2, "selector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}, True),
+        (
+            {
+                "minAvailable": 2,
+                "selector": {
+                    "matchLabels": {"app": "analytics"},
+                    "matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["analytics"]}],
+                },
+            },
+            True,
+        ),
+        ({"selector": {}}, False),
+    ],
+    ids=str,
+)
+def test_a_budget_binds_the_pods_that_its_selector_matches(
+    system: System, budget: dict[str, Any], spared: bool
+) -> None:
+    system.api.deployment("analytics", _OLD, 2)["spec"]["strategy"] = {"rollingUpdate": {"maxUnavailable": 1}}
+    system.api.add("/apis/policy/v1/namespaces/crypto/poddisruptionbudgets/all", {"spec": budget})
+    answers = [system.ops("restart", "analytics"), system.upgrade()]
+
+    assert [answer.code for answer in answers] == ([0, 0] if spared else [1, 1])
+
+
+def test_a_budget_of_many_workloads_spares_what_all_of_their_pods_leave(system: System) -> None:
+    system.api.deployment("analytics", _OLD, 2)["spec"]["strategy"] = {"rollingUpdate": {"maxUnavailable": 1}}
+    path = "/apis/policy/v1/namespaces/crypto/poddisruptionbudgets/all"
+    content = system.api.add(path, {"spec": {"minAvailable": 20, "selector": {}}, "status": {"expectedPods": 20}})
+    bound = system.ops("restart", "analytics")
+    content["status"]["expectedPods"] = 21
+    spared = system.ops("restart", "analytics")
+
+    assert (bound.code, spared.code) == (1, 0)
+
+
 def test_a_dry_run_of_a_restart_changes_nothing(system: System) -> None:
     answer = system.ops("restart", "analytics", "--dry-run")
 
