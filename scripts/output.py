@@ -55,16 +55,45 @@ class Screen:
         self._console.print(lazy.rich.text.Text(visible.document(text)), end="", soft_wrap=True)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Part]]) -> None:
-        """A table of which nothing is cut off: what is too wide is folded."""
+        """A table of which nothing is cut off: what is too wide is folded, between words where there is room for it."""
         cells = [[lazy.rich.text.Text.assemble(_shown(part)) for part in row] for row in rows]
         grid = lazy.rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-        for number, column in enumerate(columns):
-            whole = column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
+        wholes = [column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
+                  for number, column in enumerate(columns)]  # fmt: skip
+        texts = [[column.heading, *(row[number].plain for row in cells)] for number, column in enumerate(columns)]
+        widths = _widths(texts, wholes, self._console.width - len(columns) - 1)
+        for column, whole, width in zip(columns, wholes, widths, strict=True):
             justify = "right" if column.right else "left"
-            grid.add_column(column.heading, justify=justify, no_wrap=whole, overflow="fold")
+            grid.add_column(column.heading, justify=justify, no_wrap=whole, overflow="fold", width=width)
         for row in cells:
             grid.add_row(*row)
         self._console.print(grid)
+
+
+def _widths(texts: Sequence[Sequence[str]], wholes: Sequence[bool], room: int) -> list[int | None]:
+    """How wide each column of texts is to be, so that no word of any is broken; None where rich is to choose.
+
+    Left to itself, rich takes from the widest columns first, and breaks numbers in them.
+    """
+
+    def cells(text: str) -> int:
+        return lazy.rich.text.Text(text).cell_len
+
+    most = [max(map(cells, column)) for column in texts]
+    least = [
+        full if whole else max((cells(word) for text in column for word in text.split()), default=0)
+        for full, whole, column in zip(most, wholes, texts, strict=True)
+    ]
+    spare = room - sum(least)
+    if sum(most) <= room or spare < 0:
+        return [None] * len(texts)
+    widths = list(least)
+    # Who needs the fewest cells first: then the longest texts alone are folded.
+    for number in sorted(range(len(texts)), key=lambda number: most[number] - least[number]):
+        given = min(spare, most[number] - least[number])
+        widths[number] += given
+        spare -= given
+    return [*widths]
 
 
 def _shown(part: Part) -> tuple[str, str]:

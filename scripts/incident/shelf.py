@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,11 @@ class Found:
     ticket: Ticket | None
     problem: str = ""
 
+    @property
+    def opened(self) -> str:
+        """When it was opened, to the second; of one that cannot be read to the minute of its id."""
+        return self.id[:13] if self.ticket is None else f"{self.ticket.opened.astimezone(UTC):%Y%m%d-%H%M%S}"
+
 
 class Shelf:
     """The tickets of a directory or of the bucket. Every method raises ``OpsError``."""
@@ -38,7 +44,8 @@ class Shelf:
         ending = f"/{ticket.TICKET}"
         ids = [name.removesuffix(ending) for name in self.store.names() if name.endswith(ending)]
         with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(self._found, sorted(ids, reverse=True)))
+            found = list(pool.map(self._found, ids))
+        return sorted(found, key=lambda entry: (entry.opened, entry.id), reverse=True)
 
     def one(self, identifier: str) -> tuple[Ticket, str]:
         """The ticket of that id, and its body.

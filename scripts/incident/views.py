@@ -10,7 +10,7 @@ from scripts.exits import CheckFailedError, Exit
 from scripts.incident import ticket
 from scripts.incident.desk import Desk, now
 from scripts.incident.shelf import Found
-from scripts.output import Column, Outcome, Part, Screen
+from scripts.output import Outcome, Screen
 
 
 def list_all(desk: Desk, *, closed: bool) -> Outcome:
@@ -20,7 +20,7 @@ def list_all(desk: Desk, *, closed: bool) -> Outcome:
 
     data = {"where": desk.shelf.store.where(), "incidents": [_plain(entry) for entry in found]}
     unreadable = any(entry.ticket is None for entry in found)
-    return Outcome(data, lambda screen: _table(screen, found), Exit.FAILED if unreadable else Exit.DONE)
+    return Outcome(data, lambda screen: _list(screen, found), Exit.FAILED if unreadable else Exit.DONE)
 
 
 def show_one(desk: Desk, identifier: str, *, rca: bool) -> Outcome:
@@ -64,17 +64,17 @@ def _plain(entry: Found) -> dict[str, object]:
     }
 
 
-def _table(screen: Screen, found: list[Found]) -> None:
+def _list(screen: Screen, found: list[Found]) -> None:
+    """Each incident in lines of its own: an id and a title beside one another are wider than a terminal."""
     if not found:
         screen.line("no incident is open")
-        return
-    rest = ("SEVERITY", "STATUS", "COMMANDER", "AGE", "LAST UPDATE")
-    screen.table([Column("ID", whole=True), *map(Column, rest)], map(_row, found))
-
-
-def _row(entry: Found) -> list[Part]:
-    each = entry.ticket
-    if each is None:
-        return [(text, "red") for text in (entry.id, "", "unreadable", "", "", entry.problem)]
-    ages = (duration((now() - moment).total_seconds()) for moment in (each.opened, each.updated))
-    return [each.id, each.severity, str(each.status), each.commander, *ages]
+    for entry in found:
+        each = entry.ticket
+        if each is None:
+            screen.line((f"{entry.id}: unreadable", "red"))
+            screen.line(f"   {entry.problem}")
+            continue
+        age, silence = (duration((now() - moment).total_seconds()) for moment in (each.opened, each.updated))
+        screen.line((f"{each.severity} {each.title}", "bold"))
+        screen.line(f"   {each.id}")
+        screen.line(f"   {each.status}, commander {each.commander}, opened {age} ago, last update {silence} ago")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,9 +16,13 @@ from scripts.clients.directory import Directory
 from scripts.clients.documents import change
 from scripts.clients.s3 import ChangedError
 from scripts.exits import CheckFailedError, UsageError
-from scripts.incident import agenda, rca, reminding, ticket
-from scripts.incident.shelf import Found
+from scripts.incident import agenda, rca, reminding, ticket, views
+from scripts.incident.desk import Desk
+from scripts.incident.shelf import Found, Shelf
 from scripts.incident.ticket import Entry, State, Ticket
+from scripts.output import Screen
+from tests.terminal import Terminal
+from tests.unit.ops_settings import settings
 
 _NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -183,6 +188,32 @@ def test_the_agenda_has_the_week_what_is_open_and_what_lacks_its_rca() -> None:
 
 def test_an_agenda_of_a_quiet_week_says_so() -> None:
     assert "Incidents: none." in agenda.compose([], [], _NOW, ZoneInfo("UTC"))
+
+
+def test_a_list_on_eighty_columns_shows_whole_ids_and_titles_newest_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    titles = [
+        f"{word}: one request in ten to the API gateway is answered with 502" for word in ("Zulu", "Alfa", "Mike")
+    ]
+    desk = Desk(settings(), Shelf(settings(), tmp_path), "ann", tell=False, dry_run=False)
+    for second, title in enumerate(titles):
+        desk.shelf.create(ticket.opened("P1", title, "annabel.lee", "ann", _NOW + second * _SECOND), "")
+    (tmp_path / "20260302-0759-damaged-0000").mkdir()
+    (tmp_path / "20260302-0759-damaged-0000" / "ticket.md").write_text("nothing")
+    terminal = Terminal()
+    outcome = views.list_all(desk, closed=False)
+    outcome.show(Screen(terminal))
+    lines = terminal.getvalue().splitlines()
+    ids = [line.strip() for line in lines if line.startswith("   20260302-0800-")]
+
+    assert max(map(len, lines)) <= 80
+    assert [line.removeprefix("P1 ") for line in lines if line.startswith("P1 ")] == titles[::-1]
+    assert [len(each) for each in ids] == [59] * 3
+    assert [each["id"] for each in cast("list[dict[str, object]]", outcome.data["incidents"])][:3] == ids
+    assert any(line.startswith("20260302-0759-damaged-0000: unreadable") for line in lines)
+    assert sum("open, commander annabel.lee, opened" in line for line in lines) == 3
 
 
 def test_a_directory_refuses_to_overwrite_what_was_not_read(tmp_path: Path) -> None:

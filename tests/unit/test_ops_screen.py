@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -85,6 +85,20 @@ def test_a_table_of_eighty_columns_loses_no_sign_of_any_cell(rows: list[tuple[st
 
     assert Counter(_signs(printed)) == Counter(_signs("ABCD", *(cell for row in rows for cell in row)))
     assert all(cell_len(line) <= 80 for line in printed.split("\n"))
+
+
+_WORD = st.text("ab0,.", min_size=1, max_size=12)
+_PROSE = st.lists(_WORD, max_size=8).map(" ".join)
+
+
+@given(st.lists(st.tuples(_PROSE, _PROSE, _PROSE, _PROSE, _PROSE), min_size=1, max_size=4))
+@example([("20260301T081530Z-0a1b2c3d proven", "12,345,678", "scratch server", "123.4 GiB 12.3 GiB", "12.3 days ago")])
+def test_a_table_breaks_no_word_where_all_of_them_have_room(rows: list[tuple[str, ...]]) -> None:
+    columns = [Column("ID"), Column("APPLICATION"), Column("COUNT", right=True), Column("D"), Column("E")]
+    words = Counter(word for row in rows for cell in row for word in cell.split())
+    printed = _printed(lambda screen: screen.table(columns, rows))
+
+    assert not words - Counter(printed.split())
 
 
 @given(_ANY)
