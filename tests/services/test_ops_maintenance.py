@@ -249,6 +249,150 @@ def test_a_table_without_the_columns_fails_and_the_vacuum_is_done_all_the_same(e
     assert [done["table"] for done in answer.json["vacuumed"]] == ["prices"]
 
 
+_PARTITIONS = ("prices_2025", "prices_2026_h1", "prices_2026_h2", "prices_other")
+_PARTS = """
+SELECT t.relname::text, i.indisvalid FROM pg_partition_tree('prices') p JOIN pg_index i ON i.indrelid = p.relid
+JOIN pg_class t ON t.oid = p.relid JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+WHERE pg_get_indexdef(i.indexrelid) LIKE '%(coin_id, "timestamp" DESC)' ORDER BY 1
+"""
+
+
+@pytest.fixture
+def partitioned(environment: Environment) -> Environment:
+    """Prices by year, one of the years by half, and a default partition."""
+    with environment.connect(role="owner") as connection:
+        connection.execute("DROP TABLE prices")
+        connection.execute(
+            "CREATE TABLE prices (coin_id text, price numeric, timestamp timestamptz) PARTITION BY RANGE (timestamp)"
+        )
+        connection.execute("CREATE TABLE prices_2025 PARTITION OF prices FOR VALUES FROM ('2025-1-1') TO ('2026-1-1')")
+        connection.execute(
+            "CREATE TABLE prices_2026 PARTITION OF prices FOR VALUES FROM ('2026-1-1') TO ('2027-1-1') "
+            "PARTITION BY RANGE (timestamp)"
+        )
+        for name, first, last in (("h1", "2026-1-1", "2026-7-1"), ("h2", "2026-7-1", "2027-1-1")):
+            bounds = f"FOR VALUES FROM ('{first}') TO ('{last}')"
+            connection.execute(f"CREATE TABLE prices_2026_{name} PARTITION OF prices_2026 {bounds}".encode())
+        connection.execute("CREATE TABLE prices_other PARTITION OF prices DEFAULT")
+        connection.execute(
+            "INSERT INTO prices SELECT 'coin' || i % 50, i, timestamptz '2025-10-1' + i * interval '1 h' "
+            "FROM generate_series(1, 8000) i"
+        )
+    return environment
+
+
+def _whole(environment: Environment) -> bool:
+    """Whether every table of the tree has its valid part of the valid index."""
+    tables = {*_PARTITIONS, "prices_2026"}
+    return [valid for valid, _ in _state(environment)] == [True] and environment.rows(_PARTS) == [
+        (name, True) for name in sorted(tables)
+    ]
+
+
+def test_the_index_of_a_partitioned_table_is_built_on_every_partition_and_attached(partitioned: Environment) -> None:
+    dry, planned = _maintain(partitioned, "--dry-run"), _state(partitioned)
+    people = partitioned.ops("db", "maintain", "--dry-run")
+    first, second = _maintain(partitioned), _maintain(partitioned)
+    note = (
+        "concurrently on 4 of 4 partitions (prices_2025, prices_other, prices_2026_h1, prices_2026_h2),"
+        " all attached to an index on ONLY prices"
+    )
+
+    assert (dry.code, _index(dry)["action"], _index(dry)["note"], planned) == (0, "built", note, [])
+    assert f"index {_INDEX} would be built: {note}" in people.stdout
+    assert (first.code, _index(first)["action"], _index(first)["note"]) == (0, "built", note)
+    assert _whole(partitioned)
+    assert (second.code, _index(second)["action"]) == (0, "present")
+
+
+def test_a_partition_that_comes_later_has_its_part(partitioned: Environment) -> None:
+    _maintain(partitioned)
+    with partitioned.connect(role="owner") as connection:
+        connection.execute("CREATE TABLE prices_2027 PARTITION OF prices FOR VALUES FROM ('2027-1-1') TO ('2028-1-1')")
+        connection.execute("CREATE TABLE prices_2028 (LIKE prices)")
+        connection.execute(
+            "ALTER TABLE prices ATTACH PARTITION prices_2028 FOR VALUES FROM ('2028-1-1') TO ('2029-1-1')"
+        )
+
+    assert {("prices_2027", True), ("prices_2028", True)} <= set(partitioned.rows(_PARTS))
+    assert _index(_maintain(partitioned))["action"] == "present"
+
+
+def test_what_a_partition_has_already_is_attached_and_not_built_again(partitioned: Environment) -> None:
+    with partitioned.connect(role="owner") as connection:
+        connection.execute("CREATE INDEX mine ON prices_2025 (coin_id, timestamp DESC)")
+        connection.execute(f"CREATE INDEX {_INDEX}_prices_other ON prices_other (price)".encode())
+    refused = _maintain(partitioned)
+    with partitioned.connect(role="owner") as connection:
+        connection.execute(f"ALTER INDEX {_INDEX}_prices_other RENAME TO theirs".encode())
+    answer = _maintain(partitioned)
+
+    assert (refused.code, _index(refused)["action"]) == (1, "failed")
+    assert "prices_other has another definition and is kept" in _index(refused)["note"]
+    assert (answer.code, _index(answer)["action"]) == (0, "rebuilt")
+    assert "on 1 of 4 partitions" in _index(answer)["note"]
+    assert _whole(partitioned)
+    assert partitioned.rows(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'prices_2025'::regclass"
+    ) == [("mine",)]
+
+
+def test_writers_of_partitions_go_on_while_their_index_is_built(partitioned: Environment) -> None:
+    with _open_write(partitioned) as holder:
+        running = partitioned.start("db", "maintain", "--json")
+        wait_until(lambda: _waits_for_lock(partitioned), "it waits for the open transaction")
+        for _ in range(20):
+            with partitioned.connect(role="owner") as writer:
+                writer.execute("SET lock_timeout = '2s'")
+                writer.execute("INSERT INTO prices VALUES ('other', 2, '2026-3-1'), ('other', 2, '2025-3-1')")
+        holder.execute("COMMIT")
+        answer = finish(running)
+
+    assert (answer.code, _index(answer)["action"]) == (0, "built")
+    assert _whole(partitioned)
+    assert partitioned.rows("SELECT count(*) FROM prices WHERE coin_id = 'other'") == [(40,)]
+
+
+def _waits_for_lock(environment: Environment) -> bool:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'ops maintain' AND wait_event_type = 'Lock'"
+    return bool(environment.rows(waiting))
+
+
+def test_a_lock_that_is_not_to_be_had_is_temporary_and_the_next_run_goes_on(partitioned: Environment) -> None:
+    with _open_write(partitioned):
+        first = _maintain(partitioned, "--lock-wait", "0.5")
+    second = _maintain(partitioned)
+
+    assert (first.code, _index(first)["action"]) == (75, "failed")
+    assert (second.code, _index(second)["action"]) == (0, "built")
+    assert _whole(partitioned)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_is_ended_between_partitions_is_gone_on_with(
+    partitioned: Environment, number: signal.Signals
+) -> None:
+    # The parent is free, and one of the last partitions is not: the others are built by then.
+    with partitioned.connect(role="owner") as holder:
+        holder.execute("BEGIN")
+        holder.execute("INSERT INTO prices_2026_h2 VALUES ('open', 1, '2026-8-1')")
+        running = partitioned.start("db", "maintain", "--json")
+        wait_until(lambda: _building(partitioned), "a partition's build waits for the open transaction")
+        running.send_signal(number)
+        ended = finish(running)
+        wait_until(lambda: not _building(partitioned), "the server has given up the build", 40)
+        left = partitioned.rows(
+            "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indexrelid::regclass::text LIKE 'idx%'"
+        )
+    answer = _maintain(partitioned)
+
+    assert ended.code == (75 if number is signal.SIGTERM else -9)
+    assert left[0][0] > 0
+    assert (answer.code, _index(answer)["action"]) == (0, "rebuilt")
+    assert _whole(partitioned)
+    assert partitioned.rows("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+
+
 def _dead(environment: Environment) -> int:
     return int(environment.rows("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'prices'")[0][0])
 
