@@ -130,10 +130,11 @@ def test_volumes_of_others_or_without_figures_are_unknown_and_not_fine() -> None
     assert [finding.status for finding in volumes.judge("crypto", [])] == [Status.UNKNOWN]
 
 
-def test_a_partition_without_a_commit_counts_from_its_first_message() -> None:
+def test_a_partition_without_a_commit_or_with_one_ahead_counts_from_its_first_message() -> None:
     assert PartitionLag("t", 0, start=10, end=100, committed=90).lag == 10
     assert PartitionLag("t", 1, start=20, end=50, committed=None).lag == 30
-    assert PartitionLag("t", 2, start=0, end=5, committed=9).lag == 0
+    assert PartitionLag("t", 2, start=2, end=5, committed=9).lag == 3
+    assert PartitionLag("t", 3, start=2, end=5, committed=5).lag == 0
 
 
 def test_a_share_fails_at_its_limit() -> None:
