@@ -111,9 +111,17 @@ def _parse(lease: Any) -> Lock:
         declared=notes.get(names.DECLARED) == "true",
         holder=spec.get("holderIdentity") or None,
         since=_moment(spec.get("acquireTime")),
-        until=_moment(renewed) + timedelta(seconds=int(seconds)) if renewed and seconds else None,
+        until=_end(_moment(renewed), int(seconds)) if renewed and seconds else None,
         reason=str(notes.get(_REASON) or ""),
     )
+
+
+def _end(begin: datetime, seconds: int) -> datetime | None:
+    """When a lock ends; None where no calendar reaches."""
+    try:
+        return begin + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def _moment(text: str | None) -> Any:

@@ -218,16 +218,16 @@ def _held(cluster: Cluster, namespace: str) -> Lock:
     """The lock; a Lease that is gone keeps users off the page no longer than one that is there."""
     found = lock.find(cluster, namespace)
     if found is None:
-        log.warning("there is no Lease, so that nobody holds the lock; `pulumi up` makes it anew", lease=names.LEASE)
+        log.warning("the Lease is gone, and the lock with it; `pulumi up` makes it anew", lease=names.LEASE)
     return found or Lock("", declared=False)
 
 
 def _admit(held: Lock, request: Request) -> None:
     if held.excludes(request.by, datetime.now(UTC)) and not request.take_over:
         reason = f" ({held.reason})" if held.reason else ""
+        until = "without an end" if held.until is None else f"until {held.until:%Y-%m-%d %H:%M} UTC"
         raise TemporaryError(
-            f"{held.holder} holds the maintenance lock until {held.until:%Y-%m-%d %H:%M} UTC{reason}; nothing was"
-            " changed; ask, or give --take-over"
+            f"{held.holder} holds the maintenance lock {until}{reason}; nothing was changed; ask, or give --take-over"
         )
 
 

@@ -357,6 +357,27 @@ def test_maintenance_ends_without_what_only_its_report_needs(system: System, gon
     assert off.code == (2 if gone == "lease" else 1 if gone == "job" else 0), off.stdout + off.stderr
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"holderIdentity": "bob"},
+        {"holderIdentity": "bob", "renewTime": "9999-12-31T23:59:59.000000Z", "leaseDurationSeconds": 2**31 - 1},
+        {"holderIdentity": "bob", "leaseDurationSeconds": 60},
+    ],
+    ids=str,
+)
+def test_a_lock_that_something_else_wrote_is_told_and_can_be_taken_over(system: System, spec: Object) -> None:
+    goal = system.shape()
+    system.ops("on")
+    system.lease["spec"] = dict(spec)
+    status, refused = system.ops("status"), system.ops("off", "--by", "ann")
+    off = system.ops("off", "--by", "ann", "--take-over")
+
+    assert (status.code, refused.code, off.code) == (0, 75, 0), status.stderr + refused.stderr + off.stderr
+    assert "bob holds the maintenance lock without an end" in refused.error
+    assert system.shape() == goal
+
+
 def test_users_are_led_back_before_the_jobs_are_even_read(system: System) -> None:
     system.ops("on")
     system.runs.api.faults.append(Fault("GET", "/cronjobs", 503))
