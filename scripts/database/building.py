@@ -112,7 +112,7 @@ def build(connection: psycopg.Connection, access: Access, index: Index, name: st
 
     Raises:
         CheckFailedError: the name is taken by an index with another definition.
-        TemporaryError: somebody else builds an index of the table, or a lock was not to be had.
+        TemporaryError: another session builds an index of the table, or a lock was not to be had.
     """
     with postgres.translated(f"index {name}"):
         # An index is invalid while it is being built, too.

@@ -54,11 +54,11 @@ def ensure(connection: psycopg.Connection, access: Access, index: Index, *, dry_
     if found is not None and found.valid:
         return Result(index.name, Action.PRESENT)
     action = Action.BUILT if found is None else Action.REBUILT
-    note = _parts(*partitions.lacking(connection, index, table), table.name) if partitioned else ""
-    if dry_run:
-        return Result(index.name, action, note=note)
     start = time.monotonic()
     try:
+        note = _parts(*partitions.lacking(connection, index, table), table.name) if partitioned else ""
+        if dry_run:
+            return Result(index.name, action, note=note)
         if partitioned:
             partitions.build(connection, access, index, table)
         else:

@@ -49,7 +49,11 @@ class _Node:
 
 
 def lacking(connection: psycopg.Connection, index: Index, root: Table) -> tuple[list[str], int]:
-    """The partitions that lack their part, by name, and how many there are."""
+    """The partitions that lack their part, by name, and how many there are.
+
+    Raises:
+        CheckFailedError: a partition can have no index.
+    """
     leaves = [node for node in _tree(connection, index, root) if not node.partitioned]
     return [node.table.name for node in leaves if node.part is None], len(leaves)
 
@@ -66,10 +70,7 @@ def build(connection: psycopg.Connection, access: Access, index: Index, root: Ta
     for _ in range(_ROUNDS):
         problems: list[OpsError] = []
         with postgres.translated(f"index {index.name}"):
-            nodes = _tree(connection, index, root)
-            if foreign := [node.table.name for node in nodes if node.table.kind == _FOREIGN]:
-                raise CheckFailedError(f"index {index.name}: {foreign[0]} is a foreign table, which has no indexes")
-            for node in nodes:
+            for node in _tree(connection, index, root):
                 if node.part is None:
                     try:
                         _make(connection, access, index, node, root)
@@ -93,9 +94,15 @@ def build(connection: psycopg.Connection, access: Access, index: Index, root: Ta
 
 
 def _tree(connection: psycopg.Connection, index: Index, root: Table) -> list[_Node]:
-    """The table and its partitions, those above first, each with its part of the index where there is one."""
+    """The table and its partitions, those above first, each with its part of the index where there is one.
+
+    Raises:
+        CheckFailedError: a partition can have no index.
+    """
     nodes: dict[int, _Node] = {}
     for oid, schema, name, kind, parent in connection.execute(_TREE, (root.oid,)).fetchall():
+        if kind == _FOREIGN:
+            raise CheckFailedError(f"index {index.name}: the partition {name} is a foreign table, which has no indexes")
         node = nodes[oid] = _Node(Table(oid, schema, name, kind), parent if parent in nodes else None)
         above = nodes.get(parent)
         if above is not None:

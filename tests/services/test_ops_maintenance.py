@@ -337,6 +337,25 @@ def test_what_a_partition_has_already_is_attached_and_not_built_again(partitione
     ) == [("mine",)]
 
 
+def test_a_partition_that_can_have_no_index_is_named_also_in_a_dry_run(partitioned: Environment) -> None:
+    with partitioned.connect(role="superuser") as connection:
+        connection.execute("CREATE FOREIGN DATA WRAPPER elsewhere")
+        connection.execute("CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere")
+        connection.execute(
+            "CREATE FOREIGN TABLE prices_2020 PARTITION OF prices FOR VALUES FROM ('2020-1-1') TO ('2021-1-1') "
+            "SERVER elsewhere"
+        )
+    try:
+        answers = [_maintain(partitioned, "--dry-run"), _maintain(partitioned)]
+    finally:
+        with partitioned.connect(role="superuser") as connection:
+            connection.execute("DROP FOREIGN DATA WRAPPER elsewhere CASCADE")
+
+    for answer in answers:
+        assert (answer.code, _index(answer)["action"]) == (1, "failed")
+        assert "the partition prices_2020 is a foreign table, which has no indexes" in _index(answer)["note"]
+
+
 def test_writers_of_partitions_go_on_while_their_index_is_built(partitioned: Environment) -> None:
     with _open_write(partitioned) as holder:
         running = partitioned.start("db", "maintain", "--json")
