@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from scripts import log
-from scripts.clients.kubernetes import Cluster
+from scripts.clients.kubernetes import Cluster, NotFoundError
 from scripts.durations import seconds
+from scripts.exits import OpsError
 
 ANNOTATION: Final = "crypto-operations/before-simulation"
 _GROUP: Final = "/apis/monitoring.coreos.com"
@@ -93,19 +94,34 @@ def pace(cluster: Cluster, namespace: str, monitoring: str, factor: int) -> Gene
 
 
 def restore(cluster: Cluster, namespace: str, monitoring: str) -> None:
-    """Puts back what a simulation has changed; harmless where nothing is."""
+    """Puts back what a simulation has changed; harmless where nothing is. An object in trouble keeps no other from it.
+
+    Raises:
+        OpsError: an object could not be put back.
+    """
+    problems: list[OpsError] = []
     changed = [
         (path, json.loads(item["metadata"]["annotations"][ANNOTATION]))
         for path, item in _objects(cluster, namespace)
         if ANNOTATION in item["metadata"].get("annotations", {})
     ]
     for path, before in changed:
-        cluster.patch(path, {"metadata": {"annotations": {ANNOTATION: None}}, "spec": before["spec"]})
-        # Whose each field was: else the next `pulumi up` would have a conflict with this program.
-        cluster.patch(path, {"metadata": {"managedFields": before["managedFields"]}})
+        try:
+            cluster.patch(path, {"metadata": {"annotations": {ANNOTATION: None}}, "spec": before["spec"]})
+            # Whose each field was: else the next `pulumi up` would have a conflict with this program.
+            cluster.patch(path, {"metadata": {"managedFields": before["managedFields"]}})
+        except NotFoundError:
+            log.info("an object was deleted meanwhile", path=path)
+        except OpsError as error:
+            problems.append(error)
     if changed:
         log.info("rules, scrapes and routes have their own pace again", objects=len(changed))
-        _nudge(cluster, monitoring, None)
+        try:
+            _nudge(cluster, monitoring, None)
+        except OpsError as error:
+            log.warning("the servers read their files within a minute, and not at once", reason=str(error))
+    if problems:
+        raise problems[0]
 
 
 def _objects(cluster: Cluster, namespace: str) -> Iterator[tuple[str, Any]]:

@@ -245,7 +245,7 @@ class KubeApi:
     def _list(self, path: str, query: dict[str, str]) -> Object:
         found = [content for name, content in sorted(self.objects.items()) if name.rpartition("/")[0] == path]
         if wanted := query.get("labelSelector"):
-            pairs = dict(pair.split("=") for pair in wanted.split(","))
+            pairs = dict(pair.split("=") for pair in wanted.split(",") if "=" in pair)
             found = [item for item in found if pairs.items() <= item["metadata"].get("labels", {}).items()]
         start, limit = int(query.get("continue") or 0), int(query.get("limit", 500))
         rest = start + limit if start + limit < len(found) else ""

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
+from scripts.exits import OpsError
+from scripts.simulation import pace
 from scripts.workloads import errors, rollout
 from tests.services import fake_http, kube_api, ops_runs, sinks
 from tests.services.fake_http import Asked, Fake
@@ -448,6 +451,23 @@ def test_a_node_without_figures_hides_no_volume_of_the_others(system: System) ->
 
     assert found["volume data"] == "ok"
     assert found["volumes of node virtual"] == "unknown"
+
+
+def test_what_a_simulation_changed_is_put_back_whatever_becomes_of_one_object(system: System, tmp_path: Path) -> None:
+    folder = "/apis/monitoring.coreos.com/v1/namespaces/crypto/prometheusrules"
+    before = '{"spec": {"groups": []}, "managedFields": []}'
+    for name in ("a", "b", "c"):
+        metadata = {"annotations": {pace.ANNOTATION: before}}
+        system.api.add(f"{folder}/{name}", {"metadata": metadata, "spec": {"groups": [{"interval": "3s"}]}})
+    system.api.faults += [Fault("PATCH", f"{folder}/a", 422), Fault("PATCH", f"{folder}/b", 404)]
+    with kubernetes.connect(5, system.api.kubeconfig(tmp_path)) as cluster:
+        with pytest.raises(OpsError, match="422"):
+            pace.restore(cluster, "crypto", "monitoring")
+        others = system.api.objects[f"{folder}/c"]["spec"]
+        pace.restore(cluster, "crypto", "monitoring")
+
+    assert others == {"groups": []}
+    assert [system.api.objects[f"{folder}/{name}"]["spec"] for name in "abc"] == [others] * 3
 
 
 def _cron_job(api: KubeApi, name: str, schedule: str, success: timedelta | None, **spec: Any) -> None:
