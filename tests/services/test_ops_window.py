@@ -18,8 +18,10 @@ import pytest
 from components.access import ON_CALL_RIGHTS
 from runbook import maintenance
 from runbook.jobs import Right
+from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from tests.services import kube_api, ops_runs, sinks
+from tests.services.api_server import api_server
 from tests.services.kube_api import Fault, Object
 from tests.services.ops_environment import Answer, finish
 from tests.services.ops_runs import Runs
@@ -403,6 +405,54 @@ def test_a_situation_that_cannot_be_read_at_the_end_is_told_and_people_hear_what
     assert off.json["changed"] == ["page", "backup-postgres", "by-hand", "drill", "lock"]
     assert "503" in off.json["unread"]
     assert len(hook.posted) == 1
+
+
+def _foreign() -> Iterator[Object]:
+    """CronJobs that an API server takes and that are not written as this project's are."""
+    for schedule in (
+        "@every 1h30m",
+        "@every 1s",
+        "@yearly",
+        "0 0 30 2 *",
+        "*/7,3-9/2 ? * jan-mar,12 SUN",
+        "0\t0 * * *",
+    ):
+        for zone in (None, "Etc/GMT+12", "America/Argentina/ComodRivadavia"):
+            yield {"schedule": schedule} | ({} if zone is None else {"timeZone": zone})
+    yield {"schedule": "* * * * *", "suspend": True}
+    yield {"schedule": "* * * * *", "startingDeadlineSeconds": 0, "concurrencyPolicy": "Replace"}
+
+
+@pytest.mark.timeout(300)
+def test_on_and_off_leave_foreign_jobs_of_a_real_api_server_as_they_were(
+    tools_bin_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kube_api.serving() as unused, api_server(tools_bin_dir) as server:
+        runs = ops_runs.prepared(unused, tmp_path, monkeypatch)
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "admin")))
+        with kubernetes.connect(20) as cluster:
+            for path, item in (
+                ("/api/v1/namespaces", {"metadata": {"name": "crypto"}}),
+                (_LEASE, {"metadata": {"name": "maintenance", "annotations": {maintenance.DECLARED: "false"}}}),
+                (_INGRESS, {"metadata": {"name": "api-gateway"}, "spec": {"rules": _rules(_GATEWAY)}}),
+            ):
+                cluster.create(path.rpartition("/")[0] if path.count("/") > 3 else path, item)
+            pod = {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}
+            for number, spec in enumerate(_foreign()):
+                job = {"jobTemplate": {"spec": {"template": {"spec": pod}}}, **spec}
+                cluster.create(_JOBS.rstrip("/"), {"metadata": {"name": f"foreign-{number}"}, "spec": job})
+            before = {item["metadata"]["name"]: item["spec"] for item in cluster.items(_JOBS.rstrip("/"))}
+            on = runs.ops("maintenance", "on", "--force", "--json")
+            during = {item["spec"]["suspend"] for item in cluster.items(_JOBS.rstrip("/"))}
+            off = runs.ops("maintenance", "off", "--force", "--json")
+            after = {item["metadata"]["name"]: item["spec"] for item in cluster.items(_JOBS.rstrip("/"))}
+            rules = cluster.get(_INGRESS)["spec"]["rules"]
+
+    assert (on.code, off.code) == (0, 0), on.stderr + off.stderr
+    assert (on.json["mode"], during, off.json["mode"]) == ("on", {True}, "off")
+    assert {name: spec | {"suspend": spec.get("suspend", False)} for name, spec in after.items()} == before
+    assert off.json["missed_unknown"] == {}
+    assert rules == _rules(_GATEWAY)
 
 
 class _Killed(BaseException):
