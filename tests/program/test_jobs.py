@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.ops_config import ops_settings
 from runbook import jobs, maintenance, services, settings
 from runbook.jobs import Job, Need
 from runbook.ops_paths import CONFIG_FILE
@@ -110,6 +111,14 @@ def test_one_job_reads_every_secret_and_one_writes_a_single_secret(stack: list[R
         "backup-resources": (["get", "list"], None),
         "jwt-rotation": (["get", "patch"], ["jwt-secret"]),
     }
+
+
+@pytest.mark.parametrize("name", ["local", "prod"])
+def test_the_service_that_verifies_tokens_is_rolled_before_the_one_that_signs_them(name: str) -> None:
+    rolled = ops_settings(settings.load(stack_values(name))).jwt
+
+    assert rolled is not None
+    assert rolled.services == (services.API_GATEWAY.name, services.USER_SERVICE.name)
 
 
 def test_no_role_of_a_job_uses_a_wildcard(stack: list[Registered]) -> None:
