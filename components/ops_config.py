@@ -113,6 +113,7 @@ def _backup(settings: Settings) -> BackupTarget:
         region=settings.aws.region,
         endpoint=settings.aws.endpoint,
         retention_days=backup.retention_days,
+        shrink_share=backup.shrink_share,
         public_key=backup.public_key,
         private_key_file=key,
     )

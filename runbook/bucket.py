@@ -12,6 +12,7 @@ RESOURCES: Final = "resources"
 BACKUP_KINDS: Final = (POSTGRES, REDIS, RESOURCES)
 
 # S3 knows how old an object is and not whether it is the last one that is known to restore (defect 2): its lifecycle
-# ends only what has this tag, which a backup gets once a newer one of its kind is proven.
+# ends only what has this tag, which a backup gets once a newer one of its kind counts: it is proven, and has not shrunk
+# or a person accepted that.
 SUPERSEDED_TAG: Final = "superseded"
 SUPERSEDED_VALUE: Final = "true"

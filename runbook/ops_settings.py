@@ -11,6 +11,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from runbook import practices
+
 CONFIG_VARIABLE: Final = "OPS_CONFIG"
 SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
 
@@ -70,6 +72,8 @@ class ServiceTarget(_Model):
 class BackupTarget(_Model):
     """The bucket of the backups; ``endpoint`` only where there is no AWS. Ages in days.
 
+    ``shrink_share`` is the share of the rows, keys or objects before, below which a backup has shrunk.
+
     ``public_key`` is an age recipient (``age1...``): what is written is encrypted for it. ``private_key_file`` is
     mounted only where something is restored.
     """
@@ -79,6 +83,7 @@ class BackupTarget(_Model):
     region: str
     endpoint: str | None = None
     retention_days: int = Field(ge=1)
+    shrink_share: float = Field(default=practices.BACKUP_SHRINK.value, ge=0, le=1)
     public_key: str | None = None
     private_key_file: str | None = None
 

@@ -24,6 +24,13 @@ PROOF_AGE: Final = Threshold(
     Section.DATABASE_RECOVERY,
     "age of the newest backup that was restored and compared: one missed proof is an accident, two are not",
 )
+BACKUP_SHRINK: Final = Threshold(
+    "backup-shrink",
+    0.5,
+    Unit.RATIO,
+    Section.DATABASE_RECOVERY,
+    "rows, keys or objects of a backup, of those that the one before it had, below which it has shrunk",
+)
 CONNECTION_RATIO: Final = Threshold(
     "connection-ratio", 0.8, Unit.RATIO, Section.CONNECTION_POOL, "connections of PostgreSQL in use, of max_connections"
 )

@@ -193,15 +193,19 @@ ALL: Final[tuple[Procedure, ...]] = (
     ),
     Procedure(
         Section.DATABASE_RECOVERY,
-        "a backup is restored beside the database, counted, and swapped; each night the newest is proven",
+        "a backup is restored beside the database, counted, and swapped; each night the newest is proven, and one that "
+        "has shrunk supersedes nothing",
         (
             "scripts/commands/restore.py:postgres",
             "runbook/jobs.py:BACKUP_VERIFY",
             "scripts/commands/backups.py:verify",
+            "scripts/commands/backups.py:accept_backup",
             "scripts/commands/backups.py:metrics",
         ),
         (
             f"{_SERVICES}/test_ops_verify.py::test_a_backup_is_proven_only_once_it_was_restored_and_counted",
+            f"{_SERVICES}/test_ops_shrunk.py::"
+            "test_the_backup_of_an_emptied_redis_supersedes_nothing_until_a_person_accepts_it",
             f"{_SERVICES}/test_ops_faults.py::"
             "test_a_restore_ended_at_any_moment_leaves_the_old_state_or_the_new_and_the_next_one_succeeds",
             f"{_CLUSTER}/test_system.py::test_a_restore_brings_back_what_was_lost_while_the_services_go_on",

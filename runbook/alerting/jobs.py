@@ -89,6 +89,20 @@ RECOVERY_POINT_OLD: Final = Alert(
     diagnosis=("ops backups list", "ops backups metrics"),
     remedies=("ops backups verify",),
 )
+BACKUP_SHRUNK: Final = Alert(
+    "BackupShrunk",
+    State(f"max by (kind) (crypto_backup_shrunk{{{_HERE}}}) == 1"),
+    5 * 60,
+    P3,
+    Team.PLATFORM,
+    Section.DATABASE_RECOVERY,
+    "The newest backup of {{ $labels.kind }} has far less than the one before it",
+    "The newest proven backup of {{ $labels.kind }} has far fewer rows, keys or objects than the one before it, or all "
+    "of some kind are gone: something may have emptied the store. It supersedes nothing, so that the full one stays, "
+    "until a person accepts it. Look what is missing, and restore the full one if nobody meant that.",
+    diagnosis=("ops backups list", "kubectl logs -l app=backup-verify --tail=50"),
+    remedies=("ops backups accept ID",),
+)
 _DRILL: Final = f'{_HERE}, cronjob="{jobs.RESTORE_DRILL.name}"'
 DRILL_OVERDUE: Final = Alert(
     "RestoreDrillOverdue",

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from runbook import thresholds
+from runbook import practices, thresholds
 from runbook.settings.base import REGION, BucketName, DnsLabel, Model, Resources
 
 
@@ -16,6 +16,13 @@ class BackupSettings(Model):
     bucket: BucketName
     prefix: str = Field(default="crypto-analytics/", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/$")
     retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1)
+    shrink_share: float = Field(
+        default=practices.BACKUP_SHRINK.value,
+        ge=0,
+        le=1,
+        description="share of the rows, keys or objects before, below which a backup supersedes none until a person "
+        "accepts it",
+    )
     public_key: str | None = Field(
         default=None,
         pattern=r"^age1[a-z0-9]{58}$",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Self
+from functools import partial
+from typing import Final, Generic, Self
 
 from runbook.ops_settings import OpsSettings
-from scripts.backup import keys, manifest, proof
+from scripts import log
+from scripts.backup import keys, manifest, proof, shrinkage
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import AnyManifest, Manifest
-from scripts.backup.proof import Proof
+from scripts.backup.proof import Acceptance, AnyBeside, Proof, Shrunk
 from scripts.clients.s3 import Bucket, NotFoundError
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import CheckFailedError, OpsError, UsageError
 
-_READERS = 8
+READERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,26 @@ def parse_time(text: str) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A backup of the list: its manifest, or why that cannot be read, and its proof if it has one that holds."""
+class Verified(Generic[AnyManifest]):
+    """A backup that a verification has proven, now or once, and the acceptance of a person if there is one."""
 
-    kind: str
-    id: BackupId
-    manifest: Manifest | None
-    problem: str | None
-    proof: Proof | None = None
+    manifest: AnyManifest
+    proof: Proof
+    acceptance: Acceptance | None
 
     @property
     def proven(self) -> bool:
-        return self.proof is not None
+        return self.proof.holds
+
+    @property
+    def shrunk(self) -> Shrunk | None:
+        """How far it fell, until a person accepts that."""
+        return None if self.acceptance is not None else self.proof.shrunk
+
+    @property
+    def counts(self) -> bool:
+        """Whether it supersedes what is older: it is proven, and it has not shrunk or a person accepts that."""
+        return self.proven and self.shrunk is None
 
 
 class Catalog(Generic[AnyManifest]):
@@ -76,13 +87,13 @@ class Catalog(Generic[AnyManifest]):
         self._model = model
         self.kind = model.folder
 
-    def all_keys(self) -> list[str]:
-        """Every key of the kind, of complete backups and of others."""
-        return self._bucket.keys(keys.folder(self._prefix, self.kind))
+    def etags(self) -> dict[str, str]:
+        """Every key of the kind, of complete backups and of others, with its ETag."""
+        return self._bucket.etags(keys.folder(self._prefix, self.kind))
 
-    def ids(self) -> list[BackupId]:
-        """The complete backups, newest first."""
-        return keys.ids(self.all_keys(), self._prefix, self.kind)
+    def ids(self, present: Iterable[str] | None = None) -> list[BackupId]:
+        """The complete backups among the keys that are ``present`` (default: in the bucket now), newest first."""
+        return keys.ids(self.etags() if present is None else present, self._prefix, self.kind)
 
     def key(self, backup: BackupId, name: str) -> str:
         return keys.key(self._prefix, self.kind, backup, name)
@@ -107,34 +118,48 @@ class Catalog(Generic[AnyManifest]):
             )
         return found
 
-    def proof(self, found: Manifest) -> Proof | None:
-        """The proof of a backup, None where there is none that holds."""
-        try:
-            told = proof.parse(self._bucket.read(self.key(found.backup, keys.PROOF)))
-        except NotFoundError:
+    def record(self, found: AnyManifest, present: Container[str] | None = None) -> Verified[AnyManifest] | None:
+        """What a verification wrote down about a backup; None where none did about the object that it has now.
+
+        ``present`` has the keys that are in the bucket, where they are known: a request for each other one is spared.
+        """
+        told = self._beside(found, keys.PROOF, Proof, present)
+        if told is None:
             return None
-        return told if told is not None and told.holds(found) else None
+        # Only what has shrunk can be accepted.
+        acceptance = self._beside(found, keys.ACCEPTED, Acceptance, present) if told.shrunk is not None else None
+        return Verified(found, told, acceptance)
 
-    def entries(self) -> list[Entry]:
-        """Every complete backup with its manifest and its proof, newest first."""
-        names = self.all_keys()
-        proven = {name for name in names if name.endswith(f"/{keys.PROOF}")}
+    def verified(self, present: Collection[str] | None = None) -> Iterator[Verified[AnyManifest]]:
+        """What has a proof, also one that no longer holds, newest first. It is read as it is asked for.
 
-        def entry(backup: BackupId) -> Entry:
-            return self._entry(backup, has_proof=self.key(backup, keys.PROOF) in proven)
+        A backup whose manifest cannot be read is left out.
+        """
+        present = self.etags() if present is None else present
+        found = [backup for backup in self.ids(present) if self.key(backup, keys.PROOF) in present]
+        # Nearly always the first is the one that is sought; where it is not, the others are read side by side.
+        for start, count in ((0, 1), *((at, READERS) for at in range(1, len(found), READERS))):
+            with ThreadPoolExecutor(count) as pool:
+                read = pool.map(partial(self._verified, present), found[start : start + count])
+            yield from (each for each in read if each is not None)
 
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(entry, keys.ids(names, self._prefix, self.kind)))
+    def _verified(self, present: Container[str], backup: BackupId) -> Verified[AnyManifest] | None:
+        try:
+            return self.record(self.manifest(backup), present)
+        except (CheckFailedError, UsageError) as error:
+            log.warning("a backup is left out", id=str(backup), reason=str(error))
+            return None
 
-    def newest_proven(self) -> AnyManifest | None:
+    def newest_proven(self, present: Collection[str] | None = None) -> Verified[AnyManifest] | None:
         """The newest backup that was restored and compared; None where none was."""
-        for entry in self.entries():
-            if entry.proven:
-                return self.manifest(entry.id)
-        return None
+        return next((each for each in self.verified(present) if each.proven), None)
+
+    def newest_that_counts(self, present: Collection[str] | None = None) -> Verified[AnyManifest] | None:
+        """The newest backup that supersedes what is older; None where none does."""
+        return next((each for each in self.verified(present) if each.counts), None)
 
     def choose(self, selection: Selection) -> AnyManifest:
-        """The backup that is meant.
+        """The backup that is meant; that it has shrunk is said before anybody decides on it.
 
         A damaged manifest is an error and never a reason to take an older backup in silence.
 
@@ -142,6 +167,18 @@ class Catalog(Generic[AnyManifest]):
             UsageError: there is none.
             CheckFailedError: its manifest is damaged.
         """
+        chosen = self._chosen(selection)
+        try:
+            record = self.record(chosen)
+        except OpsError as error:
+            # The restore does not need it.
+            log.warning("the proof of the backup cannot be read", id=chosen.id, reason=str(error))
+            return chosen
+        if record is not None and record.shrunk is not None:
+            log.warning(f"backup {chosen.id} {shrinkage.told(chosen.id, record.shrunk, chosen.unit)}")
+        return chosen
+
+    def _chosen(self, selection: Selection) -> AnyManifest:
         if selection.id is not None:
             return self.manifest(selection.id)
         where = f"s3://{self._bucket.name}/{keys.folder(self._prefix, self.kind)}"
@@ -158,9 +195,14 @@ class Catalog(Generic[AnyManifest]):
                 return candidate
         raise UsageError(f"no backup in {where} is as old as {at:%Y-%m-%dT%H:%M:%SZ}; the oldest is {found[-1]}")
 
-    def _entry(self, backup: BackupId, *, has_proof: bool) -> Entry:
+    def _beside(
+        self, found: Manifest, name: str, model: type[AnyBeside], present: Container[str] | None
+    ) -> AnyBeside | None:
+        key = self.key(found.backup, name)
+        if present is not None and key not in present:
+            return None
         try:
-            found = self.manifest(backup)
-        except (CheckFailedError, UsageError) as error:
-            return Entry(self.kind, backup, None, str(error))
-        return Entry(self.kind, backup, found, None, self.proof(found) if has_proof else None)
+            told = proof.parse(self._bucket.read(key), model)
+        except NotFoundError:
+            return None
+        return told if told is not None and told.is_of(found) else None

@@ -19,8 +19,9 @@ from typing import Any, Final
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log, notify, redact
-from scripts.backup import trial
+from scripts.backup import shrinkage, trial
 from scripts.backup.age import PrivateKey
+from scripts.backup.catalog import Verified
 from scripts.backup.manifest import Manifest, age_seconds
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
@@ -33,7 +34,7 @@ _METHOD: Final = "HMAC-SHA-256, key derived from the private key of the backups"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind in the drill. Times in seconds; ``error`` None: it was restored."""
+    """A kind in the drill. Times in seconds; ``error`` None: it was restored. ``shrunk`` says how far it fell."""
 
     kind: str
     backup: str | None
@@ -43,6 +44,7 @@ class Finding:
     counts: Mapping[str, int]
     error: str | None
     code: Exit = Exit.DONE
+    shrunk: str | None = None
 
     def plain(self) -> dict[str, object]:
         return {
@@ -54,6 +56,7 @@ class Finding:
             "method": self.method,
             "counts": dict(self.counts),
             "error": self.error,
+            "shrunk": self.shrunk,
         }
 
 
@@ -70,7 +73,7 @@ def run(settings: OpsSettings, *, scratch: Path | None = None, dry_run: bool = F
     key = _key(settings)
     newest = {kind: catalog.newest_proven() for kind, catalog in trial.catalogs(settings, bucket).items()}
     if dry_run:
-        return _would({kind: None if found is None else found.id for kind, found in newest.items()})
+        return _would({kind: None if found is None else found.manifest.id for kind, found in newest.items()})
     findings = [_try(settings, bucket, scratch, kind, found, started) for kind, found in newest.items()]
     report = _report(settings, findings, started)
     name = f"{settings.backup.prefix}{FOLDER}{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
@@ -122,19 +125,26 @@ def _key(settings: OpsSettings) -> PrivateKey | None:
 
 
 def _try(
-    settings: OpsSettings, bucket: Bucket, scratch: Path | None, kind: str, manifest: Manifest | None, started: datetime
+    settings: OpsSettings,
+    bucket: Bucket,
+    scratch: Path | None,
+    kind: str,
+    found: Verified[Manifest] | None,
+    started: datetime,
 ) -> Finding:
-    if manifest is None:
+    if found is None:
         reason = "no proven backup; see ops backups verify"
         return Finding(kind, None, None, None, "", {}, reason, Exit.FAILED)
+    manifest = found.manifest
+    shrunk = None if found.shrunk is None else shrinkage.figures(found.shrunk, manifest.unit)
     rpo = round(age_seconds(manifest, started), 3)
     try:
         result = trial.run(settings, bucket, manifest, scratch, cluster=True)
     except OpsError as error:
         message = one_line(redact.clean(str(error)))
         log.error("not restored", kind=kind, id=manifest.id, reason=message)
-        return Finding(kind, manifest.id, rpo, None, "", {}, message, error.code)
-    return Finding(kind, manifest.id, rpo, result.seconds, result.method, result.counts, None)
+        return Finding(kind, manifest.id, rpo, None, "", {}, message, error.code, shrunk)
+    return Finding(kind, manifest.id, rpo, result.seconds, result.method, result.counts, None, shrunk=shrunk)
 
 
 def _report(settings: OpsSettings, findings: Sequence[Finding], started: datetime) -> dict[str, Any]:
@@ -183,4 +193,5 @@ def _line(finding: Finding) -> str:
     return (
         f"{finding.kind}: {finding.backup} restored ({finding.method}); "
         f"RPO {duration(finding.rpo or 0)}, RTO {duration(finding.rto or 0)}"
+        f"{f'; it has shrunk: {finding.shrunk}' if finding.shrunk else ''}"
     )

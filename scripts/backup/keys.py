@@ -1,13 +1,15 @@
 """Names in the bucket.
 
-``<prefix><kind>/<id>/`` holds a backup: its data, ``manifest.json``, and ``proof.json`` once it was restored. An id is
-its time in UTC and eight hexadecimal digits, so that keys sort by time and two runs in the same second differ.
+``<prefix><kind>/<id>/`` holds a backup: its data, ``manifest.json``, ``proof.json`` once it was restored, and
+``accepted.json`` once a person lets it count although it has shrunk. An id is its time in UTC and eight hexadecimal
+digits, so that keys sort by time and two runs in the same second differ.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ KINDS: Final = bucket.BACKUP_KINDS
 DUMP: Final = "dump.zst"
 MANIFEST: Final = "manifest.json"
 PROOF: Final = "proof.json"
+ACCEPTED: Final = "accepted.json"
 # What the data of each kind is called; encrypted data has an ending more.
 DATA: Final = {POSTGRES: DUMP, REDIS: "dump.rdb.zst", RESOURCES: "objects.jsonl.zst"}
 ENCRYPTED: Final = ".age"
@@ -77,7 +80,7 @@ def of_backup(name: str, prefix: str, kind: str) -> BackupId | None:
     return None
 
 
-def ids(found: list[str], prefix: str, kind: str) -> list[BackupId]:
+def ids(found: Iterable[str], prefix: str, kind: str) -> list[BackupId]:
     """The ids of complete backups among keys, newest first: those with a manifest."""
     ending = f"/{MANIFEST}"
     start = folder(prefix, kind)

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts.backup import trial
-from scripts.backup.catalog import Entry
-from scripts.backup.manifest import PostgresManifest, age_seconds
+from scripts.backup import index, shrinkage, trial
+from scripts.backup.index import Entry, Facts
 from scripts.clients.s3 import Bucket
 from scripts.output import Column, Outcome, Part, Screen
 
@@ -17,7 +16,8 @@ from scripts.output import Column, Outcome, Part, Screen
 def run(settings: OpsSettings) -> Outcome:
     """Every complete backup, by kind and newest first."""
     bucket = Bucket(settings.backup)
-    entries = [entry for catalog in trial.catalogs(settings, bucket).values() for entry in catalog.entries()]
+    catalogs = trial.catalogs(settings, bucket).values()
+    entries = [entry for catalog in catalogs for entry in index.entries(catalog, catalog.etags())]
     now = datetime.now(UTC)
 
     def show(screen: Screen) -> None:
@@ -31,52 +31,71 @@ def run(settings: OpsSettings) -> Outcome:
 
 def plain(entry: Entry, now: datetime) -> dict[str, object]:
     """A backup as data for machines."""
-    found = entry.manifest
-    if found is None:
+    facts = entry.facts
+    if facts is None:
         return {"kind": entry.kind, "id": str(entry.id), "readable": False, "problem": entry.problem}
     data: dict[str, object] = {
         "kind": entry.kind,
         "id": str(entry.id),
         "readable": True,
-        "of": found.subject,
-        "snapshot_at": found.snapshot_at.isoformat(timespec="seconds"),
-        "age_seconds": round(age_seconds(found, now)),
-        found.unit: found.total,
-        "uncompressed_bytes": found.uncompressed.bytes,
-        "stored_bytes": found.stored.bytes,
-        "encrypted": found.encryption is not None,
-        "seconds": found.duration_seconds,
-        "proven": entry.proven,
-        "proven_at": None if entry.proof is None else entry.proof.proven_at.isoformat(timespec="seconds"),
+        "of": facts.of,
+        "snapshot_at": facts.snapshot_at.isoformat(timespec="seconds"),
+        "age_seconds": round(_age(facts, now)),
+        facts.unit: facts.total,
+        "uncompressed_bytes": facts.uncompressed_bytes,
+        "stored_bytes": facts.stored_bytes,
+        "encrypted": facts.encrypted,
+        "seconds": facts.seconds,
+        "proven": facts.proven_at is not None,
+        "proven_at": _moment(facts.proven_at),
+        "shrunk": None if facts.shrunk is None else facts.shrunk.model_dump(),
+        "accepted_by": facts.accepted_by,
+        "accepted_at": _moment(facts.accepted_at),
     }
-    if isinstance(found, PostgresManifest):
-        data |= {
-            "database": found.database.name,
-            "tables": len(found.tables),
-            "server_version": found.server_version,
-        }
+    if facts.database is not None:
+        data |= {"database": facts.database, "tables": facts.tables, "server_version": facts.server_version}
     return data
 
 
 def table(screen: Screen, entries: Sequence[Entry], now: datetime) -> None:
-    """The list for people."""
+    """The list for people, and below it which backups have shrunk."""
     figures = ("AGE", "COUNT", "SIZE", "STORED", "PROVEN")
     screen.table(
         [Column("KIND"), Column("ID", whole=True), *(Column(heading, right=True) for heading in figures)],
         [_row(entry, now) for entry in entries],
     )
+    for entry in entries:
+        facts = entry.facts
+        if facts is not None and facts.shrunk is not None and facts.accepted_at is None:
+            screen.line(f"{entry.kind}: {entry.id} {shrinkage.told(str(entry.id), facts.shrunk, facts.unit)}")
 
 
 def _row(entry: Entry, now: datetime) -> list[Part]:
-    found = entry.manifest
-    if found is None:
+    facts = entry.facts
+    if facts is None:
         return [(text, "red") for text in (entry.kind, str(entry.id), "", "unreadable manifest", "", "", "")]
     return [
         entry.kind,
         str(entry.id),
-        duration(age_seconds(found, now)),
-        f"{found.total:,}",
-        size(found.uncompressed.bytes),
-        size(found.stored.bytes),
-        "yes" if entry.proven else "no",
+        duration(_age(facts, now)),
+        f"{facts.total:,}",
+        size(facts.uncompressed_bytes),
+        size(facts.stored_bytes),
+        _proven(facts),
     ]
+
+
+def _proven(facts: Facts) -> Part:
+    if facts.proven_at is None:
+        return "no"
+    if facts.shrunk is None:
+        return "yes"
+    return ("shrunk", "yellow") if facts.accepted_at is None else "accepted"
+
+
+def _age(facts: Facts, now: datetime) -> float:
+    return (now - facts.aged_from).total_seconds()
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

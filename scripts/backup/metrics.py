@@ -11,15 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts import lazy, log, redact
 from scripts.backup import trial
-from scripts.backup.catalog import Entry
+from scripts.backup.catalog import Catalog, Verified
+from scripts.backup.keys import BackupId
+from scripts.backup.manifest import Manifest
 from scripts.clients.s3 import Bucket
-from scripts.exits import OpsError, Stop, TemporaryError
+from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import Outcome
 
 # Backups change once a day; an alert on them waits for minutes.
@@ -33,6 +36,7 @@ _HELP: Final[Mapping[str, str]] = {
     "crypto_backup_restore_seconds": "What the restore of the newest proven backup took (RTO).",
     "crypto_backup_stored_bytes": "Size of the newest complete backup in the bucket.",
     "crypto_backup_duration_seconds": "What the newest complete backup took.",
+    "crypto_backup_shrunk": "Whether the newest proven backup has shrunk and nobody accepted that: it supersedes none.",
 }
 _UP: Final = "crypto_backup_bucket_up"
 
@@ -47,17 +51,40 @@ def run(settings: OpsSettings) -> Outcome:
     return Outcome({"metrics": text}, lambda screen: screen.document(text))
 
 
-def read(settings: OpsSettings) -> dict[str, Sequence[Entry]]:
-    """Every complete backup by kind, newest first."""
-    bucket = Bucket(settings.backup)
-    return {kind: catalog.entries() for kind, catalog in trial.catalogs(settings, bucket).items()}
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of a kind: how many complete backups, and the newest that is readable and the newest proven one."""
+
+    complete: int
+    newest: Manifest | None
+    proven: Verified[Manifest] | None
 
 
-def exposition(found: Mapping[str, Sequence[Entry]], *, up: bool) -> str:
+def read(settings: OpsSettings) -> dict[str, Found]:
+    """What there is of each kind."""
+    return {kind: _found(catalog) for kind, catalog in trial.catalogs(settings, Bucket(settings.backup)).items()}
+
+
+def _found(catalog: Catalog[Manifest]) -> Found:
+    present = catalog.etags()
+    complete = catalog.ids(present)
+    return Found(len(complete), _newest(catalog, complete), catalog.newest_proven(present))
+
+
+def _newest(catalog: Catalog[Manifest], complete: Sequence[BackupId]) -> Manifest | None:
+    for backup in complete:
+        try:
+            return catalog.manifest(backup)
+        except (CheckFailedError, UsageError) as error:
+            log.warning("a backup is left out", id=str(backup), reason=redact.clean(str(error)))
+    return None
+
+
+def exposition(found: Mapping[str, Found], *, up: bool) -> str:
     """The metrics in Prometheus's text format. A kind without a proven backup has no time of one."""
     registry = lazy.prometheus_client.CollectorRegistry()
     for name, words in _HELP.items():
-        values = {kind: value for kind, entries in found.items() for each, value in _of_kind(entries) if each == name}
+        values = {kind: value for kind, of in found.items() for each, value in _of_kind(of) if each == name}
         if values:
             gauge = lazy.prometheus_client.Gauge(name, words, ["kind"], registry=registry)
             for kind, value in values.items():
@@ -67,19 +94,16 @@ def exposition(found: Mapping[str, Sequence[Entry]], *, up: bool) -> str:
     return lazy.prometheus_client.generate_latest(registry).decode()
 
 
-def _of_kind(entries: Sequence[Entry]) -> Iterator[tuple[str, float]]:
-    readable = [entry for entry in entries if entry.manifest is not None]
-    yield "crypto_backup_count", float(len(readable))
-    newest = next((entry.manifest for entry in readable), None)
-    if newest is not None:
-        yield "crypto_backup_newest_timestamp_seconds", newest.snapshot_at.timestamp()
-        yield "crypto_backup_stored_bytes", float(newest.stored.bytes)
-        yield "crypto_backup_duration_seconds", newest.duration_seconds
-    for entry in readable:
-        if entry.manifest is not None and entry.proof is not None:
-            yield "crypto_backup_proven_timestamp_seconds", entry.manifest.snapshot_at.timestamp()
-            yield "crypto_backup_restore_seconds", entry.proof.duration_seconds
-            return
+def _of_kind(found: Found) -> Iterator[tuple[str, float]]:
+    yield "crypto_backup_count", float(found.complete)
+    if found.newest is not None:
+        yield "crypto_backup_newest_timestamp_seconds", found.newest.snapshot_at.timestamp()
+        yield "crypto_backup_stored_bytes", float(found.newest.stored.bytes)
+        yield "crypto_backup_duration_seconds", found.newest.duration_seconds
+    if found.proven is not None:
+        yield "crypto_backup_proven_timestamp_seconds", found.proven.manifest.snapshot_at.timestamp()
+        yield "crypto_backup_restore_seconds", found.proven.proof.duration_seconds
+        yield "crypto_backup_shrunk", float(found.proven.shrunk is not None)
 
 
 class _State:
@@ -89,7 +113,7 @@ class _State:
         self._load = load
         self._lock = threading.Lock()
         self._read_at: float | None = None
-        self._found: dict[str, Sequence[Entry]] = {}
+        self._found: dict[str, Found] = {}
         self._up = False
 
     def text(self) -> str:

@@ -1,7 +1,7 @@
 """``ops backups prune --databases``: drops the databases that restores have put aside.
 
 A restore keeps what it replaced as ``<database>_before_<time>``. That is a second copy of everything on the same
-volume: it goes when it is old enough and a proven backup is younger than it.
+volume: it goes when it is old enough and a backup that counts is younger than it.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
     """
     days = settings.backup.retention_days if older_than_days is None else older_than_days
     access = Access.of(settings.postgres, settings.postgres.superuser)
-    proven = Catalog(Bucket(settings.backup), settings, PostgresManifest).newest_proven()
+    counting = Catalog(Bucket(settings.backup), settings, PostgresManifest).newest_that_counts()
     with administration(access) as admin, lock.held(access, settings.postgres.database, lock.Purpose.RESTORE):
         now = fresh.now(admin)
         found = _found(admin, settings.postgres.database, now)
-        kept, old = _sorted(found, proven, now, timedelta(days=days))
+        kept, old = _sorted(found, None if counting is None else counting.manifest, now, timedelta(days=days))
         if old and not dry_run:
             if not confirmed:
                 confirm(f"drops {', '.join(old)} for ever", f"Drop {', '.join(old)} for ever?")
@@ -64,7 +64,7 @@ def _found(admin: lazy.psycopg.Connection, database: str, now: datetime) -> list
 
 
 def _sorted(
-    found: Sequence[PutAside], proven: PostgresManifest | None, now: datetime, limit: timedelta
+    found: Sequence[PutAside], counting: PostgresManifest | None, now: datetime, limit: timedelta
 ) -> tuple[Mapping[str, str], list[str]]:
     """What stays, with the reason, and what may go."""
     kept: dict[str, str] = {}
@@ -74,8 +74,8 @@ def _sorted(
             kept[each.name] = "no restore has marked it as put aside; drop it by hand (DROP DATABASE)"
         elif each.age < limit:
             kept[each.name] = "not old enough"
-        elif proven is None or proven.snapshot_at < now - each.age:
-            kept[each.name] = "no younger backup is proven"
+        elif counting is None or counting.snapshot_at < now - each.age:
+            kept[each.name] = "no younger backup counts"
         else:
             old.append(each.name)
     return kept, old

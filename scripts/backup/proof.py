@@ -1,6 +1,7 @@
 """What makes a backup proven: it was restored, and what came back was counted.
 
-It lies beside the manifest and names the object by its SHA-256. A later verification that fails takes it back.
+It lies beside the manifest and names the object by its SHA-256. A later verification that fails takes it back. Where
+much less came back than from the backup before it, the proof says so, and an acceptance beside it says who has seen it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 
@@ -20,31 +21,63 @@ FORMAT_VERSION: Final = 2
 CHECKS: Final = 2
 
 
-class Proof(Record):
-    """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is."""
+class _Beside(Record):
+    """What lies beside a manifest and is of its backup alone."""
 
-    format_version: Literal[1, 2]
     kind: str
     id: str
     stored: Digest
+
+    def is_of(self, manifest: Manifest) -> bool:
+        """Whether it was written about this backup and the object that it has now."""
+        return self.id == manifest.id and self.stored == manifest.stored
+
+    def text(self) -> str:
+        """It as it stands in the bucket."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+class Shrunk(Record):
+    """How much less a backup has than backup ``against``: all of it before and after, and what became empty."""
+
+    against: str
+    before: int = Field(ge=0)
+    after: int = Field(ge=0)
+    emptied: tuple[str, ...]
+
+
+class Proof(_Beside):
+    """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is."""
+
+    format_version: Literal[1, 2]
     proven_at: AwareDatetime
     duration_seconds: float = Field(ge=0)
     method: str
     counts: Mapping[str, int]
     revoked: str | None = None
     checks: int = 1
+    shrunk: Shrunk | None = None
 
-    def holds(self, manifest: Manifest) -> bool:
-        """Whether it proves this backup."""
-        same = self.id == manifest.id and self.stored == manifest.stored
-        return self.revoked is None and self.checks == CHECKS and same
-
-    def text(self) -> str:
-        """The proof as it stands in the bucket."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    @property
+    def holds(self) -> bool:
+        """Whether it still proves its backup, by today's checks."""
+        return self.revoked is None and self.checks == CHECKS
 
 
-def of(manifest: Manifest, method: str, seconds: float, counts: Mapping[str, int]) -> Proof:
+class Acceptance(_Beside):
+    """Who lets a shrunk backup count. An object of its own: a verification never writes over what a person decided."""
+
+    format_version: Literal[1] = 1
+    accepted_by: str
+    accepted_at: AwareDatetime
+
+
+AnyBeside = TypeVar("AnyBeside", bound=_Beside)
+
+
+def of(
+    manifest: Manifest, method: str, seconds: float, counts: Mapping[str, int], shrunk: Shrunk | None = None
+) -> Proof:
     """The proof of a restore that has just come out right."""
     return Proof(
         format_version=FORMAT_VERSION,
@@ -56,12 +89,13 @@ def of(manifest: Manifest, method: str, seconds: float, counts: Mapping[str, int
         method=method,
         counts=counts,
         checks=CHECKS,
+        shrunk=shrunk,
     )
 
 
-def parse(content: bytes) -> Proof | None:
-    """The proof in ``content``; None for what cannot be read, which proves nothing."""
+def parse(content: bytes, model: type[AnyBeside]) -> AnyBeside | None:
+    """What ``content`` says; None for what cannot be read, which proves and accepts nothing."""
     try:
-        return Proof.model_validate_json(content)
+        return model.model_validate_json(content)
     except ValidationError:
         return None

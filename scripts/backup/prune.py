@@ -1,13 +1,14 @@
 """``ops backups prune``: ends what is older than the retention, and never the last thing that is known to restore.
 
-Age alone decides nothing: when backups fail for a month, deleting by age leaves none. The newest proven backup of a
-kind and everything newer stay, and where nothing is proven, everything stays. The bucket's lifecycle keeps to the same:
-it ends only what is marked here as superseded by a newer proven backup.
+Age alone decides nothing: when backups fail for a month, deleting by age leaves none. The newest backup of a kind that
+counts and everything newer stay, and where none counts, everything stays. One counts that is proven and has not shrunk,
+or that a person accepted. The bucket's lifecycle keeps to the same: it ends only what is marked here as superseded by a
+newer backup that counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +16,7 @@ from typing import Final
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import keys, superseding, trial
-from scripts.backup.catalog import Catalog, Entry
+from scripts.backup.catalog import Catalog
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
 from scripts.backup.superseding import Marks
@@ -52,22 +53,26 @@ class Report:
         return {backup: why for backup, why in self.kept.items() if why != _YOUNG}
 
 
-def choose(entries: Sequence[Entry], found: Sequence[BackupId], now: datetime, retention: timedelta) -> Choice:
+def choose(
+    complete: Sequence[BackupId],
+    newest: BackupId | None,
+    found: Iterable[BackupId],
+    now: datetime,
+    retention: timedelta,
+) -> Choice:
     """Which backups of one kind may go.
 
-    ``entries`` are the complete ones, ``found`` every id that has an object in the bucket.
+    ``newest`` is the newest of the ``complete`` ones that counts, ``found`` every id that has an object in the bucket.
     """
     limit = now - retention
-    newest = max((entry.id for entry in entries if entry.proven), default=None)
     kept: dict[str, str] = {}
     dropped: list[str] = []
-    for entry in entries:
-        if reason := _reason(entry.id, newest, limit):
-            kept[str(entry.id)] = reason
+    for backup in complete:
+        if reason := _reason(backup, newest, limit):
+            kept[str(backup)] = reason
         else:
-            dropped.append(str(entry.id))
-    complete = {entry.id for entry in entries}
-    leftovers = sorted(str(backup) for backup in set(found) - complete if backup.time < limit)
+            dropped.append(str(backup))
+    leftovers = sorted(str(backup) for backup in set(found) - set(complete) if backup.time < limit)
     return Choice(kept, tuple(dropped), tuple(leftovers))
 
 
@@ -76,10 +81,10 @@ def _reason(backup: BackupId, newest: BackupId | None, limit: datetime) -> str |
     if backup.time >= limit:
         return _YOUNG
     if newest is None:
-        return "no backup of its kind is proven"
+        return "no backup of its kind counts"
     if backup == newest:
-        return "the newest proven backup"
-    return "newer than the newest proven backup" if backup > newest else None
+        return "the newest that counts"
+    return "newer than the newest that counts" if backup > newest else None
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -102,18 +107,20 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
 def _prune(
     bucket: Bucket, settings: OpsSettings, catalog: Catalog[Manifest], now: datetime, *, dry_run: bool
 ) -> Report:
-    # The entries first: a backup that becomes complete after them is young.
-    entries = catalog.entries()
-    names = catalog.all_keys()
+    # One list for all: a backup that becomes complete after it is young.
+    present = catalog.etags()
+    complete = catalog.ids(present)
+    newest = catalog.newest_that_counts(present)
+    superseding_id = None if newest is None else newest.manifest.backup
     prefix = settings.backup.prefix
     by_backup: dict[BackupId, list[str]] = {}
-    for name in names:
+    for name in sorted(present):
         if (backup := keys.of_backup(name, prefix, catalog.kind)) is not None:
             by_backup.setdefault(backup, []).append(name)
     retention = timedelta(days=settings.backup.retention_days)
-    choice = choose(entries, list(by_backup), now, retention)
+    choice = choose(complete, superseding_id, by_backup, now, retention)
     report = Report(catalog.kind, choice.kept)
-    report.marks = superseding.mark(bucket, entries, by_backup, dry_run=dry_run)
+    report.marks = superseding.mark(bucket, complete, superseding_id, by_backup, dry_run=dry_run)
     for ids, done in ((choice.dropped, report.dropped), (choice.leftovers, report.leftovers)):
         for text in ids:
             objects = by_backup.get(BackupId.parse(text), [])

@@ -20,6 +20,7 @@ from scripts.backup import keys, parts, transfer, upload
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import ResourceCount, ResourcesManifest
 from scripts.backup.pipeline import CHUNK_BYTES
+from scripts.backup.resources_content import Saved
 from scripts.clients import discovery, kubernetes
 from scripts.clients.discovery import Kind
 from scripts.clients.kubernetes import Cluster, ForbiddenError
@@ -128,8 +129,9 @@ def _lines(cluster: Cluster, namespace: str, kinds: list[Kind], found: Found) ->
                     continue
                 found.seen.add(item["metadata"]["uid"])
                 owner = controller(item)
-                objects, managed = objects + 1, managed + (owner is not None)
-                line = {"plural": kind.plural, "managedBy": owner, "object": bare(item, kind)}
+                saved = Saved(kind.plural, owner, bare(item, kind))
+                objects, managed = objects + 1, managed + (saved.made_anew is not None)
+                line = {"plural": saved.plural, "managedBy": saved.managed_by, "object": saved.content}
                 yield json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         except ForbiddenError:
             found.refused.append(kind.label)

@@ -22,7 +22,7 @@ _FIRST: Final = (
 )  # fmt: skip
 _LAST: Final = ("ResourceQuota",)
 # Runs and observations: nobody wants an old one back, and a controller makes the ones that are needed.
-_ONE_OFF: Final = frozenset(
+ONE_OFF: Final = frozenset(
     {"Pod", "Job", "Event", "Lease", "Endpoints", "EndpointSlice", "ControllerRevision", "CertificateRequest"}
 )
 _BINDING: Final = ("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller")
@@ -55,10 +55,15 @@ class Saved:
     @property
     def skipped(self) -> str | None:
         """Why a restore leaves it alone; None: it is applied."""
+        if self.made_anew is None and self.content["kind"] in ONE_OFF:
+            return "a run or an observation"
+        return self.made_anew
+
+    @property
+    def made_anew(self) -> str | None:
+        """Who in a cluster makes it without being asked; None: nothing does."""
         if self.managed_by is not None:
             return "a controller makes it anew"
-        if self.content["kind"] in _ONE_OFF:
-            return "a run or an observation"
         if self.content.get("type") == "kubernetes.io/service-account-token":
             return "the cluster makes its own tokens"
         if self.label == "ConfigMap/kube-root-ca.crt":

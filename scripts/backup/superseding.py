@@ -1,13 +1,13 @@
-"""Marks the backups that a newer proven one has superseded: only what is marked may S3 end by its age (defect 2).
+"""Marks the backups that a newer one that counts has superseded: only what is marked may S3 end by its age (defect 2).
 
 S3's lifecycle knows how old an object is and not what of it restores. It ends what carries this tag and is beyond the
 retention: also where `ops backups prune` no longer runs, and in the replica, whose objects take the tags of the
-originals. The newest proven backup and everything newer have it not, and so no age at which they go.
+originals. The newest backup that counts and everything newer have it not, and so no age at which they go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,7 +15,6 @@ from typing import Final
 from runbook.bucket import SUPERSEDED_TAG, SUPERSEDED_VALUE
 from scripts import log
 from scripts.backup import keys
-from scripts.backup.catalog import Entry
 from scripts.backup.keys import BackupId
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, UsageError
@@ -32,16 +31,15 @@ class Marks:
     refused: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def superseded(entries: Sequence[Entry]) -> frozenset[BackupId]:
-    """The backups of a kind that are older than its newest proven one."""
-    newest = max((entry.id for entry in entries if entry.proven), default=None)
-    return frozenset(entry.id for entry in entries if newest is not None and entry.id < newest)
-
-
 def mark(
-    bucket: Bucket, entries: Sequence[Entry], by_backup: Mapping[BackupId, Sequence[str]], *, dry_run: bool
+    bucket: Bucket,
+    backups: Iterable[BackupId],
+    newest: BackupId | None,
+    by_backup: Mapping[BackupId, Sequence[str]],
+    *,
+    dry_run: bool,
 ) -> Marks:
-    """Give every backup of a kind the mark that it should have, or none.
+    """Give every complete backup of a kind the mark that it should have, or none; ``newest`` is the newest that counts.
 
     A proof that was taken back frees what it had superseded. What the role may not tag is reported and no error:
     without a mark nothing is lost.
@@ -49,12 +47,12 @@ def mark(
     Raises:
         TemporaryError: the bucket does not answer.
     """
-    meant, marks = superseded(entries), Marks()
+    marks = Marks()
 
-    def one(entry: Entry) -> None:
+    def one(backup: BackupId) -> None:
         # The manifest is tagged last and looked at first: a run that was killed between is made good.
-        objects = sorted(by_backup.get(entry.id, ()), key=lambda name: name.endswith(f"/{keys.MANIFEST}"))
-        wanted, name = entry.id in meant, str(entry.id)
+        objects = sorted(by_backup.get(backup, ()), key=lambda name: name.endswith(f"/{keys.MANIFEST}"))
+        wanted, name = newest is not None and backup < newest, str(backup)
         try:
             if not objects or _marked(bucket, objects[-1]) == wanted:
                 return
@@ -69,7 +67,7 @@ def mark(
         (marks.superseded if wanted else marks.freed).append(name)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(one, entries))
+        list(pool.map(one, backups))
     if marks.freed and not dry_run:
         log.warning("backups are the newest that restore again", freed=sorted(marks.freed))
     return Marks(sorted(marks.superseded), sorted(marks.freed), marks.refused)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup import postgres_trial, redis_trial, resources_trial
 from scripts.backup.catalog import Catalog
+from scripts.backup.keys import BackupId
 from scripts.backup.manifest import MODELS, Manifest, PostgresManifest, RedisManifest, ResourcesManifest
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
@@ -49,6 +50,18 @@ def run(
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
     return Result(method, counts, round(time.monotonic() - clock, 3))
+
+
+def holding(catalogs: Iterable[Catalog[Manifest]], backup: BackupId) -> Catalog[Manifest]:
+    """The catalogue that has the backup.
+
+    Raises:
+        UsageError: none has.
+    """
+    for catalog in catalogs:
+        if backup in catalog.ids():
+            return catalog
+    raise UsageError(f"there is no backup {backup} (see: ops backups list)")
 
 
 def catalogs(settings: OpsSettings, bucket: Bucket) -> dict[str, Catalog[Manifest]]:

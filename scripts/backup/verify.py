@@ -1,18 +1,22 @@
-"""``ops backups verify``: restores the newest backups into scratch places; only then is a backup proven."""
+"""``ops backups verify``: restores the newest backups into scratch places; only then is a backup proven.
+
+What came back is compared with the backup before it: one that has shrunk is proven, told, and supersedes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log, redact
-from scripts.backup import keys, proof, trial
+from scripts.backup import keys, proof, shrinkage, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
+from scripts.backup.proof import Proof, Shrunk
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
 from scripts.output import Outcome, one_line, say
@@ -20,13 +24,18 @@ from scripts.output import Outcome, one_line, say
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How it went with a kind: ``error`` None is a proven backup, ``backup`` None none to prove."""
+    """How it went with a kind: ``error`` None is a proven backup, ``backup`` None none to prove.
+
+    ``shrunk`` is how far it fell and ``told`` what a person must know of that.
+    """
 
     kind: str
     backup: str | None
     result: trial.Result | None = None
     error: str | None = None
     code: Exit = Exit.DONE
+    shrunk: Shrunk | None = None
+    told: str = ""
 
 
 def run(
@@ -60,10 +69,7 @@ def _meant(
     asked = [catalog for name, catalog in catalogs.items() if kind in (None, name)]
     selection = Selection.parse(backup_id, None)
     if selection.id is not None:
-        for catalog in asked:
-            if selection.id in catalog.ids():
-                return [(catalog, selection.id)]
-        raise UsageError(f"there is no backup {selection.id} (see: ops backups list)")
+        return [(trial.holding(asked, selection.id), selection.id)]
     newest = [(catalog, next(iter(catalog.ids()), None)) for catalog in asked]
     if all(backup is None for _, backup in newest):
         raise UsageError("there is no backup to verify (see: ops backups list)")
@@ -78,15 +84,46 @@ def _verify(
     try:
         manifest = catalog.manifest(backup)
         result = trial.run(settings, bucket, manifest, scratch)
-        told = proof.of(manifest, result.method, result.seconds, result.counts)
-        bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
     except CheckFailedError as error:
         _revoke(bucket, catalog.key(backup, keys.PROOF), str(error))
         return _failed(catalog, backup, error)
     except OpsError as error:
         return _failed(catalog, backup, error)
+    try:
+        shrunk, accepted = _shrunk(settings, catalog, manifest, result.counts)
+        told = proof.of(manifest, result.method, result.seconds, result.counts, shrunk)
+        bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
+    except OpsError as error:
+        return _failed(catalog, backup, error)
     log.info("backup proven", kind=catalog.kind, id=str(backup), seconds=result.seconds)
-    return Verdict(catalog.kind, str(backup), result)
+    if shrunk is None or accepted:
+        return Verdict(catalog.kind, str(backup), result)
+    words = shrinkage.told(manifest.id, shrunk, manifest.unit)
+    log.warning(f"backup {backup} {words}", kind=catalog.kind)
+    return Verdict(catalog.kind, str(backup), result, shrunk=shrunk, told=words)
+
+
+def _shrunk(
+    settings: OpsSettings, catalog: Catalog[Manifest], manifest: Manifest, counts: Mapping[str, int]
+) -> tuple[Shrunk | None, bool]:
+    """How far the backup fell, and whether a person accepts it.
+
+    It is compared with the newest one before it that was ever proven and has not shrunk or is accepted. A proof that
+    was taken back, or made by other checks, proves nothing and still says how much there was. Where there is none to
+    compare with, an earlier proof of the backup goes on saying that it has shrunk.
+    """
+    present = catalog.etags()
+    before = next(
+        (each for each in catalog.verified(present) if each.manifest.backup < manifest.backup and each.shrunk is None),
+        None,
+    )
+    earlier = catalog.record(manifest, present)
+    if before is None:
+        shrunk = None if earlier is None else earlier.proof.shrunk
+    else:
+        share = settings.backup.shrink_share
+        shrunk = shrinkage.judge(manifest, counts, before.manifest, before.proof.counts, share)
+    return shrunk, earlier is not None and earlier.acceptance is not None
 
 
 def _failed(catalog: Catalog[Manifest], backup: BackupId, error: OpsError) -> Verdict:
@@ -98,7 +135,7 @@ def _failed(catalog: Catalog[Manifest], backup: BackupId, error: OpsError) -> Ve
 def _revoke(bucket: Bucket, key: str, reason: str) -> None:
     """Take back an earlier proof: what was proven once can rot, and retention counts on it."""
     try:
-        before = proof.parse(bucket.read(key))
+        before = proof.parse(bucket.read(key), Proof)
     except NotFoundError:
         return
     if before is not None and before.revoked is None:
@@ -133,6 +170,7 @@ def _line(verdict: Verdict) -> str:
     return (
         f"{verdict.kind}: {verdict.backup} is proven: {verdict.result.method}, "
         f"{total:,} counted, in {duration(verdict.result.seconds)}"
+        f"{f'. It {verdict.told}' if verdict.told else ''}"
     )
 
 
@@ -143,6 +181,7 @@ def _plain(verdict: Verdict) -> dict[str, object]:
             "method": verdict.result.method,
             "total": sum(verdict.result.counts.values()),
             "seconds": verdict.result.seconds,
+            "shrunk": None if verdict.shrunk is None else verdict.shrunk.model_dump(),
         }
     if verdict.error is not None:
         data["error"] = verdict.error

@@ -98,9 +98,14 @@ class Bucket:
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below ``prefix``, sorted."""
+        return sorted(self.etags(prefix))
+
+    def etags(self, prefix: str) -> dict[str, str]:
+        """All keys below ``prefix`` with their ETags: an object that is written anew has another."""
         with self.errors(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-            return sorted(item["Key"] for page in pages for item in page.get("Contents", []) if "Key" in item)
+            found = (item for page in pages for item in page.get("Contents", []))
+            return {item["Key"]: item.get("ETag", "") for item in found if "Key" in item}
 
     def read(self, key: str) -> bytes:
         """A small object, whole.

@@ -9,7 +9,7 @@ import typer
 from runbook.ops_settings import OpsSettings
 from scripts import config as settings_file
 from scripts import frame
-from scripts.backup import listing, old_databases
+from scripts.backup import accept, listing, old_databases
 from scripts.backup import metrics as exporter
 from scripts.backup import prune as pruning
 from scripts.backup import verify as verification
@@ -22,7 +22,7 @@ app = frame.app("Look at the backups in the bucket, prove them, and end old ones
 
 @frame.command(app, "backups list", "--json")
 def list_backups(settings: OpsSettings) -> Outcome:
-    """List the backups, newest first, and which of them are proven. What has no manifest is no backup."""
+    """List the backups, newest first, and which are proven or have shrunk. What has no manifest is no backup."""
     return listing.run(settings)
 
 
@@ -38,8 +38,23 @@ def verify(
     scratch: Scratch = None,
     dry_run: DryRun = False,
 ) -> Outcome:
-    """Restore into a throwaway server and compare what comes back with the backup: only then is it proven."""
+    """Restore into a throwaway server and compare what comes back with the backup: only then is it proven.
+
+    One that has far less than the one before it has shrunk: it supersedes nothing until: ops backups accept.
+    """
     return verification.run(settings, kind=kind, backup_id=backup_id, scratch=scratch, dry_run=dry_run)
+
+
+@frame.command(app, "backups accept", "20260301T020000Z-0a1b2c3d --by ann")
+def accept_backup(
+    settings: OpsSettings,
+    backup_id: Annotated[str, typer.Argument(metavar="ID", help="The backup that has shrunk.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who accepts it [default: you].", metavar="NAME")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+) -> Outcome:
+    """Let a backup that has shrunk count: from now on it supersedes the ones before it, which end by their age."""
+    return accept.run(settings, backup_id, by=by or frame.user(), confirmed=yes, dry_run=dry_run)
 
 
 @frame.command(app, "backups metrics", "--listen 9116")
@@ -51,7 +66,7 @@ def metrics(
     ] = None,
     config: Config = None,
 ) -> Outcome:
-    """Show age and restore time of the newest proven backups (RPO and RTO) as Prometheus reads them."""
+    """Show age and restore time of the newest proven backups (RPO and RTO), and which shrank, for Prometheus."""
     if listen is None:
         return exporter.run(settings)
     # Settings change under a server: it reads them anew.
@@ -71,7 +86,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="With --databases: do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> Outcome:
-    """Drop backups beyond the retention; the newest proven one of a kind, and what is newer, always stays."""
+    """Drop backups beyond the retention; the newest one of a kind that counts, and what is newer, always stays."""
     if databases:
         return old_databases.run(settings, older_than_days=older_than, confirmed=yes, dry_run=dry_run)
     if older_than is not None or yes:

@@ -1,4 +1,7 @@
-"""The newest backup of each kind, and the newest that is proven: only that one is known to come back (section 5)."""
+"""The newest backup of each kind, and the newest that is proven: only that one is known to come back (section 5).
+
+A proven one that has shrunk is told on its own: it comes back, and what the one before it had is not in it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ from runbook import practices
 from runbook.ops_settings import OpsSettings
 from runbook.thresholds import Threshold
 from runbook.units import duration
-from scripts.backup import keys
-from scripts.backup.catalog import Catalog
-from scripts.backup.keys import BackupId
+from scripts.backup import shrinkage
+from scripts.backup.catalog import Catalog, Verified
 from scripts.backup.manifest import MODELS, Manifest, age_seconds
 from scripts.clients.s3 import Bucket
 from scripts.health.model import Check, Finding, Status
@@ -22,25 +24,24 @@ _NAMES = {"postgres": "backup", "redis": "backup redis", "resources": "backup re
 
 
 def checks(settings: OpsSettings) -> list[Check]:
-    """One check for each kind, with two findings."""
+    """One check for each kind, with the findings of its newest backup and of its newest proven one."""
     return [Check(name, partial(_look, settings, kind, name)) for kind, name in _NAMES.items()]
 
 
 def _look(settings: OpsSettings, kind: str, name: str, timeout: float) -> Sequence[Finding]:
     model = next(each for each in MODELS if each.folder == kind)
     catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, model)
-    names = catalog.all_keys()
-    found = keys.ids(names, settings.backup.prefix, kind)
+    present = catalog.etags()
+    found = catalog.ids(present)
     if not found:
         limit = f"<= {duration(practices.BACKUP_AGE.value)}"
         return [Finding(name, Status.WARN, "no backup yet", limit, f"s3://{settings.backup.bucket}")]
     now = datetime.now(UTC)
     # The manifest is read, not only its name: an unreadable one restores nothing.
     newest = catalog.manifest(found[0])
-    with_proof = [backup for backup in found if catalog.key(backup, keys.PROOF) in set(names)]
     return [
         judge(name, age_seconds(newest, now), practices.BACKUP_AGE, newest.id),
-        _proven(f"{name} proven", catalog, with_proof, (now - found[-1].time).total_seconds(), now),
+        *_proven(name, catalog.newest_proven(present), (now - found[-1].time).total_seconds(), now),
     ]
 
 
@@ -57,11 +58,20 @@ def unproven(name: str, oldest: float) -> Finding:
     return Finding(name, status, "none is proven", f"<= {duration(limit)}", "see: ops backups verify")
 
 
-def _proven(
-    name: str, catalog: Catalog[Manifest], backups: Sequence[BackupId], oldest: float, now: datetime
-) -> Finding:
-    for backup in backups:
-        manifest = catalog.manifest(backup)
-        if catalog.proof(manifest) is not None:
-            return judge(name, age_seconds(manifest, now), practices.PROOF_AGE, manifest.id)
-    return unproven(name, oldest)
+def _proven(name: str, found: Verified[Manifest] | None, oldest: float, now: datetime) -> Sequence[Finding]:
+    if found is None:
+        return [unproven(f"{name} proven", oldest)]
+    manifest = found.manifest
+    age = judge(f"{name} proven", age_seconds(manifest, now), practices.PROOF_AGE, manifest.id)
+    return [age, content(f"{name} content", found)]
+
+
+def content(name: str, found: Verified[Manifest]) -> Finding:
+    """The verdict on how much a proven backup has: what the one before it had, or what a person accepts."""
+    manifest, shrunk = found.manifest, found.shrunk
+    amount = f"{manifest.total:,} {manifest.unit}"
+    if shrunk is None:
+        accepted = found.acceptance
+        return Finding(name, Status.OK, amount, detail=f"accepted by {accepted.accepted_by}" if accepted else "")
+    told = shrinkage.told(manifest.id, shrunk, manifest.unit)
+    return Finding(name, Status.FAIL, amount, detail=f"backup {manifest.id} {told}")

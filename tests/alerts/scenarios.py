@@ -267,6 +267,7 @@ ALL: Final[Sequence[Scenario]] = (
          cronjob="backup-verify"),
     _age("RecoveryPointOld", f'crypto_backup_proven_timestamp_seconds{{{_HERE}, kind="redis"}}', practices.PROOF_AGE,
          "2d 2h 1m 0s", kind="redis"),
+    _gauge("BackupShrunk", f'crypto_backup_shrunk{{{_HERE}, kind="redis"}}', 1, 0, kind="redis"),
     _age("RestoreDrillOverdue", f'kube_cronjob_created{{{_HERE}, cronjob="restore-drill"}}', practices.DRILL_AGE,
          "95d 0h 1m 0s", cronjob="restore-drill"),
     Scenario("JobNeverSucceeded", _never(26 * 3600 + 60, "log-review"), _never(26 * 3600, "log-review"),

@@ -14,11 +14,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from runbook.datastores import DATABASE
-from scripts.backup import fresh, prune
-from scripts.backup.catalog import Entry
+from scripts.backup import fresh, proof, prune
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Digest
-from scripts.backup.proof import Proof
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
 from tests.services import ops_environment
@@ -53,7 +50,8 @@ def _id(days: float) -> str:
 
 def _proof(backup: str) -> dict[str, Any]:
     return {
-        "formatVersion": 1,
+        "formatVersion": proof.FORMAT_VERSION,
+        "checks": proof.CHECKS,
         "kind": "postgres",
         "id": backup,
         "stored": _MANIFEST["stored"],
@@ -103,7 +101,7 @@ def test_the_newest_proven_backup_stays_however_old_and_everything_newer_too(env
 
     assert sorted(_postgres(answer.json)["dropped"]) == sorted(gone)
     assert _left(environment) == {newest_proven, *newer}
-    assert _postgres(answer.json)["kept_beyond_retention"][newest_proven] == "the newest proven backup"
+    assert _postgres(answer.json)["kept_beyond_retention"][newest_proven] == "the newest that counts"
 
 
 def test_where_nothing_is_proven_nothing_goes(environment: Environment) -> None:
@@ -113,7 +111,7 @@ def test_where_nothing_is_proven_nothing_goes(environment: Environment) -> None:
 
     assert answer.code == 0
     assert _left(environment) == backups
-    assert set(_postgres(answer.json)["kept_beyond_retention"].values()) == {"no backup of its kind is proven"}
+    assert set(_postgres(answer.json)["kept_beyond_retention"].values()) == {"no backup of its kind counts"}
 
 
 def test_a_proof_that_was_taken_back_keeps_nothing_in_its_place(environment: Environment) -> None:
@@ -124,6 +122,28 @@ def test_a_proof_that_was_taken_back_keeps_nothing_in_its_place(environment: Env
     environment.ops("backups", "prune", "--json")
 
     assert _left(environment) == {good, revoked}
+
+
+def test_a_backup_that_has_shrunk_keeps_the_full_one_however_old_until_it_is_accepted(environment: Environment) -> None:
+    full, shrunk = _put(environment, 60, proven=True), _put(environment, 40, proven=True)
+    folder = f"{PREFIX}postgres/{shrunk}"
+    fallen = {"against": full, "before": 9, "after": 0, "emptied": ["public.users"]}
+    told = json.dumps(_proof(shrunk) | {"shrunk": fallen}).encode()
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{folder}/proof.json", Body=told)
+
+    kept = _postgres(environment.ops("backups", "prune", "--json").json)
+    assert (kept["superseded"], kept["dropped"]) == ([], [])
+    assert kept["kept_beyond_retention"][shrunk] == "newer than the newest that counts"
+    accepted = {"formatVersion": 1, "acceptedBy": "ann", "acceptedAt": _NOW.isoformat()}
+    accepted |= {"kind": "postgres", "id": shrunk, "stored": _MANIFEST["stored"] | {"bytes": 1}}
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{folder}/accepted.json", Body=json.dumps(accepted).encode())
+    # That was of another object.
+    assert _postgres(environment.ops("backups", "prune", "--json").json)["dropped"] == []
+
+    accepted["stored"] = _MANIFEST["stored"]
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{folder}/accepted.json", Body=json.dumps(accepted).encode())
+    assert _postgres(environment.ops("backups", "prune", "--json").json)["dropped"] == [full]
+    assert _left(environment) == {shrunk}
 
 
 def test_a_dry_run_says_what_would_go_and_keeps_it(environment: Environment) -> None:
@@ -166,8 +186,8 @@ def test_a_backup_loses_its_mark_when_the_proof_that_superseded_it_is_taken_back
     environment.ops("backups", "prune")
     tags = [{"Key": "superseded", "Value": "true"}, {"Key": "team", "Value": "data"}]
     environment.s3.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": tags})
-    proof = json.dumps(_proof(rotten) | {"revoked": "rot"}).encode()
-    environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{rotten}/proof.json", Body=proof)
+    revoked = json.dumps(_proof(rotten) | {"revoked": "rot"}).encode()
+    environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{rotten}/proof.json", Body=revoked)
 
     answer = environment.ops("backups", "prune", "--json")
 
@@ -249,26 +269,14 @@ def test_what_the_role_may_not_delete_is_reported_and_what_it_may_still_goes() -
     st.integers(1, 60),
 )
 def test_retention_keeps_its_promises_for_any_history(history: dict[int, bool], days: int) -> None:
-    proof = Proof(
-        format_version=1,
-        kind="postgres",
-        id="x",
-        stored=Digest(bytes=0, sha256="0" * 64),
-        proven_at=_NOW,
-        duration_seconds=0,
-        method="",
-        counts={},
-    )
-    entries = [
-        Entry("postgres", BackupId.parse(_id(age)), None, None, proof if proven else None)
-        for age, proven in history.items()
-    ]
+    backups = [BackupId.parse(_id(age)) for age in history]
+    counting = [age for age, counts in history.items() if counts]
+    newest = BackupId.parse(_id(min(counting))) if counting else None
 
-    choice = prune.choose(entries, [entry.id for entry in entries], _NOW, timedelta(days=days))
+    choice = prune.choose(backups, newest, backups, _NOW, timedelta(days=days))
 
-    proven = [age for age, proven in history.items() if proven]
     for age in history:
-        expected = bool(proven) and age > days and age > min(proven)
+        expected = bool(counting) and age > days and age > min(counting)
         assert (_id(age) in choice.dropped) == expected
     assert set(choice.dropped) | set(choice.kept) == {_id(age) for age in history}
 
@@ -292,7 +300,7 @@ def test_databases_that_restores_put_aside_go_once_a_younger_backup_is_proven(en
 
     unproven = environment.ops("backups", "prune", "--databases", "--yes", "--json")
     assert unproven.code == 0, unproven.stderr
-    assert unproven.json["kept"][old] == "no younger backup is proven"
+    assert unproven.json["kept"][old] == "no younger backup counts"
     assert environment.databases() == everything
 
     _prove_today(environment)

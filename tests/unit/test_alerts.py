@@ -40,6 +40,7 @@ _MAY_BE_ABSENT = {
     "kube_cronjob_status_last_successful_time",
     # Until something is proven; that nothing is, is an alert of its own.
     "crypto_backup_proven_timestamp_seconds",
+    "crypto_backup_shrunk",
     "kube_cronjob_status_last_schedule_time",
     "kafka_consumergroup_lag_sum",
     "kafka_consumergroup_members",

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook import units
-from scripts.backup import fresh, keys, listing, manifest, parts, pipeline, upload
-from scripts.backup.catalog import Entry, Selection, parse_time
+from scripts.backup import fresh, index, keys, listing, manifest, parts, pipeline, upload
+from scripts.backup.catalog import Selection, parse_time
+from scripts.backup.index import Entry
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import PostgresManifest, Table
 from scripts.backup.pipeline import Counter, Meter
@@ -251,7 +252,7 @@ def test_the_list_fits_a_terminal_of_eighty_columns() -> None:
         Entry(
             "postgres",
             BackupId.parse(_ID),
-            manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest),
+            index.facts(manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest), None),
             None,
         )
     ]
@@ -263,7 +264,7 @@ def test_the_list_fits_a_terminal_of_eighty_columns() -> None:
 def test_the_list_names_each_backup_once_with_its_figures() -> None:
     readable = manifest.parse(json.dumps(plain_manifest()).encode(), "m", PostgresManifest)
     entries = [
-        Entry("postgres", BackupId.parse(_ID), readable, None),
+        Entry("postgres", BackupId.parse(_ID), index.facts(readable, None), None),
         Entry("postgres", BackupId.parse("20260228T020000Z-0a1b2c3d"), None, "damaged"),
     ]
     now = datetime(2026, 3, 1, 4, 30, 1, tzinfo=UTC)
