@@ -56,10 +56,26 @@ class Screen:
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Part]]) -> None:
         """A table of which nothing is cut off: what is too wide is folded, between words where there is room for it."""
-        cells = [[lazy.rich.text.Text.assemble(_shown(part)) for part in row] for row in rows]
+        shown = [[_shown(part) for part in row] for row in rows]
+        headings = [(column.heading, "bold") for column in columns]
+        widths = [max(_width(text) for text, _ in cells) for cells in zip(headings, *shown, strict=True)]
+        if sum(widths) + len(widths) - 1 <= self._console.width:
+            self._lines([_justified(row, columns, widths) for row in (headings, *shown)])
+        else:
+            self._folded(columns, shown)
+
+    def _lines(self, lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+        text = lazy.rich.text.Text.assemble
+        self._console.print(lazy.rich.text.Text("\n").join(text(*parts) for parts in lines), soft_wrap=True)
+
+    def _folded(self, columns: Sequence[Column], shown: Sequence[Sequence[tuple[str, str]]]) -> None:
+        # It renders each cell by itself: two seconds for a thousand rows.
+        cells = [[lazy.rich.text.Text.assemble(part) for part in row] for row in shown]
         grid = lazy.rich.table.Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-        wholes = [column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
-                  for number, column in enumerate(columns)]  # fmt: skip
+        wholes = [
+            column.whole and all(row[number].cell_len <= _WHOLE_CELLS for row in cells)
+            for number, column in enumerate(columns)
+        ]
         texts = [[column.heading, *(row[number].plain for row in cells)] for number, column in enumerate(columns)]
         widths = _widths(texts, wholes, self._console.width - len(columns) - 1)
         for column, whole, width in zip(columns, wholes, widths, strict=True):
@@ -75,13 +91,9 @@ def _widths(texts: Sequence[Sequence[str]], wholes: Sequence[bool], room: int) -
 
     Left to itself, rich takes from the widest columns first, and breaks numbers in them.
     """
-
-    def cells(text: str) -> int:
-        return lazy.rich.text.Text(text).cell_len
-
-    most = [max(map(cells, column)) for column in texts]
+    most = [max(map(_width, column)) for column in texts]
     least = [
-        full if whole else max((cells(word) for text in column for word in text.split()), default=0)
+        full if whole else max((_width(word) for text in column for word in text.split()), default=0)
         for full, whole, column in zip(most, wholes, texts, strict=True)
     ]
     spare = room - sum(least)
@@ -94,6 +106,22 @@ def _widths(texts: Sequence[Sequence[str]], wholes: Sequence[bool], room: int) -
         widths[number] += given
         spare -= given
     return [*widths]
+
+
+def _justified(
+    row: Sequence[tuple[str, str]], columns: Sequence[Column], widths: Sequence[int]
+) -> list[tuple[str, str]]:
+    """A row of a table that fits: each text in its style, filled up to the width of its column, a space between."""
+    parts: list[tuple[str, str]] = []
+    for (text, style), column, width in zip(row, columns, widths, strict=True):
+        gap = " " * (width - _width(text))
+        filled = f"{gap}{text}" if column.right else f"{text}{gap}"
+        parts += [(" ", ""), (filled, style)] if parts else [(filled, style)]
+    return parts
+
+
+def _width(text: str) -> int:
+    return lazy.rich.text.Text(text).cell_len
 
 
 def _shown(part: Part) -> tuple[str, str]:

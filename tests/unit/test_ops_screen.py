@@ -56,6 +56,14 @@ def _steers(text: str) -> list[str]:
     return [sign for sign in text if (unicodedata.category(sign) in _CONTROLS or sign in _BIDI) and sign not in allowed]
 
 
+def test_a_table_that_fits_has_its_columns_beside_each_other() -> None:
+    columns = [Column("NAME"), Column("SIZE", right=True), Column("")]
+
+    printed = _printed(lambda screen: screen.table(columns, [["\u4e2d\u6587x", "7", ("a", "red")], ["b", "10", ""]]))
+
+    assert printed.splitlines() == ["NAME  SIZE  ", "\u4e2d\u6587x    7 a", "b       10  "]
+
+
 @pytest.mark.parametrize("text", _MARKUP)
 def test_what_looks_like_markup_or_an_emoji_stays(text: str) -> None:
     assert _printed(lambda screen: screen.line(text)) == f"{text}\n"
