@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from components.ops_config import ops_settings
-from runbook import jobs, maintenance, services, settings
+from runbook import jobs, maintenance, practices, services, settings
 from runbook.jobs import Job, Need
 from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
@@ -186,3 +187,4 @@ def test_ops_reads_back_the_settings_that_the_program_wrote(stack: list[Register
     settings = OpsSettings.model_validate_json(text)
     assert {service.name for service in settings.services} == set(services.BY_NAME)
     assert settings.backup.bucket == look.of(stack, "Bucket")[0].inputs["bucket"]
+    assert json.loads(text)["backup"]["shrinkShare"] == practices.BACKUP_SHRINK.value

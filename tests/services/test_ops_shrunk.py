@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.services import ops_environment
+from tests.services.faulty_s3 import Call, Fault, Refused
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
 from tests.services.servers import Server
 
@@ -134,6 +135,20 @@ def test_the_numbers_and_the_way_out_are_told_wherever_people_look(
     assert numbers in check["detail"]
     assert way_out in check["detail"]
     assert next(kind["shrunk"] for kind in drilled.json["kinds"] if kind["kind"] == "redis") == numbers
+
+
+def test_a_restore_goes_on_where_the_proof_may_not_be_read(environment: Environment) -> None:
+    backup, _ = _proven(environment)
+
+    def refused(call: Call) -> Fault | None:
+        return Refused(403, "AccessDenied") if "proof.json" in call.path else None
+
+    with environment.faulty() as proxy:
+        proxy.choice = refused
+        answer = environment.ops("restore", "redis", "--dry-run", "--json")
+
+    assert (answer.code, answer.json["id"]) == (0, backup)
+    assert "the proof of the backup cannot be read" in answer.stderr
 
 
 def test_a_table_that_became_empty_is_enough_and_a_few_rows_less_are_not(environment: Environment) -> None:

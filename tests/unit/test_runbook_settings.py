@@ -54,6 +54,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"services": {"analytics": {"replicasNormal": 9}}}, ("replicasPeak 8", "replicasNormal 9")),
         ({"images": {"ops": "x"}}, ("images", "postgres")),
         ({"backup": {"bucket": "Not A Bucket"}}, ("backup.bucket", "Not A Bucket")),
+        ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "less than or equal")),
         ({"aws": {"region": "here"}}, ("aws.region", "here")),
         ({"aws": {"region": "eu-central-1", "endpoint": "http://localhost:1"}}, ("credentialsSecret",)),
         ({"postgres": {"maxConnections": "lots"}}, ("postgres.maxConnections", "lots")),
