@@ -95,6 +95,11 @@ class Catalog(Generic[AnyManifest]):
         """The complete backups among the keys that are ``present`` (default: in the bucket now), newest first."""
         return keys.ids(self.etags() if present is None else present, self._prefix, self.kind)
 
+    @property
+    def index_key(self) -> str:
+        """Where the index of the kind lies."""
+        return f"{keys.folder(self._prefix, self.kind)}{keys.INDEX}"
+
     def key(self, backup: BackupId, name: str) -> str:
         return keys.key(self._prefix, self.kind, backup, name)
 

@@ -1,21 +1,33 @@
-"""What the list says of every backup of a kind."""
+"""What the list says of every backup of a kind, kept in one object of the bucket.
+
+Without it a list reads manifest and proof of each backup, one request each. Every entry names the ETags of the objects
+that it was read from, and the listing of the bucket has those of now: an entry that does not fit is read anew, and so
+are backups that it does not know. A verification writes it; who may only read goes without. It says what is shown and
+never what is deleted: `ops backups prune` reads the proofs themselves.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from scripts import log
+from scripts.backup import keys, proof
 from scripts.backup.catalog import READERS, Catalog, Verified
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest, PostgresManifest, age_seconds
 from scripts.backup.proof import Shrunk
-from scripts.exits import CheckFailedError, UsageError
+from scripts.clients.s3 import Bucket
+from scripts.exits import CheckFailedError, OpsError, UsageError
+
+_READ_FROM: Final = (keys.MANIFEST, keys.PROOF, keys.ACCEPTED)
 
 
 class _Model(BaseModel):
@@ -55,17 +67,68 @@ class Entry:
     problem: str | None
 
 
-def entries(catalog: Catalog[Manifest], present: Mapping[str, str]) -> list[Entry]:
+class _Kept(_Model):
+    etags: Mapping[str, str]
+    facts: Facts
+
+
+class _Index(_Model):
+    """``checks`` are those by which a backup was called proven."""
+
+    format_version: Literal[1] = 1
+    checks: int
+    backups: Mapping[str, _Kept]
+
+
+def entries(bucket: Bucket, catalog: Catalog[Manifest], present: Mapping[str, str]) -> list[Entry]:
     """Every complete backup among the keys that are ``present``, newest first.
 
     Raises:
         TemporaryError: the bucket does not answer.
     """
+    kept = _read(bucket, catalog)
+
+    def one(backup: BackupId) -> Entry:
+        known = kept.get(str(backup))
+        if known is not None and known.etags == _etags(catalog, backup, present):
+            return Entry(catalog.kind, backup, known.facts, None)
+        return _entry(catalog, backup, present)
+
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(partial(_entry, catalog, present), catalog.ids(present)))
+        return list(pool.map(one, catalog.ids(present)))
 
 
-def _entry(catalog: Catalog[Manifest], present: Mapping[str, str], backup: BackupId) -> Entry:
+def keep(bucket: Bucket, catalog: Catalog[Manifest]) -> None:
+    """Write the index of a kind. Nothing needs it: that it cannot be written is said and no error."""
+    try:
+        present = catalog.etags()
+        backups = {
+            str(entry.id): _Kept(etags=_etags(catalog, entry.id, present), facts=entry.facts)
+            for entry in entries(bucket, catalog, present)
+            if entry.facts is not None
+        }
+        index = _Index(checks=proof.CHECKS, backups=backups)
+        text = json.dumps(index.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
+        bucket.replace_json(catalog.index_key, text)
+    except OpsError as error:
+        log.warning("the index of the backups is not written", kind=catalog.kind, reason=str(error))
+
+
+def _read(bucket: Bucket, catalog: Catalog[Manifest]) -> Mapping[str, _Kept]:
+    try:
+        index = _Index.model_validate_json(bucket.read(catalog.index_key))
+    except (CheckFailedError, UsageError, ValidationError):
+        # There is none yet, or one of another release; or the role may not read it. The backups say the same.
+        return {}
+    return index.backups if index.checks == proof.CHECKS else {}
+
+
+def _etags(catalog: Catalog[Manifest], backup: BackupId, present: Mapping[str, str]) -> dict[str, str]:
+    found = {name: present.get(catalog.key(backup, name)) for name in _READ_FROM}
+    return {name: etag for name, etag in found.items() if etag is not None}
+
+
+def _entry(catalog: Catalog[Manifest], backup: BackupId, present: Mapping[str, str]) -> Entry:
     try:
         found = catalog.manifest(backup)
     except (CheckFailedError, UsageError) as error:

@@ -26,6 +26,8 @@ DUMP: Final = "dump.zst"
 MANIFEST: Final = "manifest.json"
 PROOF: Final = "proof.json"
 ACCEPTED: Final = "accepted.json"
+# Beside the backups of a kind: what the list says of each.
+INDEX: Final = "index.json"
 # What the data of each kind is called; encrypted data has an ending more.
 DATA: Final = {POSTGRES: DUMP, REDIS: "dump.rdb.zst", RESOURCES: "objects.jsonl.zst"}
 ENCRYPTED: Final = ".age"

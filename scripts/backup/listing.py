@@ -9,6 +9,7 @@ from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts.backup import index, shrinkage, trial
 from scripts.backup.index import Entry, Facts
+from scripts.backup.keys import BackupId
 from scripts.clients.s3 import Bucket
 from scripts.output import Column, Outcome, Part, Screen
 
@@ -17,7 +18,7 @@ def run(settings: OpsSettings) -> Outcome:
     """Every complete backup, by kind and newest first."""
     bucket = Bucket(settings.backup)
     catalogs = trial.catalogs(settings, bucket).values()
-    entries = [entry for catalog in catalogs for entry in index.entries(catalog, catalog.etags())]
+    entries = [entry for catalog in catalogs for entry in index.entries(bucket, catalog, catalog.etags())]
     now = datetime.now(UTC)
 
     def show(screen: Screen) -> None:
@@ -58,16 +59,19 @@ def plain(entry: Entry, now: datetime) -> dict[str, object]:
 
 
 def table(screen: Screen, entries: Sequence[Entry], now: datetime) -> None:
-    """The list for people, and below it which backups have shrunk."""
+    """The list for people, and below it each kind whose newest proven backup has shrunk: a person decides on that."""
     figures = ("AGE", "COUNT", "SIZE", "STORED", "PROVEN")
     screen.table(
         [Column("KIND"), Column("ID", whole=True), *(Column(heading, right=True) for heading in figures)],
         [_row(entry, now) for entry in entries],
     )
+    newest: dict[str, tuple[BackupId, Facts]] = {}
     for entry in entries:
-        facts = entry.facts
-        if facts is not None and facts.shrunk is not None and facts.accepted_at is None:
-            screen.line(f"{entry.kind}: {entry.id} {shrinkage.told(str(entry.id), facts.shrunk, facts.unit)}")
+        if entry.facts is not None and entry.facts.proven_at is not None:
+            newest.setdefault(entry.kind, (entry.id, entry.facts))
+    for kind, (backup, facts) in newest.items():
+        if facts.shrunk is not None and facts.accepted_at is None:
+            screen.line(f"{kind}: {backup} {shrinkage.told(str(backup), facts.shrunk, facts.unit)}")
 
 
 def _row(entry: Entry, now: datetime) -> list[Part]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log, redact
-from scripts.backup import keys, proof, shrinkage, trial
+from scripts.backup import index, keys, proof, shrinkage, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
@@ -58,6 +58,9 @@ def run(
     if dry_run:
         return _would(found)
     verdicts = [_verify(settings, bucket, scratch, catalog, backup) for catalog, backup in found]
+    for catalog, backup in found:
+        if backup is not None:
+            index.keep(bucket, catalog)
     return outcome(verdicts)
 
 
