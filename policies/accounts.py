@@ -44,10 +44,7 @@ def _account_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
             continue
         found = index.named(kinds.SERVICE_ACCOUNT, account.text, workload.namespace)
         allowed = "a ServiceAccount that the stack declares"
-        if found is None:
-            yield workload, undecided(account.path, allowed)
-        else:
-            yield workload, decide(found, account.path, f'"{account.text}", which nothing declares', allowed)
+        yield workload, decide(found, account.path, f'"{account.text}", which nothing declares', allowed)
 
 
 def _no_token(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -10,18 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule, decide, expect
 from policies.plain import MISSING, Node, Plain, Scalar, show
 from policies.values import seconds
 from runbook import alerts, severities
@@ -138,8 +127,7 @@ def _judge_alert(
     allowed = f"declared once, comparing with {wanted}: {limit.threshold.meaning}"
     path = f"its alert {alert.name}"
     if len(found) != 1:
-        verdict = undecided(path, allowed) if waits and not found else decide(False, path, _times(found), allowed)
-        yield system, verdict
+        yield system, decide(None if waits and not found else False, path, _times(found), allowed)
         return
     resource, rule = found[0]
     yield resource, expect(rule.at("expr"), lambda value: _compares(value, limit), f"{alert.name} {allowed}")

@@ -88,10 +88,7 @@ def _budget_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
         selector = budget.at("spec", "selector", "matchLabels")
         found = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels")).of(budget).tally.any
         allowed = "labels of the pods of a workload of the stack"
-        if found is None:
-            yield budget, undecided(selector.path, allowed)
-        else:
-            yield budget, decide(found, selector.path, "the labels of no pod", allowed)
+        yield budget, decide(found, selector.path, "the labels of no pod", allowed)
 
 
 RULES: Final = (

@@ -17,6 +17,7 @@ from policies.model import (
     ResourceRule,
     Severity,
     StackRule,
+    among,
     decide,
     expect,
     expect_equal,
@@ -61,10 +62,8 @@ def _target(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgem
     for config_map, backup in _targets(index):
         name, allowed = backup.at("bucket"), "a bucket that the stack declares"
         known = index.once("bucket names", lambda: {bucket.at("bucket").scalar for bucket in index.of(kinds.BUCKET)})
-        if name.unknown or (name.scalar not in known and UNKNOWN in known):
-            yield config_map, undecided("backup.bucket", allowed)
-        else:
-            yield config_map, decide(name.scalar in known - {MISSING}, "backup.bucket", show(name.value), allowed)
+        declared = None if name.unknown else among(name.scalar in known - {MISSING}, unsure=UNKNOWN in known)
+        yield config_map, decide(declared, "backup.bucket", show(name.value), allowed)
 
 
 def _equal_retention(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -95,8 +94,7 @@ def _as_long(lifecycle: Resource, days: Node, prefix: str) -> Iterator[Judgement
             yield expect(rule.at("expiration", "days"), lambda value: value == days.value, allowed)
         if not found:
             hidden = any(rule.at("filter").hidden for rule in rules.elements())
-            nothing = decide(False, rules.path, f"without a rule for {kind}", allowed)
-            yield undecided(rules.path, allowed) if hidden else nothing
+            yield decide(None if hidden else False, rules.path, f"without a rule for {kind}", allowed)
 
 
 def _reaches(rule: Node, prefix: str) -> bool:
@@ -139,10 +137,7 @@ def _jobs(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgemen
         names = declared.get(system.object_name, set()) | declared.get(None, set())
         for schedule in schedules.ALL:
             path, allowed = f"its CronJob {schedule.name}", f"the job of {schedule.section}: {schedule.meaning}"
-            if schedule.name not in names and None in names:
-                yield system, undecided(path, allowed)
-            else:
-                yield system, decide(schedule.name in names, path, "missing", allowed)
+            yield system, decide(among(schedule.name in names, unsure=None in names), path, "missing", allowed)
 
 
 def _key(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -16,6 +16,7 @@ from policies.model import (
     ResourceRule,
     Severity,
     StackRule,
+    among,
     decide,
     expect,
     expect_equal,
@@ -23,6 +24,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, Node
+from policies.selection import tally
 from policies.values import whole
 from runbook import bucket as places
 from runbook import thresholds
@@ -77,11 +79,9 @@ def _expiration(expiration: Node, least: int) -> Iterable[Judgement]:
 
 def _some(rules: list[Node], keys: tuple[str, ...], allowed: str) -> Judgement:
     places = [(rule.at("status"), rule.at(*keys)) for rule in rules]
-    if any(status.value == "Enabled" and _above_zero(node) for status, node in places):
-        return decide(True, "rules", "there", allowed)
-    if any(status.unknown or node.unknown for status, node in places):
-        return undecided("rules", allowed)
-    return decide(False, "rules", "without one", allowed)
+    found = any(status.value == "Enabled" and _above_zero(node) for status, node in places)
+    unsure = any(status.unknown or node.unknown for status, node in places)
+    return decide(among(found, unsure=unsure), "rules", "without one", allowed)
 
 
 def _above_zero(node: Node) -> bool:
@@ -121,10 +121,7 @@ def _has_companion(index: StackIndex, bucket: Resource, kind: str, name: str) ->
     verdicts = [
         refers(other, other.at("bucket"), bucket, bucket.at("bucket")) for other in index.attached(kind, bucket)
     ]
-    path, allowed = f"its {name}", f"a {name} of this bucket"
-    if True not in verdicts and None in verdicts:
-        return undecided(path, allowed)
-    return decide(True in verdicts, path, "missing", allowed)
+    return decide(tally(verdicts).any, f"its {name}", "missing", f"a {name} of this bucket")
 
 
 # Controls of public frameworks that ask for the same.

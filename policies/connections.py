@@ -208,8 +208,8 @@ def _slow_queries(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, 
         plain = value.removesuffix("ms") if isinstance(value, str) else value
         yield database, _in_file("log_min_duration_statement", plain, lambda number: number == limit, f"{limit}ms")
         statements = directive(texts, "log_statement")
-        quiet = decide(statements in (MISSING, "none", "ddl"), "log_statement", show(statements), "none or ddl")
-        yield database, undecided("log_statement", "none or ddl") if statements is UNKNOWN else quiet
+        quiet = None if statements is UNKNOWN else statements in (MISSING, "none", "ddl")
+        yield database, decide(quiet, "log_statement", show(statements), "none or ddl")
 
 
 def _in_file(key: str, value: Plain, test: Callable[[int], bool], allowed: str) -> Judgement:
@@ -224,19 +224,13 @@ def _pool_mode(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Jud
         if pooler.object_name == datastores.PGBOUNCER.name:
             mode = directive(files(index, pooler), "pool_mode")
             allowed = "transaction: a client then holds a connection only while it works"
-            if mode is UNKNOWN:
-                yield pooler, undecided("pool_mode", allowed)
-            else:
-                yield pooler, decide(mode == "transaction", "pool_mode", show(mode), allowed)
-
-
-def _meta(name: str, description: str, severity: Severity, section: Section, remediation: str) -> Meta:
-    return Meta(name, description, severity, section, remediation)
+            shared = None if mode is UNKNOWN else mode == "transaction"
+            yield pooler, decide(shared, "pool_mode", show(mode), allowed)
 
 
 RULES: Final = (
     StackRule(
-        _meta(
+        Meta(
             "connection-budget",
             "PostgreSQL has a connection for everything that can ask for one at the peak.",
             Severity.CRITICAL,
@@ -247,7 +241,7 @@ RULES: Final = (
         _budget,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "pool-settings-as-in-runbook",
             "A service's pool keeps to the runbook's numbers.",
             Severity.MEDIUM,
@@ -258,7 +252,7 @@ RULES: Final = (
         _pool_settings,
     ),
     StackRule(
-        _meta(
+        Meta(
             "max-connections-range",
             "PostgreSQL accepts as many connections as the runbook recommends.",
             Severity.HIGH,
@@ -268,7 +262,7 @@ RULES: Final = (
         _max_connections,
     ),
     StackRule(
-        _meta(
+        Meta(
             "slow-queries-logged",
             "PostgreSQL logs statements that are slow, and not every statement with its values.",
             Severity.MEDIUM,
@@ -278,7 +272,7 @@ RULES: Final = (
         _slow_queries,
     ),
     StackRule(
-        _meta(
+        Meta(
             "pgbouncer-transaction-mode",
             "PgBouncer shares connections by transaction.",
             Severity.HIGH,

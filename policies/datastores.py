@@ -18,7 +18,6 @@ from policies.model import (
     StackRule,
     decide,
     expect_equal,
-    undecided,
 )
 from policies.plain import MISSING, UNKNOWN, Node, Plain, show
 from policies.redis_conf import setting
@@ -38,10 +37,7 @@ def _redis_says(key: str, wanted: str) -> StackJudge:
             if redis.object_name == datastores.REDIS.name:
                 container = next(iter(pods.named_container(redis, datastores.REDIS.name)), Node(MISSING))
                 value = setting(index, redis, container, key)
-                if value is UNKNOWN:
-                    yield redis, undecided(key, wanted)
-                else:
-                    yield redis, decide(value == wanted, key, show(value), wanted)
+                yield redis, decide(None if value is UNKNOWN else value == wanted, key, show(value), wanted)
 
     return judge
 
@@ -59,11 +55,8 @@ def _partitions(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Ju
             continue
         container = next(iter(pods.named_container(kafka, datastores.KAFKA.name)), Node(MISSING))
         value = variable(index, kafka, container, "KAFKA_NUM_PARTITIONS")
-        path, allowed = "KAFKA_NUM_PARTITIONS", f"{_PARTITIONS.count} or more"
-        if value is UNKNOWN:
-            yield kafka, undecided(path, allowed)
-        else:
-            yield kafka, decide(_enough(value), path, show(value), allowed)
+        enough = None if value is UNKNOWN else _enough(value)
+        yield kafka, decide(enough, "KAFKA_NUM_PARTITIONS", show(value), f"{_PARTITIONS.count} or more")
 
 
 def _enough(value: Plain) -> bool:

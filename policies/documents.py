@@ -20,6 +20,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import Node, Plain, show, to_plain
+from policies.selection import tally
 from runbook.sections import Section
 
 _PLACES: Final = {
@@ -79,10 +80,7 @@ def _tls_only(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judg
         path, allowed = "its BucketPolicy", "one that denies s3:* where aws:SecureTransport is false"
         own = [each for each in index.attached(kinds.BUCKET_POLICY, bucket) if _of(each, bucket) is not False]
         verdicts = [None if _of(each, bucket) is None else _denies_plaintext(each.at("policy")) for each in own]
-        if True not in verdicts and None in verdicts:
-            yield bucket, undecided(path, allowed)
-        else:
-            yield bucket, decide(True in verdicts, path, "without it" if own else "missing", allowed)
+        yield bucket, decide(tally(verdicts).any, path, "without it" if own else "missing", allowed)
 
 
 def _of(policy: Resource, bucket: Resource) -> bool | None:

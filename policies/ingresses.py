@@ -16,6 +16,7 @@ from policies.model import (
     ResourceRule,
     Severity,
     StackRule,
+    among,
     decide,
     expect,
     undecided,
@@ -37,11 +38,9 @@ def _tls(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     allowed = "a host that spec.tls covers"
     for rule in spec.at("rules").elements():
         host = rule.at("host")
-        if host.unknown or (UNKNOWN in covered and not _covers(covered, host.scalar)):
-            yield undecided(host.path, allowed)
-        else:
-            passed = host.value is not MISSING and _covers(covered, host.scalar)
-            yield decide(passed, host.path, show(host.value), allowed)
+        passed = host.value is not MISSING and _covers(covered, host.scalar)
+        verdict = None if host.unknown else among(passed, unsure=UNKNOWN in covered)
+        yield decide(verdict, host.path, show(host.value), allowed)
     for block in blocks:
         yield expect(block.at("secretName"), lambda value: isinstance(value, str) and value != "", "a Secret's name")
 
@@ -60,9 +59,7 @@ def _signed_for(host: Node, secret: Node, names: set[Scalar] | None, *, unsure: 
     allowed = f"a name of a declared Certificate with the Secret {show(secret.value)}"
     waits = UNKNOWN in (host.value, secret.value) or (names is None and unsure) or UNKNOWN in (names or ())
     passed = names is not None and _covers(names, host.scalar)
-    return (
-        undecided(host.path, allowed) if waits and not passed else decide(passed, host.path, show(host.value), allowed)
-    )
+    return decide(among(passed, unsure=waits), host.path, show(host.value), allowed)
 
 
 def _signed(index: StackIndex) -> tuple[dict[tuple[str | None, str | None], set[Scalar]], bool]:

@@ -130,9 +130,16 @@ def expect_equal(node: Node, wanted: Plain) -> Judgement:
     return expect(node, lambda value: type(value) is type(wanted) and value == wanted, show(wanted))
 
 
-def decide(passed: bool, path: str, found: str, allowed: str) -> Judgement:
-    """A judgement that the rule came to by itself."""
+def decide(passed: bool | None, path: str, found: str, allowed: str) -> Judgement:
+    """A judgement that the rule came to by itself; None: it waits for a value."""
+    if passed is None:
+        return undecided(path, allowed)
     return PASSED if passed else Judgement(Outcome.VIOLATED, path, found, allowed)
+
+
+def among(found: bool, *, unsure: bool) -> bool | None:
+    """Whether something is there, by what can be read; None: it is not, and not everything can be read yet."""
+    return found or (None if unsure else False)
 
 
 def undecided(path: str, allowed: str) -> Judgement:

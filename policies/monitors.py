@@ -8,18 +8,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule, decide, expect
 from policies.plain import SECRET, UNKNOWN, Scalar, show
 from policies.selection import Selection, tally
 from policies.values import seconds
@@ -77,11 +66,8 @@ def _has_monitor(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, J
     for service in index.of(kinds.SERVICE):
         if service.object_name in _BY_SERVICE:
             verdict = tally(watched.get(service.urn, ())).any
-            path, allowed = "its ServiceMonitor", "one that selects it and asks a port of it"
-            if verdict is None:
-                yield service, undecided(path, allowed)
-            else:
-                yield service, decide(verdict, path, "missing", allowed)
+            allowed = "one that selects it and asks a port of it"
+            yield service, decide(verdict, "its ServiceMonitor", "missing", allowed)
 
 
 def _target_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -89,10 +75,7 @@ def _target_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource,
         selector = monitor.at("spec", "selector", "matchLabels")
         verdict = _asked(index, monitor).tally.any
         allowed = "labels of a Service of the stack that has the port"
-        if verdict is None:
-            yield monitor, undecided(selector.path, allowed)
-        else:
-            yield monitor, decide(verdict, selector.path, "the labels of nothing that has it", allowed)
+        yield monitor, decide(verdict, selector.path, "the labels of nothing that has it", allowed)
 
 
 def _interval(resource: Resource, _: Parameters) -> Iterable[Judgement]:

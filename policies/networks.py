@@ -20,6 +20,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, Node
+from policies.selection import tally
 from runbook.sections import Section
 
 _BOTH: Final = ("Egress", "Ingress")
@@ -52,21 +53,14 @@ def _default_deny(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, 
     for system in index.systems:
         found = verdicts.get(system.object_name, set()) | verdicts.get(None, set())
         path, allowed = "its default-deny NetworkPolicy", "one with an empty podSelector, both policyTypes and no rules"
-        if None in found and True not in found:
-            yield system, undecided(path, allowed)
-        else:
-            yield system, decide(True in found, path, "missing", allowed)
+        yield system, decide(tally(found).any, path, "missing", allowed)
 
 
 def _covered(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     chosen = index.selecting(kinds.NETWORK_POLICY, _PLACE)
     for workload in index.workloads:
-        verdict = chosen.by(workload).any
-        path, allowed = "its NetworkPolicy", "one that selects these pods by their labels"
-        if verdict is None:
-            yield workload, undecided(path, allowed)
-        else:
-            yield workload, decide(verdict, path, "missing", allowed)
+        allowed = "one that selects these pods by their labels"
+        yield workload, decide(chosen.by(workload).any, "its NetworkPolicy", "missing", allowed)
 
 
 def _policy_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -75,11 +69,8 @@ def _policy_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
         labels = policy.at(*_PLACE)
         if labels.value in (MISSING, {}) or labels.at(_SOLVER).present:
             continue
-        verdict, allowed = chosen.of(policy).tally.any, "labels of the pods of a workload of the stack"
-        if verdict is None:
-            yield policy, undecided(labels.path, allowed)
-        else:
-            yield policy, decide(verdict, labels.path, "the labels of no pod", allowed)
+        allowed = "labels of the pods of a workload of the stack"
+        yield policy, decide(chosen.of(policy).tally.any, labels.path, "the labels of no pod", allowed)
 
 
 def _ingress(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackRule, decide, expect, undecided
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackRule, among, decide, expect, undecided
 from policies.plain import MISSING, UNKNOWN, Node, Plain
 from policies.surge import surge
 from policies.values import counted, millicores, number_of_bytes
@@ -125,10 +125,8 @@ def _has_quota(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Jud
         unsure = any(resource.at("metadata", "namespace").hidden for resource in index.of(kind))
         for system in index.systems:
             allowed = f"a {name} in the namespace"
-            if system.object_name not in spaces and unsure:
-                yield system, undecided(f"its {name}", allowed)
-            else:
-                yield system, decide(system.object_name in spaces, f"its {name}", "missing", allowed)
+            there = among(system.object_name in spaces, unsure=unsure)
+            yield system, decide(there, f"its {name}", "missing", allowed)
 
 
 RULES: Final = (

@@ -130,10 +130,7 @@ def _subject_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
             name = subject.at("name")
             found = index.named(kinds.SERVICE_ACCOUNT, name.text, subject.at("namespace").text or binding.namespace)
             allowed = "a ServiceAccount that the stack declares"
-            if found is None:
-                yield binding, undecided(name.path, allowed)
-            else:
-                yield binding, decide(found, name.path, f'"{name.text}", which nothing declares', allowed)
+            yield binding, decide(found, name.path, f'"{name.text}", which nothing declares', allowed)
 
 
 def _meta(

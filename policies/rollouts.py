@@ -18,7 +18,6 @@ from policies.model import (
     decide,
     expect,
     expect_some,
-    undecided,
 )
 from policies.plain import MISSING, Plain
 from policies.values import whole
@@ -75,10 +74,7 @@ def _priority_declared(index: StackIndex, _: Parameters) -> Iterable[tuple[Resou
             continue
         declared = index.named(kinds.PRIORITY_CLASS, node.text, None)
         allowed = "a PriorityClass that the stack declares, or one of Kubernetes' own"
-        if declared is None:
-            yield workload, undecided(node.path, allowed)
-        else:
-            yield workload, decide(declared, node.path, f'"{node.text}", which nothing declares', allowed)
+        yield workload, decide(declared, node.path, f'"{node.text}", which nothing declares', allowed)
 
 
 def _graceful(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -94,13 +90,9 @@ def _graceful(resource: Resource, _: Parameters) -> Iterable[Judgement]:
             )
 
 
-def _meta(name: str, description: str, severity: Severity, section: Section, remediation: str) -> Meta:
-    return Meta(name, description, severity, section, remediation)
-
-
 RULES: Final = (
     ResourceRule(
-        _meta(
+        Meta(
             "owner-label",
             "Every workload and its pods say which team is asked about them.",
             Severity.LOW,
@@ -111,7 +103,7 @@ RULES: Final = (
         _owner,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "runbook-annotation",
             "Every workload names the section of the runbook that it comes from.",
             Severity.LOW,
@@ -122,7 +114,7 @@ RULES: Final = (
         _section,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "rolling-update",
             "A new version replaces the old one pod by pod, and a service never runs with fewer pods meanwhile.",
             Severity.HIGH,
@@ -133,7 +125,7 @@ RULES: Final = (
         _replacement,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "topology-spread",
             "Pods of one workload are spread over nodes and zones.",
             Severity.MEDIUM,
@@ -144,7 +136,7 @@ RULES: Final = (
         _spread,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "priority-class",
             "Every pod says how important it is when a node is full.",
             Severity.MEDIUM,
@@ -155,7 +147,7 @@ RULES: Final = (
         _priority,
     ),
     StackRule(
-        _meta(
+        Meta(
             "priority-class-declared",
             "A priority that a pod names exists.",
             Severity.HIGH,
@@ -165,7 +157,7 @@ RULES: Final = (
         _priority_declared,
     ),
     ResourceRule(
-        _meta(
+        Meta(
             "graceful-termination",
             "A pod that is asked to end gets the time for it.",
             Severity.MEDIUM,

@@ -16,9 +16,9 @@ from policies.model import (
     ResourceRule,
     Severity,
     StackRule,
+    among,
     decide,
     expect,
-    undecided,
 )
 from policies.plain import MISSING, Node, Plain, show
 from policies.values import seconds
@@ -111,9 +111,8 @@ def _judge(resource: Resource, severity: severities.Severity, slowest: float) ->
         allowed += (
             f", after less than {left:g} s: its alerts take up to {late:g} s, an answer {severity.response_seconds} s"
         )
-    if not heard and (waits or resource.at("spec", "receivers").unknown):
-        return undecided(path, allowed)
-    return decide(bool(heard), path, "silent or too late", allowed)
+    unsure = waits or resource.at("spec", "receivers").unknown
+    return decide(among(bool(heard), unsure=unsure), path, "silent or too late", allowed)
 
 
 def _wait(route: Node) -> float:
@@ -171,13 +170,11 @@ def _minute(value: Plain) -> int:
 def _downwards(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     for rule in resource.at("spec", "inhibitRules").elements():
         sources, targets = (_severities(rule.at(key)) for key in ("sourceMatch", "targetMatch"))
-        path, allowed = rule.path, "a source that is worse than every target"
-        if rule.unknown or None in (sources, targets):
-            yield undecided(path, allowed)
-        elif _names_cause_and_effects(rule):
-            yield decide(True, path, "a cause and its effects", allowed)
+        if rule.unknown or sources is None or targets is None:
+            downwards = None
         else:
-            yield decide(_is_worse(sources or [], targets or []), path, "the other way round", allowed)
+            downwards = _names_cause_and_effects(rule) or _is_worse(sources, targets)
+        yield decide(downwards, rule.path, "the other way round", "a source that is worse than every target")
 
 
 def _names_cause_and_effects(rule: Node) -> bool:

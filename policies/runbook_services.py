@@ -15,6 +15,7 @@ from policies.model import (
     ResourceRule,
     Severity,
     StackRule,
+    among,
     decide,
     expect,
     expect_equal,
@@ -53,10 +54,8 @@ def _probe_ports(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _declared(port: Node, names: frozenset[str | int], *, unknown: bool) -> Judgement:
-    allowed = "the name of a port of the same container"
-    if port.scalar not in names and unknown:
-        return undecided(port.path, allowed)
-    return decide(port.scalar in names, port.path, f'"{port.text}"', allowed)
+    known = among(port.scalar in names, unsure=unknown)
+    return decide(known, port.path, f'"{port.text}"', "the name of a port of the same container")
 
 
 def _model(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -93,10 +92,8 @@ def _service_selects(index: StackIndex, _: Parameters) -> Iterable[tuple[Resourc
             continue
         found = index.selecting(kinds.SERVICE, ("spec", "selector")).of(service)
         allowed = "labels of the pods of a workload of the stack"
-        if found.tally.any is False:
-            yield service, decide(False, selector.path, "the labels of no pod", allowed)
-        elif found.tally.any is None:
-            yield service, undecided(selector.path, allowed)
+        if not found.tally.any:
+            yield service, decide(found.tally.any, selector.path, "the labels of no pod", allowed)
         else:
             declared = index.once(("ports", found), lambda found=found: _declared_ports(found))
             yield from ((service, _port_of(port, declared)) for port in service.at("spec", "ports").elements())

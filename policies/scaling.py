@@ -93,11 +93,8 @@ def _has_budget(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Ju
         budgets = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels"))
         found = budgets.by(deployment)
         allowed = "one PodDisruptionBudget whose selector matches the pods' labels"
-        if found.any is None:
-            yield deployment, undecided("its PodDisruptionBudget", allowed)
-        else:
-            told = f"declared {found.sure} times"
-            yield deployment, decide(found.sure == 1, "its PodDisruptionBudget", told, allowed)
+        one = None if found.any is None else found.sure == 1
+        yield deployment, decide(one, "its PodDisruptionBudget", f"declared {found.sure} times", allowed)
 
 
 def _budget_lets_drain(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -14,6 +14,7 @@ from policies.model import (
     Resource,
     ResourceRule,
     Severity,
+    among,
     decide,
     expect,
     expect_equal,
@@ -64,9 +65,8 @@ def _drop_all(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 def _contains_all(drop: Node) -> Judgement:
     dropped = [node.value for node in drop.elements()]
-    if "ALL" not in dropped and any(node.unknown for node in drop.elements()):
-        return undecided(drop.path, 'a list with "ALL"')
-    return decide("ALL" in dropped, drop.path, "a list without it" if drop.present else "missing", 'a list with "ALL"')
+    all_of_them = among("ALL" in dropped, unsure=any(node.unknown for node in drop.elements()))
+    return decide(all_of_them, drop.path, "a list without it" if drop.present else "missing", 'a list with "ALL"')
 
 
 def _seccomp(resource: Resource, _: Parameters) -> Iterable[Judgement]:

@@ -92,10 +92,7 @@ def _issuer_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource,
             found = index.named(kinds.ISSUER, name.text, certificate.namespace)
         if found is None and not name.present:
             found = False
-        if found is None:
-            yield certificate, undecided(name.path, allowed)
-        else:
-            yield certificate, decide(found, name.path, f'"{name.text}", which nothing declares', allowed)
+        yield certificate, decide(found, name.path, f'"{name.text}", which nothing declares', allowed)
 
 
 def _acme(resource: Resource, _: Parameters) -> Iterable[Judgement]:
