@@ -8,19 +8,7 @@ from typing import Final
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    expect_equal,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, expect_equal, undecided
 from policies.plain import MISSING, UNKNOWN, Node, Plain
 from policies.values import whole
 from runbook.sections import Section
@@ -115,85 +103,59 @@ def _ports(container: Node) -> Iterable[Node]:
 _RBAC: Final = "CIS Kubernetes 5.1.6; NSA Kubernetes Hardening Guide: protecting service account tokens"
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "own-service-account",
-            "Every pod runs under an account of its own.",
-            Severity.HIGH,
-            Section.ACCESS_REVIEW,
-            "Set serviceAccountName to an account that only this workload uses, never default.",
-            reference="CIS Kubernetes 5.1.5",
-        ),
-        pods.is_workload,
-        _own_account,
-    ),
-    StackRule(
-        Meta(
-            "service-account-declared",
-            "The account that a pod names exists.",
-            Severity.HIGH,
-            Section.ACCESS_REVIEW,
-            "Declare the ServiceAccount in the same namespace: the cluster creates no pod without it.",
-        ),
-        _account_exists,
-    ),
-    ResourceRule(
-        Meta(
-            "service-account-without-token",
-            "An account hands no token to pods that did not ask for one.",
-            Severity.MEDIUM,
-            Section.ACCESS_REVIEW,
-            "Set automountServiceAccountToken: false on the ServiceAccount.",
-            reference=_RBAC,
-        ),
-        kinds.one_of(kinds.SERVICE_ACCOUNT),
-        _no_token,
-    ),
-    StackRule(
-        Meta(
-            "token-only-with-role",
-            "Only a pod whose account has a role gets a token for the API.",
-            Severity.HIGH,
-            Section.ACCESS_REVIEW,
-            "Set automountServiceAccountToken: false on the pod, or bind a role to its account.",
-            reference=_RBAC,
-        ),
-        _token_for_role,
-    ),
-    ResourceRule(
-        Meta(
-            "secret-file-mode",
-            "The files of a mounted Secret are closed to everybody but the pod's own user and group.",
-            Severity.MEDIUM,
-            Section.SECRET_ROTATION,
-            "Set secret.defaultMode to 288 (0440) or less, and the pod's fsGroup.",
-        ),
-        pods.is_workload,
-        _file_mode,
-    ),
-    ResourceRule(
-        Meta(
-            "no-secret-declared",
-            "No secret passes through the program: it would stand in the state and in every preview.",
-            Severity.CRITICAL,
-            Section.SECRET_ROTATION,
-            "Let the external store own the Secret and name it in crypto:secrets; keep secrets out of ConfigMaps.",
-            waivable=False,
-            reference="CIS Kubernetes 5.4.2; NSA Kubernetes Hardening Guide: Secrets",
-        ),
-        kinds.one_of(kinds.SECRET, kinds.CONFIG_MAP),
-        _not_declared,
-    ),
-    ResourceRule(
-        Meta(
-            "no-host-ports",
-            "No container takes a port of its node.",
-            Severity.HIGH,
-            Section.ACCESS_REVIEW,
-            "Leave hostPort out; a Service leads to the pod.",
-            reference="CIS Kubernetes 5.2.13; Pod Security baseline",
-        ),
-        pods.is_workload,
-        _host_ports,
-    ),
+    Meta(
+        "own-service-account",
+        "Every pod runs under an account of its own.",
+        Severity.HIGH,
+        Section.ACCESS_REVIEW,
+        "Set serviceAccountName to an account that only this workload uses, never default.",
+        reference="CIS Kubernetes 5.1.5",
+    ).of_resource(pods.is_workload, _own_account),
+    Meta(
+        "service-account-declared",
+        "The account that a pod names exists.",
+        Severity.HIGH,
+        Section.ACCESS_REVIEW,
+        "Declare the ServiceAccount in the same namespace: the cluster creates no pod without it.",
+    ).of_stack(_account_exists),
+    Meta(
+        "service-account-without-token",
+        "An account hands no token to pods that did not ask for one.",
+        Severity.MEDIUM,
+        Section.ACCESS_REVIEW,
+        "Set automountServiceAccountToken: false on the ServiceAccount.",
+        reference=_RBAC,
+    ).of_resource(kinds.one_of(kinds.SERVICE_ACCOUNT), _no_token),
+    Meta(
+        "token-only-with-role",
+        "Only a pod whose account has a role gets a token for the API.",
+        Severity.HIGH,
+        Section.ACCESS_REVIEW,
+        "Set automountServiceAccountToken: false on the pod, or bind a role to its account.",
+        reference=_RBAC,
+    ).of_stack(_token_for_role),
+    Meta(
+        "secret-file-mode",
+        "The files of a mounted Secret are closed to everybody but the pod's own user and group.",
+        Severity.MEDIUM,
+        Section.SECRET_ROTATION,
+        "Set secret.defaultMode to 288 (0440) or less, and the pod's fsGroup.",
+    ).of_resource(pods.is_workload, _file_mode),
+    Meta(
+        "no-secret-declared",
+        "No secret passes through the program: it would stand in the state and in every preview.",
+        Severity.CRITICAL,
+        Section.SECRET_ROTATION,
+        "Let the external store own the Secret and name it in crypto:secrets; keep secrets out of ConfigMaps.",
+        waivable=False,
+        reference="CIS Kubernetes 5.4.2; NSA Kubernetes Hardening Guide: Secrets",
+    ).of_resource(kinds.one_of(kinds.SECRET, kinds.CONFIG_MAP), _not_declared),
+    Meta(
+        "no-host-ports",
+        "No container takes a port of its node.",
+        Severity.HIGH,
+        Section.ACCESS_REVIEW,
+        "Leave hostPort out; a Service leads to the pod.",
+        reference="CIS Kubernetes 5.2.13; Pod Security baseline",
+    ).of_resource(pods.is_workload, _host_ports),
 )

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule, decide, expect
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect
 from policies.plain import MISSING, Node, Plain, Scalar, show
 from policies.values import seconds
 from runbook import alerts, severities
@@ -197,47 +197,32 @@ def _is_text(value: Plain) -> bool:
 _IS_RULE: Final = kinds.one_of(kinds.PROMETHEUS_RULE)
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "threshold-has-one-alert",
-            "Every limit that the runbook watches has exactly one alert, with exactly its value.",
-            Severity.HIGH,
-            Section.INCIDENT_PROCESS,
-            "Render the alert from runbook.alerts; a limit is changed in runbook.thresholds.",
-        ),
-        _one_alert,
-    ),
-    ResourceRule(
-        Meta(
-            "alert-in-time",
-            "An alert fires before the time in which its severity is answered is over.",
-            Severity.HIGH,
-            Section.SEVERITIES,
-            "Shorten for or the range of the query, or choose a severity that is answered later.",
-        ),
-        _IS_RULE,
-        _in_time,
-    ),
-    ResourceRule(
-        Meta(
-            "alert-labelled",
-            "An alert says how bad it is, who mends it and whose it is.",
-            Severity.HIGH,
-            Section.SEVERITIES,
-            "Set the labels severity (P1 to P4), team and namespace: without them no route carries it.",
-        ),
-        _IS_RULE,
-        _labels,
-    ),
-    ResourceRule(
-        Meta(
-            "alert-leads-to-runbook",
-            "An alert says what is wrong in a line, and where the runbook answers it.",
-            Severity.MEDIUM,
-            Section.INCIDENT_PROCESS,
-            "Set the annotations summary and runbook_url, the latter to a section that exists.",
-        ),
-        _IS_RULE,
-        _runbook,
-    ),
+    Meta(
+        "threshold-has-one-alert",
+        "Every limit that the runbook watches has exactly one alert, with exactly its value.",
+        Severity.HIGH,
+        Section.INCIDENT_PROCESS,
+        "Render the alert from runbook.alerts; a limit is changed in runbook.thresholds.",
+    ).of_stack(_one_alert),
+    Meta(
+        "alert-in-time",
+        "An alert fires before the time in which its severity is answered is over.",
+        Severity.HIGH,
+        Section.SEVERITIES,
+        "Shorten for or the range of the query, or choose a severity that is answered later.",
+    ).of_resource(_IS_RULE, _in_time),
+    Meta(
+        "alert-labelled",
+        "An alert says how bad it is, who mends it and whose it is.",
+        Severity.HIGH,
+        Section.SEVERITIES,
+        "Set the labels severity (P1 to P4), team and namespace: without them no route carries it.",
+    ).of_resource(_IS_RULE, _labels),
+    Meta(
+        "alert-leads-to-runbook",
+        "An alert says what is wrong in a line, and where the runbook answers it.",
+        Severity.MEDIUM,
+        Section.INCIDENT_PROCESS,
+        "Set the annotations summary and runbook_url, the latter to a section that exists.",
+    ).of_resource(_IS_RULE, _runbook),
 )

@@ -7,18 +7,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex, refers, same_namespace
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import Node
 from policies.values import whole
 from runbook import thresholds
@@ -92,46 +81,32 @@ def _budget_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "hpa-cpu-target",
-            "An autoscaler adds pods before the nodes count as busy.",
-            Severity.MEDIUM,
-            Section.AUTOSCALING,
-            "Set a Resource metric for cpu with an averageUtilization below the node's limit.",
-        ),
-        kinds.one_of(kinds.HPA),
-        _cpu_target,
-    ),
-    ResourceRule(
-        Meta(
-            "hpa-scales-down-slowly",
-            "An autoscaler adds pods at once and takes them away slowly.",
-            Severity.LOW,
-            Section.AUTOSCALING,
-            "Give behavior.scaleDown a longer stabilizationWindowSeconds than behavior.scaleUp.",
-        ),
-        kinds.one_of(kinds.HPA),
-        _slow_down,
-    ),
-    StackRule(
-        Meta(
-            "hpa-target-exists",
-            "An autoscaler scales a workload that exists.",
-            Severity.HIGH,
-            Section.AUTOSCALING,
-            "Set spec.scaleTargetRef to the kind and name of a workload in the same namespace.",
-        ),
-        _hpa_targets,
-    ),
-    StackRule(
-        Meta(
-            "pdb-target-exists",
-            "A disruption budget protects pods that exist.",
-            Severity.MEDIUM,
-            Section.UPGRADE,
-            "Set spec.selector.matchLabels to labels of the workload's pod template.",
-        ),
-        _budget_targets,
-    ),
+    Meta(
+        "hpa-cpu-target",
+        "An autoscaler adds pods before the nodes count as busy.",
+        Severity.MEDIUM,
+        Section.AUTOSCALING,
+        "Set a Resource metric for cpu with an averageUtilization below the node's limit.",
+    ).of_resource(kinds.one_of(kinds.HPA), _cpu_target),
+    Meta(
+        "hpa-scales-down-slowly",
+        "An autoscaler adds pods at once and takes them away slowly.",
+        Severity.LOW,
+        Section.AUTOSCALING,
+        "Give behavior.scaleDown a longer stabilizationWindowSeconds than behavior.scaleUp.",
+    ).of_resource(kinds.one_of(kinds.HPA), _slow_down),
+    Meta(
+        "hpa-target-exists",
+        "An autoscaler scales a workload that exists.",
+        Severity.HIGH,
+        Section.AUTOSCALING,
+        "Set spec.scaleTargetRef to the kind and name of a workload in the same namespace.",
+    ).of_stack(_hpa_targets),
+    Meta(
+        "pdb-target-exists",
+        "A disruption budget protects pods that exist.",
+        Severity.MEDIUM,
+        Section.UPGRADE,
+        "Set spec.selector.matchLabels to labels of the workload's pod template.",
+    ).of_stack(_budget_targets),
 )

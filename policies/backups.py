@@ -14,9 +14,7 @@ from policies.model import (
     Parameter,
     Parameters,
     Resource,
-    ResourceRule,
     Severity,
-    StackRule,
     among,
     decide,
     expect,
@@ -148,83 +146,51 @@ def _key(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     yield expect(days, lambda value: value is MISSING or whole(value) >= least, f"{least} days")
 
 
-def _meta(
-    name: str,
-    description: str,
-    severity: Severity,
-    section: Section,
-    remediation: str,
-    reference: str = "",
-    *parameters: Parameter,
-) -> Meta:
-    return Meta(name, description, severity, section, remediation, parameters=parameters, reference=reference)
-
-
 RULES: Final = (
-    StackRule(
-        _meta(
-            "backup-target-declared",
-            "The jobs upload to the bucket that the stack declares and protects.",
-            Severity.CRITICAL,
-            Section.DATABASE_BACKUP,
-            "Take the bucket of ops-config and the bucket's own name from crypto:backup.bucket.",
-        ),
-        _target,
-    ),
-    StackRule(
-        _meta(
-            "backup-retention-equal",
-            "The job that ends old backups and the bucket's lifecycle keep them equally long.",
-            Severity.HIGH,
-            Section.DATABASE_BACKUP,
-            "Take both from crypto:backup.retentionDays.",
-        ),
-        _equal_retention,
-    ),
-    ResourceRule(
-        _meta(
-            "object-lock-within-retention",
-            "Locked backups cannot be deleted by anybody, and can be when they are due.",
-            Severity.HIGH,
-            Section.DATABASE_BACKUP,
-            "Set mode COMPLIANCE and days to the retention at most (crypto:backup.objectLockDays).",
-            "AWS FSBP S3.15",
-        ),
-        kinds.one_of(kinds.BUCKET_LOCK),
-        _lock,
-    ),
-    StackRule(
-        _meta(
-            "backups-locked",
-            "In production, nobody can delete a fresh backup, whatever credentials were taken.",
-            Severity.HIGH,
-            Section.DATABASE_BACKUP,
-            "Set crypto:backup.objectLockDays above 0.",
-            "AWS FSBP S3.15",
-            Parameter("production", {"type": "boolean"}, False),
-        ),
-        _locked,
-    ),
-    StackRule(
-        _meta(
-            "runbook-jobs-declared",
-            "Every procedure that the runbook does by the clock is a job of the stack.",
-            Severity.HIGH,
-            Section.MAINTENANCE_WINDOWS,
-            "Declare the CronJob (runbook.jobs); suspend a job that must rest, and do not remove it.",
-        ),
-        _jobs,
-    ),
-    ResourceRule(
-        _meta(
-            "key-recoverable",
-            "The key of the backups is renewed each year, and its deletion can be taken back.",
-            Severity.CRITICAL,
-            Section.DATABASE_BACKUP,
-            "Set enableKeyRotation: true and deletionWindowInDays: 30.",
-            "CIS AWS 3.8; AWS FSBP KMS.3, KMS.4",
-        ),
-        kinds.one_of(kinds.KMS_KEY),
-        _key,
-    ),
+    Meta(
+        "backup-target-declared",
+        "The jobs upload to the bucket that the stack declares and protects.",
+        Severity.CRITICAL,
+        Section.DATABASE_BACKUP,
+        "Take the bucket of ops-config and the bucket's own name from crypto:backup.bucket.",
+    ).of_stack(_target),
+    Meta(
+        "backup-retention-equal",
+        "The job that ends old backups and the bucket's lifecycle keep them equally long.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Take both from crypto:backup.retentionDays.",
+    ).of_stack(_equal_retention),
+    Meta(
+        "object-lock-within-retention",
+        "Locked backups cannot be deleted by anybody, and can be when they are due.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Set mode COMPLIANCE and days to the retention at most (crypto:backup.objectLockDays).",
+        reference="AWS FSBP S3.15",
+    ).of_resource(kinds.one_of(kinds.BUCKET_LOCK), _lock),
+    Meta(
+        "backups-locked",
+        "In production, nobody can delete a fresh backup, whatever credentials were taken.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Set crypto:backup.objectLockDays above 0.",
+        reference="AWS FSBP S3.15",
+        parameters=(Parameter("production", {"type": "boolean"}, False),),
+    ).of_stack(_locked),
+    Meta(
+        "runbook-jobs-declared",
+        "Every procedure that the runbook does by the clock is a job of the stack.",
+        Severity.HIGH,
+        Section.MAINTENANCE_WINDOWS,
+        "Declare the CronJob (runbook.jobs); suspend a job that must rest, and do not remove it.",
+    ).of_stack(_jobs),
+    Meta(
+        "key-recoverable",
+        "The key of the backups is renewed each year, and its deletion can be taken back.",
+        Severity.CRITICAL,
+        Section.DATABASE_BACKUP,
+        "Set enableKeyRotation: true and deletionWindowInDays: 30.",
+        reference="CIS AWS 3.8; AWS FSBP KMS.3, KMS.4",
+    ).of_resource(kinds.one_of(kinds.KMS_KEY), _key),
 )

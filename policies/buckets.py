@@ -13,9 +13,7 @@ from policies.model import (
     Parameter,
     Parameters,
     Resource,
-    ResourceRule,
     Severity,
-    StackRule,
     among,
     decide,
     expect,
@@ -147,59 +145,36 @@ def _meta(name: str, description: str, remediation: str, *parameters: Parameter,
 
 
 RULES: Final = (
-    ResourceRule(
-        _meta(
-            "bucket-encryption",
-            "Backups are encrypted where they lie.",
-            "Set rules[].applyServerSideEncryptionByDefault.sseAlgorithm to aws:kms or AES256.",
-        ),
-        kinds.one_of(kinds.BUCKET_ENCRYPTION),
-        _encryption,
-    ),
-    ResourceRule(
-        _meta(
-            "bucket-versioning",
-            "An overwritten or deleted backup can be brought back.",
-            "Set versioningConfiguration.status to Enabled.",
-        ),
-        kinds.one_of(kinds.BUCKET_VERSIONING),
-        _versioning,
-    ),
-    ResourceRule(
-        _meta(
-            "bucket-public-access",
-            "Backups are never public.",
-            f"Set {', '.join(_PUBLIC_ACCESS)} to true.",
-            waivable=False,
-        ),
-        kinds.one_of(kinds.BUCKET_PUBLIC_ACCESS),
-        _public_access,
-    ),
-    ResourceRule(
-        _meta(
-            "bucket-retention",
-            "Backups are kept as long as the runbook promises, and unfinished uploads are not.",
-            "Give the lifecycle an enabled rule with expiration.days and abortIncompleteMultipartUpload; none shorter.",
-            Parameter("days", {"type": "integer", "minimum": _RETENTION.count}, _RETENTION.count),
-        ),
-        kinds.one_of(kinds.BUCKET_LIFECYCLE),
-        _retention,
-    ),
-    ResourceRule(
-        _meta(
-            "bucket-spares-what-restores",
-            "No backup ends by its age alone: the newest that is proven stays, however old it is.",
-            "Filter the rule by the tag that `ops backups prune` sets (filter.and.tags superseded: true).",
-        ),
-        kinds.one_of(kinds.BUCKET_LIFECYCLE),
-        _spared,
-    ),
-    StackRule(
-        _meta(
-            "bucket-fully-configured",
-            "Every bucket states its encryption, versioning, public access block and lifecycle.",
-            "Declare the missing resource with this bucket as its bucket.",
-        ),
-        _companions,
-    ),
+    _meta(
+        "bucket-encryption",
+        "Backups are encrypted where they lie.",
+        "Set rules[].applyServerSideEncryptionByDefault.sseAlgorithm to aws:kms or AES256.",
+    ).of_resource(kinds.one_of(kinds.BUCKET_ENCRYPTION), _encryption),
+    _meta(
+        "bucket-versioning",
+        "An overwritten or deleted backup can be brought back.",
+        "Set versioningConfiguration.status to Enabled.",
+    ).of_resource(kinds.one_of(kinds.BUCKET_VERSIONING), _versioning),
+    _meta(
+        "bucket-public-access",
+        "Backups are never public.",
+        f"Set {', '.join(_PUBLIC_ACCESS)} to true.",
+        waivable=False,
+    ).of_resource(kinds.one_of(kinds.BUCKET_PUBLIC_ACCESS), _public_access),
+    _meta(
+        "bucket-retention",
+        "Backups are kept as long as the runbook promises, and unfinished uploads are not.",
+        "Give the lifecycle an enabled rule with expiration.days and abortIncompleteMultipartUpload; none shorter.",
+        Parameter("days", {"type": "integer", "minimum": _RETENTION.count}, _RETENTION.count),
+    ).of_resource(kinds.one_of(kinds.BUCKET_LIFECYCLE), _retention),
+    _meta(
+        "bucket-spares-what-restores",
+        "No backup ends by its age alone: the newest that is proven stays, however old it is.",
+        "Filter the rule by the tag that `ops backups prune` sets (filter.and.tags superseded: true).",
+    ).of_resource(kinds.one_of(kinds.BUCKET_LIFECYCLE), _spared),
+    _meta(
+        "bucket-fully-configured",
+        "Every bucket states its encryption, versioning, public access block and lifecycle.",
+        "Declare the missing resource with this bucket as its bucket.",
+    ).of_stack(_companions),
 )

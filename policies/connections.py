@@ -10,18 +10,7 @@ from typing import Final, NamedTuple
 from policies import kinds, pods
 from policies.environment import directive, files, variable
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import MISSING, UNKNOWN, Marker, Node, Plain, show
 from policies.surge import surge
 from policies.values import counted
@@ -229,56 +218,40 @@ def _pool_mode(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Jud
 
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "connection-budget",
-            "PostgreSQL has a connection for everything that can ask for one at the peak.",
-            Severity.CRITICAL,
-            Section.CONNECTION_POOL,
-            "Let the services go through PgBouncer, lower its poolSize (a rollout has a pod more) or their pools, or "
-            "raise max_connections.",
-        ),
-        _budget,
-    ),
-    ResourceRule(
-        Meta(
-            "pool-settings-as-in-runbook",
-            "A service's pool keeps to the runbook's numbers.",
-            Severity.MEDIUM,
-            Section.POOL_SCALING,
-            "Lower the variable to the runbook's number (runbook.thresholds).",
-        ),
-        kinds.one_of(kinds.CONFIG_MAP, kinds.DEPLOYMENT),
-        _pool_settings,
-    ),
-    StackRule(
-        Meta(
-            "max-connections-range",
-            "PostgreSQL accepts as many connections as the runbook recommends.",
-            Severity.HIGH,
-            Section.CONNECTION_POOL,
-            "Set max_connections in postgresql.conf within the range (crypto:postgres.maxConnections).",
-        ),
-        _max_connections,
-    ),
-    StackRule(
-        Meta(
-            "slow-queries-logged",
-            "PostgreSQL logs statements that are slow, and not every statement with its values.",
-            Severity.MEDIUM,
-            Section.QUERY_TUNING,
-            "Set log_min_duration_statement to the runbook's limit and leave log_statement out.",
-        ),
-        _slow_queries,
-    ),
-    StackRule(
-        Meta(
-            "pgbouncer-transaction-mode",
-            "PgBouncer shares connections by transaction.",
-            Severity.HIGH,
-            Section.CONNECTION_POOL,
-            "Set pool_mode = transaction in pgbouncer.ini.",
-        ),
-        _pool_mode,
-    ),
+    Meta(
+        "connection-budget",
+        "PostgreSQL has a connection for everything that can ask for one at the peak.",
+        Severity.CRITICAL,
+        Section.CONNECTION_POOL,
+        "Let the services go through PgBouncer, lower its poolSize (a rollout has a pod more) or their pools, or "
+        "raise max_connections.",
+    ).of_stack(_budget),
+    Meta(
+        "pool-settings-as-in-runbook",
+        "A service's pool keeps to the runbook's numbers.",
+        Severity.MEDIUM,
+        Section.POOL_SCALING,
+        "Lower the variable to the runbook's number (runbook.thresholds).",
+    ).of_resource(kinds.one_of(kinds.CONFIG_MAP, kinds.DEPLOYMENT), _pool_settings),
+    Meta(
+        "max-connections-range",
+        "PostgreSQL accepts as many connections as the runbook recommends.",
+        Severity.HIGH,
+        Section.CONNECTION_POOL,
+        "Set max_connections in postgresql.conf within the range (crypto:postgres.maxConnections).",
+    ).of_stack(_max_connections),
+    Meta(
+        "slow-queries-logged",
+        "PostgreSQL logs statements that are slow, and not every statement with its values.",
+        Severity.MEDIUM,
+        Section.QUERY_TUNING,
+        "Set log_min_duration_statement to the runbook's limit and leave log_statement out.",
+    ).of_stack(_slow_queries),
+    Meta(
+        "pgbouncer-transaction-mode",
+        "PgBouncer shares connections by transaction.",
+        Severity.HIGH,
+        Section.CONNECTION_POOL,
+        "Set pool_mode = transaction in pgbouncer.ini.",
+    ).of_stack(_pool_mode),
 )

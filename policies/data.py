@@ -8,19 +8,7 @@ from typing import Final
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameter,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameter, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import UNKNOWN, Marker, Node, Plain, show
 from policies.redis_conf import setting
 from policies.values import number_of_bytes
@@ -80,26 +68,19 @@ def _protected(resource: Resource, parameters: Parameters) -> Iterable[Judgement
 
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "redis-maxmemory",
-            "Redis evicts before the kernel kills it: its maxmemory is below its memory limit.",
-            Severity.HIGH,
-            Section.REDIS_MEMORY,
-            "Set maxmemory in redis.conf below the container's memory limit; a snapshot's fork needs the rest.",
-        ),
-        _maxmemory,
-    ),
-    ResourceRule(
-        Meta(
-            "stateful-protected",
-            "In production, nothing that holds data can be deleted by an update.",
-            Severity.CRITICAL,
-            Section.DATABASE_RECOVERY,
-            "Set the resource option protect=True on the resource itself; a component does not hand it down by type.",
-            parameters=(Parameter("production", {"type": "boolean"}, False),),
-        ),
-        kinds.one_of(kinds.STATEFUL_SET, kinds.BUCKET, kinds.KMS_KEY),
-        _protected,
-    ),
+    Meta(
+        "redis-maxmemory",
+        "Redis evicts before the kernel kills it: its maxmemory is below its memory limit.",
+        Severity.HIGH,
+        Section.REDIS_MEMORY,
+        "Set maxmemory in redis.conf below the container's memory limit; a snapshot's fork needs the rest.",
+    ).of_stack(_maxmemory),
+    Meta(
+        "stateful-protected",
+        "In production, nothing that holds data can be deleted by an update.",
+        Severity.CRITICAL,
+        Section.DATABASE_RECOVERY,
+        "Set the resource option protect=True on the resource itself; a component does not hand it down by type.",
+        parameters=(Parameter("production", {"type": "boolean"}, False),),
+    ).of_resource(kinds.one_of(kinds.STATEFUL_SET, kinds.BUCKET, kinds.KMS_KEY), _protected),
 )

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from policies import kinds, pods
 from policies.environment import variable
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect_equal,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackJudge, decide, expect_equal
 from policies.plain import MISSING, UNKNOWN, Node, Plain, show
 from policies.redis_conf import setting
 from policies.values import counted
@@ -26,7 +16,6 @@ from runbook import datastores, thresholds
 from runbook.sections import Section
 
 _PARTITIONS: Final = thresholds.KAFKA_PARTITIONS
-StackJudge = Callable[[StackIndex, Parameters], Iterable[tuple[Resource, Judgement]]]
 
 
 def _redis_says(key: str, wanted: str) -> StackJudge:
@@ -67,45 +56,32 @@ def _enough(value: Plain) -> bool:
 
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "redis-evicts",
-            "A full Redis drops what was used least lately, and does not refuse writes.",
-            Severity.MEDIUM,
-            Section.REDIS_MEMORY,
-            "Set maxmemory-policy allkeys-lru in redis.conf.",
-        ),
-        _redis_says("maxmemory-policy", "allkeys-lru"),
-    ),
-    StackRule(
-        Meta(
-            "redis-persistent",
-            "Redis keeps its data over a restart.",
-            Severity.MEDIUM,
-            Section.REDIS_PERSISTENCE,
-            "Set appendonly yes in redis.conf.",
-        ),
-        _redis_says("appendonly", "yes"),
-    ),
-    ResourceRule(
-        Meta(
-            "claims-retained",
-            "Volumes outlive the workload that they belong to.",
-            Severity.CRITICAL,
-            Section.DATABASE_RECOVERY,
-            "Set persistentVolumeClaimRetentionPolicy.whenDeleted and whenScaled to Retain.",
-        ),
-        kinds.one_of(kinds.STATEFUL_SET),
-        _claims,
-    ),
-    StackRule(
-        Meta(
-            "kafka-partitions",
-            "A topic has a partition for every consumer that the runbook may start.",
-            Severity.MEDIUM,
-            Section.KAFKA_LAG,
-            "Set KAFKA_NUM_PARTITIONS to the runbook's number or more.",
-        ),
-        _partitions,
-    ),
+    Meta(
+        "redis-evicts",
+        "A full Redis drops what was used least lately, and does not refuse writes.",
+        Severity.MEDIUM,
+        Section.REDIS_MEMORY,
+        "Set maxmemory-policy allkeys-lru in redis.conf.",
+    ).of_stack(_redis_says("maxmemory-policy", "allkeys-lru")),
+    Meta(
+        "redis-persistent",
+        "Redis keeps its data over a restart.",
+        Severity.MEDIUM,
+        Section.REDIS_PERSISTENCE,
+        "Set appendonly yes in redis.conf.",
+    ).of_stack(_redis_says("appendonly", "yes")),
+    Meta(
+        "claims-retained",
+        "Volumes outlive the workload that they belong to.",
+        Severity.CRITICAL,
+        Section.DATABASE_RECOVERY,
+        "Set persistentVolumeClaimRetentionPolicy.whenDeleted and whenScaled to Retain.",
+    ).of_resource(kinds.one_of(kinds.STATEFUL_SET), _claims),
+    Meta(
+        "kafka-partitions",
+        "A topic has a partition for every consumer that the runbook may start.",
+        Severity.MEDIUM,
+        Section.KAFKA_LAG,
+        "Set KAFKA_NUM_PARTITIONS to the runbook's number or more.",
+    ).of_stack(_partitions),
 )

@@ -8,17 +8,7 @@ from typing import Final, cast
 
 from policies import kinds
 from policies.index import StackIndex, refers
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, undecided
 from policies.plain import Node, Plain, show, to_plain
 from policies.selection import tally
 from runbook.sections import Section
@@ -101,29 +91,22 @@ def _denies(statement: Node) -> bool:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "iam-no-wildcards",
-            "A policy of AWS allows named actions on named things to somebody.",
-            Severity.CRITICAL,
-            Section.ACCESS_REVIEW,
-            "Write out the actions and the resources, and name the principal.",
-            waivable=False,
-            reference="CIS AWS 1.16; AWS FSBP IAM.1, IAM.21",
-        ),
-        kinds.one_of(*_PLACES),
-        _no_wildcards,
-    ),
-    StackRule(
-        Meta(
-            "bucket-tls-only",
-            "A bucket answers only what is encrypted on its way.",
-            Severity.HIGH,
-            Section.DATABASE_BACKUP,
-            "Declare a BucketPolicy that denies s3:* to everybody where aws:SecureTransport is false.",
-            waivable=False,
-            reference="CIS AWS 2.1.1; AWS FSBP S3.5",
-        ),
-        _tls_only,
-    ),
+    Meta(
+        "iam-no-wildcards",
+        "A policy of AWS allows named actions on named things to somebody.",
+        Severity.CRITICAL,
+        Section.ACCESS_REVIEW,
+        "Write out the actions and the resources, and name the principal.",
+        waivable=False,
+        reference="CIS AWS 1.16; AWS FSBP IAM.1, IAM.21",
+    ).of_resource(kinds.one_of(*_PLACES), _no_wildcards),
+    Meta(
+        "bucket-tls-only",
+        "A bucket answers only what is encrypted on its way.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Declare a BucketPolicy that denies s3:* to everybody where aws:SecureTransport is false.",
+        waivable=False,
+        reference="CIS AWS 2.1.1; AWS FSBP S3.5",
+    ).of_stack(_tls_only),
 )

@@ -8,19 +8,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    among,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect, undecided
 from policies.plain import MISSING, UNKNOWN, Node, Scalar, show
 from runbook.sections import Section
 
@@ -125,58 +113,40 @@ def _inside(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "ingress-tls",
-            "Users reach every host over TLS.",
-            Severity.CRITICAL,
-            Section.TLS,
-            "Give each host of spec.rules a place in spec.tls[].hosts, with a secretName.",
-        ),
-        kinds.one_of(kinds.INGRESS),
-        _tls,
-    ),
-    StackRule(
-        Meta(
-            "ingress-certificate-declared",
-            "The certificate that an Ingress serves is one that somebody renews, and it is for that host.",
-            Severity.HIGH,
-            Section.TLS,
-            "Declare a Certificate with that secretName in the same namespace, and the host among its dnsNames.",
-        ),
-        _certificate,
-    ),
-    StackRule(
-        Meta(
-            "ingress-backend-declared",
-            "An Ingress leads to a Service and a port that exist.",
-            Severity.HIGH,
-            Section.MAINTENANCE_MODE,
-            "Set backend.service to a Service of the namespace and one of its ports.",
-        ),
-        _backend,
-    ),
-    ResourceRule(
-        Meta(
-            "ingress-class-stated",
-            "An Ingress says which controller serves it.",
-            Severity.LOW,
-            Section.MAINTENANCE_MODE,
-            "Set spec.ingressClassName (crypto:ingress.className).",
-        ),
-        kinds.one_of(kinds.INGRESS),
-        _class,
-    ),
-    ResourceRule(
-        Meta(
-            "service-inside-only",
-            "Nothing but the Ingress is reached from outside the cluster.",
-            Severity.HIGH,
-            Section.NAMESPACE,
-            "Leave spec.type at ClusterIP and externalIPs out.",
-            reference="NSA Kubernetes Hardening Guide: network separation",
-        ),
-        kinds.one_of(kinds.SERVICE),
-        _inside,
-    ),
+    Meta(
+        "ingress-tls",
+        "Users reach every host over TLS.",
+        Severity.CRITICAL,
+        Section.TLS,
+        "Give each host of spec.rules a place in spec.tls[].hosts, with a secretName.",
+    ).of_resource(kinds.one_of(kinds.INGRESS), _tls),
+    Meta(
+        "ingress-certificate-declared",
+        "The certificate that an Ingress serves is one that somebody renews, and it is for that host.",
+        Severity.HIGH,
+        Section.TLS,
+        "Declare a Certificate with that secretName in the same namespace, and the host among its dnsNames.",
+    ).of_stack(_certificate),
+    Meta(
+        "ingress-backend-declared",
+        "An Ingress leads to a Service and a port that exist.",
+        Severity.HIGH,
+        Section.MAINTENANCE_MODE,
+        "Set backend.service to a Service of the namespace and one of its ports.",
+    ).of_stack(_backend),
+    Meta(
+        "ingress-class-stated",
+        "An Ingress says which controller serves it.",
+        Severity.LOW,
+        Section.MAINTENANCE_MODE,
+        "Set spec.ingressClassName (crypto:ingress.className).",
+    ).of_resource(kinds.one_of(kinds.INGRESS), _class),
+    Meta(
+        "service-inside-only",
+        "Nothing but the Ingress is reached from outside the cluster.",
+        Severity.HIGH,
+        Section.NAMESPACE,
+        "Leave spec.type at ClusterIP and externalIPs out.",
+        reference="NSA Kubernetes Hardening Guide: network separation",
+    ).of_resource(kinds.one_of(kinds.SERVICE), _inside),
 )

@@ -179,6 +179,14 @@ class Meta:
     waivable: bool = True
     reference: str = ""
 
+    def of_resource(self, applies: Callable[[str], bool], judge: ResourceJudge) -> ResourceRule:
+        """The rule of which this is said, over one resource at a time."""
+        return ResourceRule(self, applies, judge)
+
+    def of_stack(self, judge: StackJudge) -> StackRule:
+        """The rule of which this is said, over the whole stack."""
+        return StackRule(self, judge)
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceRule:

@@ -8,7 +8,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule, decide, expect
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect
 from policies.plain import SECRET, UNKNOWN, Scalar, show
 from policies.selection import Selection, tally
 from policies.values import seconds
@@ -96,32 +96,22 @@ def _meta(name: str, description: str, severity: Severity, remediation: str) -> 
 
 
 RULES: Final = (
-    StackRule(
-        _meta(
-            "service-has-monitor",
-            "Prometheus asks every service for its metrics.",
-            Severity.HIGH,
-            "Declare a ServiceMonitor whose selector matches the Service's labels, with the name of its port.",
-        ),
-        _has_monitor,
-    ),
-    StackRule(
-        _meta(
-            "monitor-target-exists",
-            "A ServiceMonitor asks a Service and a port that exist.",
-            Severity.HIGH,
-            "Set spec.selector.matchLabels and endpoints[].port to those of a Service of the stack.",
-        ),
-        _target_exists,
-    ),
-    ResourceRule(
-        _meta(
-            "scrape-interval",
-            "Prometheus asks often enough for the rates that alerts compare.",
-            Severity.MEDIUM,
-            "Set endpoints[].interval to the limit at most, and scrapeTimeout not above it.",
-        ),
-        kinds.one_of(kinds.SERVICE_MONITOR),
-        _interval,
-    ),
+    _meta(
+        "service-has-monitor",
+        "Prometheus asks every service for its metrics.",
+        Severity.HIGH,
+        "Declare a ServiceMonitor whose selector matches the Service's labels, with the name of its port.",
+    ).of_stack(_has_monitor),
+    _meta(
+        "monitor-target-exists",
+        "A ServiceMonitor asks a Service and a port that exist.",
+        Severity.HIGH,
+        "Set spec.selector.matchLabels and endpoints[].port to those of a Service of the stack.",
+    ).of_stack(_target_exists),
+    _meta(
+        "scrape-interval",
+        "Prometheus asks often enough for the rates that alerts compare.",
+        Severity.MEDIUM,
+        "Set endpoints[].interval to the limit at most, and scrapeTimeout not above it.",
+    ).of_resource(kinds.one_of(kinds.SERVICE_MONITOR), _interval),
 )

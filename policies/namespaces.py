@@ -6,17 +6,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from policies import kinds
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameter,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    expect,
-    expect_equal,
-)
+from policies.model import Judgement, Meta, Parameter, Parameters, Resource, Severity, expect, expect_equal
 from runbook.sections import Section
 
 NAMESPACE: Final = "crypto"
@@ -39,43 +29,35 @@ def _restricted(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "namespace",
-            "Every object lives in the system's own namespace.",
-            Severity.HIGH,
-            Section.NAMESPACE,
-            "Set metadata.namespace, or allow the namespace by allowedNamespaces in the pack's configuration.",
-            parameters=(
-                Parameter(
-                    "allowedNamespaces",
-                    {
-                        "type": "array",
-                        "items": {
-                            "type": "string",
-                            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-                            # These belong to the cluster: nothing of this system has business there.
-                            "not": {"enum": list(_SHARED)},
-                        },
+    Meta(
+        "namespace",
+        "Every object lives in the system's own namespace.",
+        Severity.HIGH,
+        Section.NAMESPACE,
+        "Set metadata.namespace, or allow the namespace by allowedNamespaces in the pack's configuration.",
+        parameters=(
+            Parameter(
+                "allowedNamespaces",
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "string",
+                        "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+                        # These belong to the cluster: nothing of this system has business there.
+                        "not": {"enum": list(_SHARED)},
                     },
-                    [],
-                ),
+                },
+                [],
             ),
-            reference="CIS Kubernetes 5.7.1, 5.7.4; NSA Kubernetes Hardening Guide: namespaces",
         ),
-        kinds.namespaced,
-        _in_namespace,
-    ),
-    ResourceRule(
-        Meta(
-            "namespace-pod-security",
-            "The namespace admits only pods of the Pod Security level restricted.",
-            Severity.HIGH,
-            Section.NAMESPACE,
-            f"Set the label {ENFORCE_LABEL}: restricted on the Namespace.",
-            reference="CIS Kubernetes 5.2.1; NSA Kubernetes Hardening Guide: Pod security enforcement",
-        ),
-        kinds.one_of(kinds.NAMESPACE),
-        _restricted,
-    ),
+        reference="CIS Kubernetes 5.7.1, 5.7.4; NSA Kubernetes Hardening Guide: namespaces",
+    ).of_resource(kinds.namespaced, _in_namespace),
+    Meta(
+        "namespace-pod-security",
+        "The namespace admits only pods of the Pod Security level restricted.",
+        Severity.HIGH,
+        Section.NAMESPACE,
+        f"Set the label {ENFORCE_LABEL}: restricted on the Namespace.",
+        reference="CIS Kubernetes 5.2.1; NSA Kubernetes Hardening Guide: Pod security enforcement",
+    ).of_resource(kinds.one_of(kinds.NAMESPACE), _restricted),
 )

@@ -7,18 +7,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import MISSING, Node
 from policies.selection import tally
 from runbook.sections import Section
@@ -122,61 +111,40 @@ def _meta(name: str, description: str, severity: Severity, remediation: str) -> 
 _IS_POLICY: Final = kinds.one_of(kinds.NETWORK_POLICY)
 
 RULES: Final = (
-    StackRule(
-        _meta(
-            "network-default-deny",
-            "Every namespace of the stack is closed in both directions until a policy opens something.",
-            Severity.HIGH,
-            "Declare a NetworkPolicy with podSelector {} and policyTypes Ingress and Egress, without rules.",
-        ),
-        _default_deny,
-    ),
-    StackRule(
-        _meta(
-            "network-policy-for-every-pod",
-            "For every workload it is stated whom it talks to.",
-            Severity.HIGH,
-            "Add the workload's flows to runbook.flows; its NetworkPolicy is made from them.",
-        ),
-        _covered,
-    ),
-    StackRule(
-        _meta(
-            "network-policy-target-exists",
-            "A network policy opens something for pods that exist.",
-            Severity.LOW,
-            "Set spec.podSelector to labels of a workload's pods, or remove the policy.",
-        ),
-        _policy_targets,
-    ),
-    ResourceRule(
-        _meta(
-            "network-ingress-from-somebody",
-            "A pod is open to named peers at named ports, and never to everybody.",
-            Severity.HIGH,
-            "Name peers (podSelector, namespaceSelector or a network) in from, and the ports.",
-        ),
-        _IS_POLICY,
-        _ingress,
-    ),
-    ResourceRule(
-        _meta(
-            "network-egress-to-ports",
-            "A pod opens connections to named peers at named ports.",
-            Severity.MEDIUM,
-            "Name peers in to, and the ports.",
-        ),
-        _IS_POLICY,
-        _egress,
-    ),
-    ResourceRule(
-        _meta(
-            "network-policy-types-stated",
-            "A network policy says which directions it closes.",
-            Severity.MEDIUM,
-            "List in policyTypes every direction that the policy has rules for: without, its rules may do nothing.",
-        ),
-        _IS_POLICY,
-        _types,
-    ),
+    _meta(
+        "network-default-deny",
+        "Every namespace of the stack is closed in both directions until a policy opens something.",
+        Severity.HIGH,
+        "Declare a NetworkPolicy with podSelector {} and policyTypes Ingress and Egress, without rules.",
+    ).of_stack(_default_deny),
+    _meta(
+        "network-policy-for-every-pod",
+        "For every workload it is stated whom it talks to.",
+        Severity.HIGH,
+        "Add the workload's flows to runbook.flows; its NetworkPolicy is made from them.",
+    ).of_stack(_covered),
+    _meta(
+        "network-policy-target-exists",
+        "A network policy opens something for pods that exist.",
+        Severity.LOW,
+        "Set spec.podSelector to labels of a workload's pods, or remove the policy.",
+    ).of_stack(_policy_targets),
+    _meta(
+        "network-ingress-from-somebody",
+        "A pod is open to named peers at named ports, and never to everybody.",
+        Severity.HIGH,
+        "Name peers (podSelector, namespaceSelector or a network) in from, and the ports.",
+    ).of_resource(_IS_POLICY, _ingress),
+    _meta(
+        "network-egress-to-ports",
+        "A pod opens connections to named peers at named ports.",
+        Severity.MEDIUM,
+        "Name peers in to, and the ports.",
+    ).of_resource(_IS_POLICY, _egress),
+    _meta(
+        "network-policy-types-stated",
+        "A network policy says which directions it closes.",
+        Severity.MEDIUM,
+        "List in policyTypes every direction that the policy has rules for: without, its rules may do nothing.",
+    ).of_resource(_IS_POLICY, _types),
 )

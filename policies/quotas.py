@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackRule, among, decide, expect, undecided
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect, undecided
 from policies.plain import MISSING, UNKNOWN, Node, Plain
 from policies.surge import surge
 from policies.values import counted, millicores, number_of_bytes
@@ -130,26 +130,20 @@ def _has_quota(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Jud
 
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "quota-fits-peak",
-            "The namespace's quota fits everything at its peak, rollouts and jobs included.",
-            Severity.HIGH,
-            Section.PEAK_SCALING,
-            "Raise the quota (it is computed from runbook.capacity), or lower replicas or requests.",
-            reference="NSA Kubernetes Hardening Guide: resource policies",
-        ),
-        _peak,
-    ),
-    StackRule(
-        Meta(
-            "namespace-has-quota",
-            "Every namespace of the stack has a quota and defaults for containers.",
-            Severity.MEDIUM,
-            Section.NAMESPACE,
-            "Declare a ResourceQuota and a LimitRange in the namespace.",
-            reference="NSA Kubernetes Hardening Guide: resource policies",
-        ),
-        _has_quota,
-    ),
+    Meta(
+        "quota-fits-peak",
+        "The namespace's quota fits everything at its peak, rollouts and jobs included.",
+        Severity.HIGH,
+        Section.PEAK_SCALING,
+        "Raise the quota (it is computed from runbook.capacity), or lower replicas or requests.",
+        reference="NSA Kubernetes Hardening Guide: resource policies",
+    ).of_stack(_peak),
+    Meta(
+        "namespace-has-quota",
+        "Every namespace of the stack has a quota and defaults for containers.",
+        Severity.MEDIUM,
+        Section.NAMESPACE,
+        "Declare a ResourceQuota and a LimitRange in the namespace.",
+        reference="NSA Kubernetes Hardening Guide: resource policies",
+    ).of_stack(_has_quota),
 )

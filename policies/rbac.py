@@ -7,18 +7,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import Node
 from runbook import jobs
 from runbook.sections import Section
@@ -144,92 +133,62 @@ _IS_ROLE: Final = kinds.one_of(*kinds.ROLES)
 _IS_BINDING: Final = kinds.one_of(*kinds.BINDINGS)
 
 RULES: Final = (
-    ResourceRule(
-        _meta(
-            "rbac-no-wildcards",
-            "A role names what it allows.",
-            Severity.CRITICAL,
-            "Write out apiGroups, resources and verbs.",
-            "CIS Kubernetes 5.1.3; NSA Kubernetes Hardening Guide: role-based access control",
-            waivable=False,
-        ),
-        _IS_ROLE,
-        _wildcards,
-    ),
-    ResourceRule(
-        _meta(
-            "rbac-no-escalation",
-            "No role lets its holder become somebody else, or get a shell in a pod.",
-            Severity.CRITICAL,
-            "Leave these verbs and resources out; tokens only for accounts by name (resourceNames).",
-            "CIS Kubernetes 5.1.8, 5.1.10, 5.1.13",
-            waivable=False,
-        ),
-        _IS_ROLE,
-        _escalation,
-    ),
-    ResourceRule(
-        _meta(
-            "rbac-secrets-by-name",
-            "A role reaches Secrets by their names; only the backup of resources reads all.",
-            Severity.HIGH,
-            "Add resourceNames to the rule, and take secrets out of rules without them.",
-            "CIS Kubernetes 5.1.2",
-        ),
-        _IS_ROLE,
-        _secrets,
-    ),
-    ResourceRule(
-        _meta(
-            "rbac-cluster-role-reads",
-            "What reaches beyond the namespace only reads.",
-            Severity.HIGH,
-            "Use get, list and watch in a ClusterRole, or a Role in the namespace.",
-            "CIS Kubernetes 5.1.1",
-        ),
-        kinds.one_of(kinds.CLUSTER_ROLE),
-        _cluster_role,
-    ),
-    ResourceRule(
-        _meta(
-            "rbac-no-cluster-admin",
-            "Nobody is given the whole cluster.",
-            Severity.CRITICAL,
-            "Bind a role of the namespace; break-glass access is admin inside the namespace.",
-            "CIS Kubernetes 5.1.1",
-            waivable=False,
-        ),
-        _IS_BINDING,
-        _no_admin,
-    ),
-    ResourceRule(
-        _meta(
-            "rbac-no-anonymous",
-            "A role is given to somebody, and not to everybody.",
-            Severity.CRITICAL,
-            "Name one group of the identity provider or one ServiceAccount.",
-            "CIS Kubernetes 5.1.5, 5.1.7; NSA Kubernetes Hardening Guide: authentication",
-            waivable=False,
-        ),
-        _IS_BINDING,
-        _subjects,
-    ),
-    StackRule(
-        _meta(
-            "rbac-role-declared",
-            "A binding gives a role that exists.",
-            Severity.MEDIUM,
-            "Declare the role, or name one of Kubernetes' own: view, edit, admin.",
-        ),
-        _role_exists,
-    ),
-    StackRule(
-        _meta(
-            "rbac-account-declared",
-            "A binding gives its role to an account that exists.",
-            Severity.MEDIUM,
-            "Declare the ServiceAccount: whoever creates one of that name later gets the role.",
-        ),
-        _subject_exists,
-    ),
+    _meta(
+        "rbac-no-wildcards",
+        "A role names what it allows.",
+        Severity.CRITICAL,
+        "Write out apiGroups, resources and verbs.",
+        "CIS Kubernetes 5.1.3; NSA Kubernetes Hardening Guide: role-based access control",
+        waivable=False,
+    ).of_resource(_IS_ROLE, _wildcards),
+    _meta(
+        "rbac-no-escalation",
+        "No role lets its holder become somebody else, or get a shell in a pod.",
+        Severity.CRITICAL,
+        "Leave these verbs and resources out; tokens only for accounts by name (resourceNames).",
+        "CIS Kubernetes 5.1.8, 5.1.10, 5.1.13",
+        waivable=False,
+    ).of_resource(_IS_ROLE, _escalation),
+    _meta(
+        "rbac-secrets-by-name",
+        "A role reaches Secrets by their names; only the backup of resources reads all.",
+        Severity.HIGH,
+        "Add resourceNames to the rule, and take secrets out of rules without them.",
+        "CIS Kubernetes 5.1.2",
+    ).of_resource(_IS_ROLE, _secrets),
+    _meta(
+        "rbac-cluster-role-reads",
+        "What reaches beyond the namespace only reads.",
+        Severity.HIGH,
+        "Use get, list and watch in a ClusterRole, or a Role in the namespace.",
+        "CIS Kubernetes 5.1.1",
+    ).of_resource(kinds.one_of(kinds.CLUSTER_ROLE), _cluster_role),
+    _meta(
+        "rbac-no-cluster-admin",
+        "Nobody is given the whole cluster.",
+        Severity.CRITICAL,
+        "Bind a role of the namespace; break-glass access is admin inside the namespace.",
+        "CIS Kubernetes 5.1.1",
+        waivable=False,
+    ).of_resource(_IS_BINDING, _no_admin),
+    _meta(
+        "rbac-no-anonymous",
+        "A role is given to somebody, and not to everybody.",
+        Severity.CRITICAL,
+        "Name one group of the identity provider or one ServiceAccount.",
+        "CIS Kubernetes 5.1.5, 5.1.7; NSA Kubernetes Hardening Guide: authentication",
+        waivable=False,
+    ).of_resource(_IS_BINDING, _subjects),
+    _meta(
+        "rbac-role-declared",
+        "A binding gives a role that exists.",
+        Severity.MEDIUM,
+        "Declare the role, or name one of Kubernetes' own: view, edit, admin.",
+    ).of_stack(_role_exists),
+    _meta(
+        "rbac-account-declared",
+        "A binding gives its role to an account that exists.",
+        Severity.MEDIUM,
+        "Declare the ServiceAccount: whoever creates one of that name later gets the role.",
+    ).of_stack(_subject_exists),
 )

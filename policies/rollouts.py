@@ -7,18 +7,7 @@ from typing import Final
 
 from policies import kinds, pods
 from policies.index import StackIndex, service_of
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    expect_some,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, expect_some
 from policies.plain import MISSING, Plain
 from policies.values import whole
 from runbook import marks
@@ -91,80 +80,53 @@ def _graceful(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "owner-label",
-            "Every workload and its pods say which team is asked about them.",
-            Severity.LOW,
-            Section.ESCALATION,
-            f"Set the label {marks.OWNER_LABEL} on the workload and on its pod template.",
-        ),
-        pods.is_workload,
-        _owner,
-    ),
-    ResourceRule(
-        Meta(
-            "runbook-annotation",
-            "Every workload names the section of the runbook that it comes from.",
-            Severity.LOW,
-            Section.INCIDENT_PROCESS,
-            f"Set the annotation {marks.SECTION_ANNOTATION} to the link of a section of docs/runbook.md.",
-        ),
-        pods.is_workload,
-        _section,
-    ),
-    ResourceRule(
-        Meta(
-            "rolling-update",
-            "A new version replaces the old one pod by pod, and a service never runs with fewer pods meanwhile.",
-            Severity.HIGH,
-            Section.UPGRADE,
-            "Leave strategy.type at RollingUpdate; for a service set rollingUpdate.maxUnavailable to 0.",
-        ),
-        kinds.one_of(kinds.DEPLOYMENT),
-        _replacement,
-    ),
-    ResourceRule(
-        Meta(
-            "topology-spread",
-            "Pods of one workload are spread over nodes and zones.",
-            Severity.MEDIUM,
-            Section.AUTOSCALING,
-            "Add topologySpreadConstraints over kubernetes.io/hostname and topology.kubernetes.io/zone with maxSkew 1.",
-        ),
-        kinds.one_of(kinds.DEPLOYMENT, kinds.STATEFUL_SET),
-        _spread,
-    ),
-    ResourceRule(
-        Meta(
-            "priority-class",
-            "Every pod says how important it is when a node is full.",
-            Severity.MEDIUM,
-            Section.NAMESPACE,
-            "Set priorityClassName to one of the system's classes (runbook.priorities).",
-        ),
-        pods.is_workload,
-        _priority,
-    ),
-    StackRule(
-        Meta(
-            "priority-class-declared",
-            "A priority that a pod names exists.",
-            Severity.HIGH,
-            Section.NAMESPACE,
-            "Declare the PriorityClass, or name one that is declared: the cluster refuses the pod otherwise.",
-        ),
-        _priority_declared,
-    ),
-    ResourceRule(
-        Meta(
-            "graceful-termination",
-            "A pod that is asked to end gets the time for it.",
-            Severity.MEDIUM,
-            Section.UPGRADE,
-            "Set terminationGracePeriodSeconds above 0 and above the sleep of every preStop hook.",
-        ),
-        pods.is_long_running,
-        _graceful,
-    ),
+    Meta(
+        "owner-label",
+        "Every workload and its pods say which team is asked about them.",
+        Severity.LOW,
+        Section.ESCALATION,
+        f"Set the label {marks.OWNER_LABEL} on the workload and on its pod template.",
+    ).of_resource(pods.is_workload, _owner),
+    Meta(
+        "runbook-annotation",
+        "Every workload names the section of the runbook that it comes from.",
+        Severity.LOW,
+        Section.INCIDENT_PROCESS,
+        f"Set the annotation {marks.SECTION_ANNOTATION} to the link of a section of docs/runbook.md.",
+    ).of_resource(pods.is_workload, _section),
+    Meta(
+        "rolling-update",
+        "A new version replaces the old one pod by pod, and a service never runs with fewer pods meanwhile.",
+        Severity.HIGH,
+        Section.UPGRADE,
+        "Leave strategy.type at RollingUpdate; for a service set rollingUpdate.maxUnavailable to 0.",
+    ).of_resource(kinds.one_of(kinds.DEPLOYMENT), _replacement),
+    Meta(
+        "topology-spread",
+        "Pods of one workload are spread over nodes and zones.",
+        Severity.MEDIUM,
+        Section.AUTOSCALING,
+        "Add topologySpreadConstraints over kubernetes.io/hostname and topology.kubernetes.io/zone with maxSkew 1.",
+    ).of_resource(kinds.one_of(kinds.DEPLOYMENT, kinds.STATEFUL_SET), _spread),
+    Meta(
+        "priority-class",
+        "Every pod says how important it is when a node is full.",
+        Severity.MEDIUM,
+        Section.NAMESPACE,
+        "Set priorityClassName to one of the system's classes (runbook.priorities).",
+    ).of_resource(pods.is_workload, _priority),
+    Meta(
+        "priority-class-declared",
+        "A priority that a pod names exists.",
+        Severity.HIGH,
+        Section.NAMESPACE,
+        "Declare the PriorityClass, or name one that is declared: the cluster refuses the pod otherwise.",
+    ).of_stack(_priority_declared),
+    Meta(
+        "graceful-termination",
+        "A pod that is asked to end gets the time for it.",
+        Severity.MEDIUM,
+        Section.UPGRADE,
+        "Set terminationGracePeriodSeconds above 0 and above the sleep of every preStop hook.",
+    ).of_resource(pods.is_long_running, _graceful),
 )

@@ -8,18 +8,7 @@ from typing import Final
 
 from policies import alerting, kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    among,
-    decide,
-    expect,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect
 from policies.plain import MISSING, Node, Plain, show
 from policies.values import seconds
 from runbook import practices, severities
@@ -209,47 +198,32 @@ def _is_worse(sources: list[str], targets: list[str]) -> bool:
 _IS_CONFIG: Final = kinds.one_of(kinds.ALERTMANAGER_CONFIG)
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "severity-reaches-receiver",
-            "An alert of every severity reaches somebody within the time in which it is answered.",
-            Severity.CRITICAL,
-            Section.SEVERITIES,
-            "Give each severity a route to a receiver with a channel (crypto:alerting), and a short groupWait.",
-        ),
-        _reached,
-    ),
-    ResourceRule(
-        Meta(
-            "page-never-muted",
-            "Nothing mutes a P1.",
-            Severity.CRITICAL,
-            Section.SEVERITIES,
-            "Leave muteTimeIntervals and activeTimeIntervals out of the routes of severity P1.",
-        ),
-        _IS_CONFIG,
-        _never_muted,
-    ),
-    ResourceRule(
-        Meta(
-            "mutes-are-maintenance",
-            "Alerts are muted in the runbook's maintenance windows and at no other time.",
-            Severity.HIGH,
-            Section.MAINTENANCE_WINDOWS,
-            "Take the intervals from runbook.alerting.routing.",
-        ),
-        _IS_CONFIG,
-        _bounded,
-    ),
-    ResourceRule(
-        Meta(
-            "inhibition-downwards",
-            "Only a worse alert silences another.",
-            Severity.HIGH,
-            Section.SEVERITIES,
-            "Let sourceMatch name a severity above all that targetMatch names.",
-        ),
-        _IS_CONFIG,
-        _downwards,
-    ),
+    Meta(
+        "severity-reaches-receiver",
+        "An alert of every severity reaches somebody within the time in which it is answered.",
+        Severity.CRITICAL,
+        Section.SEVERITIES,
+        "Give each severity a route to a receiver with a channel (crypto:alerting), and a short groupWait.",
+    ).of_stack(_reached),
+    Meta(
+        "page-never-muted",
+        "Nothing mutes a P1.",
+        Severity.CRITICAL,
+        Section.SEVERITIES,
+        "Leave muteTimeIntervals and activeTimeIntervals out of the routes of severity P1.",
+    ).of_resource(_IS_CONFIG, _never_muted),
+    Meta(
+        "mutes-are-maintenance",
+        "Alerts are muted in the runbook's maintenance windows and at no other time.",
+        Severity.HIGH,
+        Section.MAINTENANCE_WINDOWS,
+        "Take the intervals from runbook.alerting.routing.",
+    ).of_resource(_IS_CONFIG, _bounded),
+    Meta(
+        "inhibition-downwards",
+        "Only a worse alert silences another.",
+        Severity.HIGH,
+        Section.SEVERITIES,
+        "Let sourceMatch name a severity above all that targetMatch names.",
+    ).of_resource(_IS_CONFIG, _downwards),
 )

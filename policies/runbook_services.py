@@ -12,9 +12,7 @@ from policies.model import (
     Meta,
     Parameters,
     Resource,
-    ResourceRule,
     Severity,
-    StackRule,
     among,
     decide,
     expect,
@@ -124,57 +122,39 @@ def _hides_ports(container: Node) -> bool:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "health-path-as-in-runbook",
-            "A service is ready when the path that the morning check asks answers.",
-            Severity.MEDIUM,
-            Section.HEALTH_CHECK,
-            "Set readinessProbe.httpGet.path to the service's health path (runbook.services).",
-        ),
-        kinds.one_of(kinds.DEPLOYMENT),
-        _health_path,
-    ),
-    ResourceRule(
-        Meta(
-            "probe-port-declared",
-            "A probe asks a port that its container has.",
-            Severity.HIGH,
-            Section.HEALTH_CHECK,
-            "Name a port of the container's ports in the probe, or give the number.",
-        ),
-        pods.is_long_running,
-        _probe_ports,
-    ),
-    ResourceRule(
-        Meta(
-            "model-settings-as-in-runbook",
-            "The sentiment service loads the runbook's model, on the CPU.",
-            Severity.HIGH,
-            Section.SENTIMENT_MODEL,
-            "Set the service's variables as runbook.services states them.",
-        ),
-        kinds.one_of(kinds.DEPLOYMENT),
-        _model,
-    ),
-    StackRule(
-        Meta(
-            "service-port-as-in-runbook",
-            "A service answers at the port that the runbook names.",
-            Severity.MEDIUM,
-            Section.HEALTH_CHECK,
-            "Set the first port of the Service to the service's port (runbook.services).",
-        ),
-        _service_port,
-    ),
-    StackRule(
-        Meta(
-            "service-selects-pods",
-            "A Service leads to pods that exist, and to a port that they have.",
-            Severity.HIGH,
-            Section.API_ERRORS,
-            "Set spec.selector to labels of the workload's pod template, and targetPort to one of its port names.",
-        ),
-        _service_selects,
-    ),
+    Meta(
+        "health-path-as-in-runbook",
+        "A service is ready when the path that the morning check asks answers.",
+        Severity.MEDIUM,
+        Section.HEALTH_CHECK,
+        "Set readinessProbe.httpGet.path to the service's health path (runbook.services).",
+    ).of_resource(kinds.one_of(kinds.DEPLOYMENT), _health_path),
+    Meta(
+        "probe-port-declared",
+        "A probe asks a port that its container has.",
+        Severity.HIGH,
+        Section.HEALTH_CHECK,
+        "Name a port of the container's ports in the probe, or give the number.",
+    ).of_resource(pods.is_long_running, _probe_ports),
+    Meta(
+        "model-settings-as-in-runbook",
+        "The sentiment service loads the runbook's model, on the CPU.",
+        Severity.HIGH,
+        Section.SENTIMENT_MODEL,
+        "Set the service's variables as runbook.services states them.",
+    ).of_resource(kinds.one_of(kinds.DEPLOYMENT), _model),
+    Meta(
+        "service-port-as-in-runbook",
+        "A service answers at the port that the runbook names.",
+        Severity.MEDIUM,
+        Section.HEALTH_CHECK,
+        "Set the first port of the Service to the service's port (runbook.services).",
+    ).of_stack(_service_port),
+    Meta(
+        "service-selects-pods",
+        "A Service leads to pods that exist, and to a port that they have.",
+        Severity.HIGH,
+        Section.API_ERRORS,
+        "Set spec.selector to labels of the workload's pod template, and targetPort to one of its port names.",
+    ).of_stack(_service_selects),
 )

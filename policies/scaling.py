@@ -7,18 +7,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex, refers, same_namespace
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import MISSING, Node
 from policies.values import whole
 from runbook import services
@@ -120,56 +109,39 @@ def _selected_services(budget: Node) -> list[services.ServiceSpec]:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "hpa-range",
-            "An autoscaler moves between the runbook's normal and peak number of pods, and has room to move.",
-            Severity.HIGH,
-            Section.PEAK_SCALING,
-            "Set minReplicas and maxReplicas within the range, the second above the first.",
-        ),
-        kinds.one_of(kinds.HPA),
-        _hpa_range,
-    ),
-    StackRule(
-        Meta(
-            "service-has-hpa",
-            "Every service is scaled by exactly one autoscaler.",
-            Severity.HIGH,
-            Section.AUTOSCALING,
-            "Declare one HorizontalPodAutoscaler for the service's Deployment.",
-        ),
-        _scaled_by_hpa,
-    ),
-    StackRule(
-        Meta(
-            "no-static-replicas",
-            "Where an autoscaler owns a workload, the workload does not fix its own number of pods.",
-            Severity.MEDIUM,
-            Section.AUTOSCALING,
-            "Leave spec.replicas out: each update would undo what the autoscaler did.",
-        ),
-        _no_static_replicas,
-    ),
-    StackRule(
-        Meta(
-            "service-has-pdb",
-            "Every service has exactly one disruption budget.",
-            Severity.MEDIUM,
-            Section.UPGRADE,
-            "Declare one PodDisruptionBudget whose selector matches the service's pods.",
-        ),
-        _has_budget,
-    ),
-    ResourceRule(
-        Meta(
-            "pdb-lets-drain",
-            "A disruption budget never blocks the drain of a node.",
-            Severity.MEDIUM,
-            Section.MAINTENANCE_WINDOWS,
-            "Set maxUnavailable to 1, or minAvailable below the normal number of pods.",
-        ),
-        kinds.one_of(kinds.PDB),
-        _budget_lets_drain,
-    ),
+    Meta(
+        "hpa-range",
+        "An autoscaler moves between the runbook's normal and peak number of pods, and has room to move.",
+        Severity.HIGH,
+        Section.PEAK_SCALING,
+        "Set minReplicas and maxReplicas within the range, the second above the first.",
+    ).of_resource(kinds.one_of(kinds.HPA), _hpa_range),
+    Meta(
+        "service-has-hpa",
+        "Every service is scaled by exactly one autoscaler.",
+        Severity.HIGH,
+        Section.AUTOSCALING,
+        "Declare one HorizontalPodAutoscaler for the service's Deployment.",
+    ).of_stack(_scaled_by_hpa),
+    Meta(
+        "no-static-replicas",
+        "Where an autoscaler owns a workload, the workload does not fix its own number of pods.",
+        Severity.MEDIUM,
+        Section.AUTOSCALING,
+        "Leave spec.replicas out: each update would undo what the autoscaler did.",
+    ).of_stack(_no_static_replicas),
+    Meta(
+        "service-has-pdb",
+        "Every service has exactly one disruption budget.",
+        Severity.MEDIUM,
+        Section.UPGRADE,
+        "Declare one PodDisruptionBudget whose selector matches the service's pods.",
+    ).of_stack(_has_budget),
+    Meta(
+        "pdb-lets-drain",
+        "A disruption budget never blocks the drain of a node.",
+        Severity.MEDIUM,
+        Section.MAINTENANCE_WINDOWS,
+        "Set maxUnavailable to 1, or minAvailable below the normal number of pods.",
+    ).of_resource(kinds.one_of(kinds.PDB), _budget_lets_drain),
 )

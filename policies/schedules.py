@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from policies import kinds
-from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, expect, expect_equal
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, expect, expect_equal
 from policies.plain import Plain
 from runbook import cron, schedules
 from runbook.sections import Section
@@ -66,59 +66,39 @@ def _as_in_runbook(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 _IS_CRON_JOB: Final = kinds.one_of(kinds.CRON_JOB)
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "cronjob-forbids-overlap",
-            "A scheduled job never runs beside itself.",
-            Severity.HIGH,
-            Section.DATABASE_BACKUP,
-            "Set spec.concurrencyPolicy: Forbid.",
-        ),
-        _IS_CRON_JOB,
-        _forbid,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-time-zone",
-            "A schedule says in which time zone it is meant.",
-            Severity.MEDIUM,
-            Section.MAINTENANCE_WINDOWS,
-            "Set spec.timeZone from the stack's crypto:timeZone.",
-        ),
-        _IS_CRON_JOB,
-        _time_zone,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-deadline",
-            "A job that missed its time starts late or not at all, by a stated deadline.",
-            Severity.MEDIUM,
-            Section.DATABASE_BACKUP,
-            "Set spec.startingDeadlineSeconds: without it, 100 missed starts stop the schedule for ever.",
-        ),
-        _IS_CRON_JOB,
-        _deadline,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-unambiguous",
-            "A schedule means what it looks like.",
-            Severity.HIGH,
-            Section.MAINTENANCE_WINDOWS,
-            "Schedule by the weekday and let the job itself check the date.",
-        ),
-        _IS_CRON_JOB,
-        _unambiguous,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-as-in-runbook",
-            "A job of the runbook runs when the runbook says.",
-            Severity.HIGH,
-            Section.MAINTENANCE_WINDOWS,
-            "Take the cron expression from runbook.schedules.",
-        ),
-        _IS_CRON_JOB,
-        _as_in_runbook,
-    ),
+    Meta(
+        "cronjob-forbids-overlap",
+        "A scheduled job never runs beside itself.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Set spec.concurrencyPolicy: Forbid.",
+    ).of_resource(_IS_CRON_JOB, _forbid),
+    Meta(
+        "cronjob-time-zone",
+        "A schedule says in which time zone it is meant.",
+        Severity.MEDIUM,
+        Section.MAINTENANCE_WINDOWS,
+        "Set spec.timeZone from the stack's crypto:timeZone.",
+    ).of_resource(_IS_CRON_JOB, _time_zone),
+    Meta(
+        "cronjob-deadline",
+        "A job that missed its time starts late or not at all, by a stated deadline.",
+        Severity.MEDIUM,
+        Section.DATABASE_BACKUP,
+        "Set spec.startingDeadlineSeconds: without it, 100 missed starts stop the schedule for ever.",
+    ).of_resource(_IS_CRON_JOB, _deadline),
+    Meta(
+        "cronjob-unambiguous",
+        "A schedule means what it looks like.",
+        Severity.HIGH,
+        Section.MAINTENANCE_WINDOWS,
+        "Schedule by the weekday and let the job itself check the date.",
+    ).of_resource(_IS_CRON_JOB, _unambiguous),
+    Meta(
+        "cronjob-as-in-runbook",
+        "A job of the runbook runs when the runbook says.",
+        Severity.HIGH,
+        Section.MAINTENANCE_WINDOWS,
+        "Take the cron expression from runbook.schedules.",
+    ).of_resource(_IS_CRON_JOB, _as_in_runbook),
 )

@@ -12,7 +12,6 @@ from policies.model import (
     Meta,
     Parameters,
     Resource,
-    ResourceRule,
     Severity,
     among,
     decide,
@@ -128,76 +127,48 @@ def _meta(
 
 
 RULES: Final = (
-    ResourceRule(
-        _meta(
-            "run-as-non-root",
-            "Every container runs as a numeric user that is not root.",
-            "Set runAsNonRoot: true and the image's numeric runAsUser in the securityContext of the pod or container.",
-        ),
-        pods.is_workload,
-        _non_root,
-    ),
-    ResourceRule(
-        _meta(
-            "no-privilege-escalation",
-            "No container can gain more rights than it starts with.",
-            "Set securityContext.allowPrivilegeEscalation: false on the container, and leave privileged out.",
-            waivable=False,
-        ),
-        pods.is_workload,
-        _no_escalation,
-    ),
-    ResourceRule(
-        _meta(
-            "drop-all-capabilities",
-            "Every container drops all Linux capabilities.",
-            'Set securityContext.capabilities.drop: ["ALL"] on the container, and add none.',
-        ),
-        pods.is_workload,
-        _drop_all,
-    ),
-    ResourceRule(
-        _meta(
-            "seccomp-profile",
-            "Every container runs under a seccomp profile.",
-            "Set securityContext.seccompProfile.type: RuntimeDefault on the pod.",
-            Severity.MEDIUM,
-        ),
-        pods.is_workload,
-        _seccomp,
-    ),
-    ResourceRule(
-        _meta(
-            "read-only-root",
-            "No container can write to its own image.",
-            "Set securityContext.readOnlyRootFilesystem: true on the container, and mount an emptyDir where it writes.",
-            Severity.MEDIUM,
-        ),
-        pods.is_workload,
-        _read_only_root,
-    ),
-    ResourceRule(
-        _meta(
-            "no-host-access",
-            "No pod shares the node's network, processes or files.",
-            "Leave hostNetwork, hostPID, hostIPC and hostPath volumes out.",
-            Severity.CRITICAL,
-            waivable=False,
-        ),
-        pods.is_workload,
-        _no_host_access,
-    ),
-    ResourceRule(
-        Meta(
-            "no-secret-in-env",
-            "No secret is handed over in an environment variable, where every child process and crash dump sees it.",
-            Severity.HIGH,
-            Section.SECRET_ROTATION,
-            "Mount the Secret as files and let the variable (NAME_FILE) say where.",
-            waivable=False,
-            reference="CIS Kubernetes 5.4.1",
-        ),
-        pods.is_workload,
-        _no_secret_in_env,
-    ),
+    _meta(
+        "run-as-non-root",
+        "Every container runs as a numeric user that is not root.",
+        "Set runAsNonRoot: true and the image's numeric runAsUser in the securityContext of the pod or container.",
+    ).of_resource(pods.is_workload, _non_root),
+    _meta(
+        "no-privilege-escalation",
+        "No container can gain more rights than it starts with.",
+        "Set securityContext.allowPrivilegeEscalation: false on the container, and leave privileged out.",
+        waivable=False,
+    ).of_resource(pods.is_workload, _no_escalation),
+    _meta(
+        "drop-all-capabilities",
+        "Every container drops all Linux capabilities.",
+        'Set securityContext.capabilities.drop: ["ALL"] on the container, and add none.',
+    ).of_resource(pods.is_workload, _drop_all),
+    _meta(
+        "seccomp-profile",
+        "Every container runs under a seccomp profile.",
+        "Set securityContext.seccompProfile.type: RuntimeDefault on the pod.",
+        Severity.MEDIUM,
+    ).of_resource(pods.is_workload, _seccomp),
+    _meta(
+        "read-only-root",
+        "No container can write to its own image.",
+        "Set securityContext.readOnlyRootFilesystem: true on the container, and mount an emptyDir where it writes.",
+        Severity.MEDIUM,
+    ).of_resource(pods.is_workload, _read_only_root),
+    _meta(
+        "no-host-access",
+        "No pod shares the node's network, processes or files.",
+        "Leave hostNetwork, hostPID, hostIPC and hostPath volumes out.",
+        Severity.CRITICAL,
+        waivable=False,
+    ).of_resource(pods.is_workload, _no_host_access),
+    Meta(
+        "no-secret-in-env",
+        "No secret is handed over in an environment variable, where every child process and crash dump sees it.",
+        Severity.HIGH,
+        Section.SECRET_ROTATION,
+        "Mount the Secret as files and let the variable (NAME_FILE) say where.",
+        waivable=False,
+        reference="CIS Kubernetes 5.4.1",
+    ).of_resource(pods.is_workload, _no_secret_in_env),
 )

@@ -11,18 +11,7 @@ from typing import Final, NamedTuple
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.values import whole
 from runbook import cron, jobs, practices, schedules
 from runbook.sections import Section
@@ -169,36 +158,25 @@ def _tidy(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 _IS_CRON_JOB: Final = kinds.one_of(kinds.CRON_JOB)
 
 RULES: Final = (
-    StackRule(
-        Meta(
-            "schedules-apart",
-            "Jobs that load the datastores meet neither one another nor the peak, and no other job maintenance.",
-            Severity.MEDIUM,
-            Section.MAINTENANCE_WINDOWS,
-            "Move the job, or choose a crypto:timeZone in which the runbook's own jobs keep apart.",
-        ),
-        _apart,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-ends",
-            "A run that hangs is ended, and a failed one keeps its log.",
-            Severity.MEDIUM,
-            Section.LOG_REVIEW,
-            "Set activeDeadlineSeconds on the job and restartPolicy: Never on its pod.",
-        ),
-        _IS_CRON_JOB,
-        _ends,
-    ),
-    ResourceRule(
-        Meta(
-            "cronjob-tidies-up",
-            "Finished runs are kept for a while and then removed.",
-            Severity.LOW,
-            Section.LOG_REVIEW,
-            "Set ttlSecondsAfterFinished on the job.",
-        ),
-        _IS_CRON_JOB,
-        _tidy,
-    ),
+    Meta(
+        "schedules-apart",
+        "Jobs that load the datastores meet neither one another nor the peak, and no other job maintenance.",
+        Severity.MEDIUM,
+        Section.MAINTENANCE_WINDOWS,
+        "Move the job, or choose a crypto:timeZone in which the runbook's own jobs keep apart.",
+    ).of_stack(_apart),
+    Meta(
+        "cronjob-ends",
+        "A run that hangs is ended, and a failed one keeps its log.",
+        Severity.MEDIUM,
+        Section.LOG_REVIEW,
+        "Set activeDeadlineSeconds on the job and restartPolicy: Never on its pod.",
+    ).of_resource(_IS_CRON_JOB, _ends),
+    Meta(
+        "cronjob-tidies-up",
+        "Finished runs are kept for a while and then removed.",
+        Severity.LOW,
+        Section.LOG_REVIEW,
+        "Set ttlSecondsAfterFinished on the job.",
+    ).of_resource(_IS_CRON_JOB, _tidy),
 )

@@ -7,19 +7,7 @@ from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import (
-    Judgement,
-    Meta,
-    Parameters,
-    Resource,
-    ResourceRule,
-    Severity,
-    StackRule,
-    decide,
-    expect,
-    expect_equal,
-    undecided,
-)
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, expect_equal, undecided
 from policies.plain import MISSING, Plain
 from policies.values import UnreadableValueError, seconds, whole
 from runbook import practices
@@ -113,53 +101,34 @@ def _meta(name: str, description: str, severity: Severity, remediation: str) -> 
 _IS_CERTIFICATE: Final = kinds.one_of(kinds.CERTIFICATE)
 
 RULES: Final = (
-    ResourceRule(
-        _meta(
-            "certificate-renewal",
-            "A certificate is renewed before anybody is told that it ends.",
-            Severity.HIGH,
-            "Set renewBefore above the alert's lead and to half of duration at most (crypto:certificates).",
-        ),
-        _IS_CERTIFICATE,
-        _renewal,
-    ),
-    ResourceRule(
-        _meta(
-            "certificate-duration",
-            "A server's certificate is not valid for longer than browsers accept.",
-            Severity.MEDIUM,
-            "Set duration, in crypto:certificates.durationDays.",
-        ),
-        _IS_CERTIFICATE,
-        _duration,
-    ),
-    ResourceRule(
-        _meta(
-            "certificate-key",
-            "A renewed certificate gets a new key, and a strong one.",
-            Severity.MEDIUM,
-            "Set privateKey.rotationPolicy: Always, and algorithm ECDSA or an RSA size of 2048 and more.",
-        ),
-        _IS_CERTIFICATE,
-        _key,
-    ),
-    StackRule(
-        _meta(
-            "certificate-issuer-declared",
-            "The authority that a certificate names exists.",
-            Severity.HIGH,
-            "Declare the issuer, or name one that is declared: nothing is signed otherwise.",
-        ),
-        _issuer_exists,
-    ),
-    ResourceRule(
-        _meta(
-            "issuer-reachable",
-            "An ACME authority is asked over TLS, and knows whom to warn.",
-            Severity.MEDIUM,
-            "Set spec.acme.server to an https:// address and spec.acme.email.",
-        ),
-        kinds.one_of(kinds.ISSUER, kinds.CLUSTER_ISSUER),
-        _acme,
-    ),
+    _meta(
+        "certificate-renewal",
+        "A certificate is renewed before anybody is told that it ends.",
+        Severity.HIGH,
+        "Set renewBefore above the alert's lead and to half of duration at most (crypto:certificates).",
+    ).of_resource(_IS_CERTIFICATE, _renewal),
+    _meta(
+        "certificate-duration",
+        "A server's certificate is not valid for longer than browsers accept.",
+        Severity.MEDIUM,
+        "Set duration, in crypto:certificates.durationDays.",
+    ).of_resource(_IS_CERTIFICATE, _duration),
+    _meta(
+        "certificate-key",
+        "A renewed certificate gets a new key, and a strong one.",
+        Severity.MEDIUM,
+        "Set privateKey.rotationPolicy: Always, and algorithm ECDSA or an RSA size of 2048 and more.",
+    ).of_resource(_IS_CERTIFICATE, _key),
+    _meta(
+        "certificate-issuer-declared",
+        "The authority that a certificate names exists.",
+        Severity.HIGH,
+        "Declare the issuer, or name one that is declared: nothing is signed otherwise.",
+    ).of_stack(_issuer_exists),
+    _meta(
+        "issuer-reachable",
+        "An ACME authority is asked over TLS, and knows whom to warn.",
+        Severity.MEDIUM,
+        "Set spec.acme.server to an https:// address and spec.acme.email.",
+    ).of_resource(kinds.one_of(kinds.ISSUER, kinds.CLUSTER_ISSUER), _acme),
 )

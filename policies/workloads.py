@@ -14,7 +14,6 @@ from policies.model import (
     Parameter,
     Parameters,
     Resource,
-    ResourceRule,
     Severity,
     decide,
     expect,
@@ -130,53 +129,37 @@ def _number(value: Plain, default: int) -> float:
 
 
 RULES: Final = (
-    ResourceRule(
-        Meta(
-            "requests-and-limits",
-            "Every container reserves CPU and memory and has a memory limit.",
-            Severity.HIGH,
-            Section.NAMESPACE,
-            "Set resources.requests.cpu, resources.requests.memory and resources.limits.memory on the container.",
-            reference="NSA Kubernetes Hardening Guide: resource policies",
+    Meta(
+        "requests-and-limits",
+        "Every container reserves CPU and memory and has a memory limit.",
+        Severity.HIGH,
+        Section.NAMESPACE,
+        "Set resources.requests.cpu, resources.requests.memory and resources.limits.memory on the container.",
+        reference="NSA Kubernetes Hardening Guide: resource policies",
+    ).of_resource(pods.is_workload, _requests_and_limits),
+    Meta(
+        "sentiment-memory-range",
+        "The sentiment service has the memory that its NLP model needs to load.",
+        Severity.HIGH,
+        Section.SENTIMENT_MODEL,
+        "Set its memoryRequest and memoryLimit within the range, in the stack's crypto:services.",
+    ).of_resource(kinds.one_of(kinds.DEPLOYMENT), _sentiment_memory),
+    Meta(
+        "image-pinned",
+        "Every image is named by a fixed tag or a digest.",
+        Severity.HIGH,
+        Section.UPGRADE,
+        "Name the image with the tag or digest of one build, so that what was tested is what runs.",
+        parameters=(
+            Parameter("registries", {"type": "array", "items": {"type": "string", "minLength": 1}}, []),
+            Parameter("requireDigest", {"type": "boolean"}, False),
         ),
-        pods.is_workload,
-        _requests_and_limits,
-    ),
-    ResourceRule(
-        Meta(
-            "sentiment-memory-range",
-            "The sentiment service has the memory that its NLP model needs to load.",
-            Severity.HIGH,
-            Section.SENTIMENT_MODEL,
-            "Set its memoryRequest and memoryLimit within the range, in the stack's crypto:services.",
-        ),
-        kinds.one_of(kinds.DEPLOYMENT),
-        _sentiment_memory,
-    ),
-    ResourceRule(
-        Meta(
-            "image-pinned",
-            "Every image is named by a fixed tag or a digest.",
-            Severity.HIGH,
-            Section.UPGRADE,
-            "Name the image with the tag or digest of one build, so that what was tested is what runs.",
-            parameters=(
-                Parameter("registries", {"type": "array", "items": {"type": "string", "minLength": 1}}, []),
-                Parameter("requireDigest", {"type": "boolean"}, False),
-            ),
-        ),
-        pods.is_workload,
-        _image_pinned,
-    ),
-    ResourceRule(
-        Meta(
-            "probes",
-            "Long-running containers say when they are ready and when they are stuck, and not by the same probe.",
-            Severity.MEDIUM,
-            Section.HEALTH_CHECK,
-            "Give the container a readinessProbe on its health path, and a livenessProbe that differs or waits longer.",
-        ),
-        pods.is_long_running,
-        _probes,
-    ),
+    ).of_resource(pods.is_workload, _image_pinned),
+    Meta(
+        "probes",
+        "Long-running containers say when they are ready and when they are stuck, and not by the same probe.",
+        Severity.MEDIUM,
+        Section.HEALTH_CHECK,
+        "Give the container a readinessProbe on its health path, and a livenessProbe that differs or waits longer.",
+    ).of_resource(pods.is_long_running, _probes),
 )
