@@ -53,16 +53,6 @@ def service_args(args: WorkloadArgs, context: Context) -> core.v1.ServiceInitArg
     )
 
 
-def disruption_budget_args(args: WorkloadArgs, context: Context) -> policy.v1.PodDisruptionBudgetInitArgs:
-    """At most one pod at a time leaves by choice."""
-    return policy.v1.PodDisruptionBudgetInitArgs(
-        metadata=context.metadata(args.name, args.pod.component, args.pod.section),
-        spec=policy.v1.PodDisruptionBudgetSpecArgs(
-            max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.name))
-        ),
-    )
-
-
 class Workload(pulumi.ComponentResource):
     """Base of the small workloads."""
 
@@ -103,7 +93,6 @@ class Workload(pulumi.ComponentResource):
             child(self, depends_on=[account, *maps, *depends_on]),
         )
         if args.replicas > 1:
-            policy.v1.PodDisruptionBudget(
-                f"{name}-disruption-budget", disruption_budget_args(args, context), child(self)
-            )
+            budget = pods.disruption_budget_args(args.name, context.metadata(args.name, component, section))
+            policy.v1.PodDisruptionBudget(f"{name}-disruption-budget", budget, child(self))
         self.register_outputs({"name": args.name})

@@ -9,9 +9,9 @@ from runbook.sections import Section
 
 PART_OF: Final = "crypto-analytics"
 CHECKSUM_ANNOTATION: Final = "crypto.analytics/config-checksum"
-# The provider else waits ten seconds for each Service to get endpoints, which what depends on it waits for anyway.
 # The IAM role that the pods of a ServiceAccount become.
 ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
+# The provider else waits ten seconds for each Service to get endpoints, which what depends on it waits for anyway.
 SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 # A condition, or a list of them, in place of the provider's own idea of what is ready.
 WAIT_FOR: Final = "pulumi.com/waitFor"

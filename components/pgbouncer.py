@@ -132,15 +132,8 @@ class PgBouncer(pulumi.ComponentResource):
             deployment_args(context, config),
             child(self, depends_on=[account, config_map, *depends_on]),
         )
-        self.disruption_budget = policy.v1.PodDisruptionBudget(
-            f"{name}-disruption-budget",
-            policy.v1.PodDisruptionBudgetInitArgs(
-                metadata=metadata,
-                spec=policy.v1.PodDisruptionBudgetSpecArgs(
-                    max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(_SPEC.name))
-                ),
-            ),
-            child(self),
+        policy.v1.PodDisruptionBudget(
+            f"{name}-disruption-budget", pods.disruption_budget_args(_SPEC.name, metadata), child(self)
         )
         self.address = _SPEC.address
         self.register_outputs({"address": self.address})

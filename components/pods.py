@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pulumi_kubernetes import core, meta
+from pulumi_kubernetes import core, meta, policy
 
 from components.labels import CHECKSUM_ANNOTATION, labels, section_annotations, selector
 from runbook import priorities
@@ -57,6 +57,20 @@ def spread(name: str) -> list[core.v1.TopologySpreadConstraintArgs]:
         )
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
+
+
+def disruption_budget_args(
+    name: str, metadata: meta.v1.ObjectMetaArgs, unready: str | None = None
+) -> policy.v1.PodDisruptionBudgetInitArgs:
+    """At most one pod of a workload leaves at a time by choice; ``unready``: when one that is not ready may leave."""
+    return policy.v1.PodDisruptionBudgetInitArgs(
+        metadata=metadata,
+        spec=policy.v1.PodDisruptionBudgetSpecArgs(
+            max_unavailable=1,
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(name)),
+            unhealthy_pod_eviction_policy=unready,
+        ),
+    )
 
 
 def http_probe(path: str, port: str, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:

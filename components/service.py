@@ -161,18 +161,6 @@ def _scaling_rules(*, window: int, pods: int, period: int) -> autoscaling.v2.HPA
     )
 
 
-def disruption_budget_args(args: MicroserviceArgs, context: Context) -> policy.v1.PodDisruptionBudgetInitArgs:
-    """At most one pod at a time leaves by choice; one that is not ready does not hold up a drain."""
-    return policy.v1.PodDisruptionBudgetInitArgs(
-        metadata=context.metadata(args.spec.name, "disruption-budget", args.spec.section),
-        spec=policy.v1.PodDisruptionBudgetSpecArgs(
-            max_unavailable=1,
-            selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.spec.name)),
-            unhealthy_pod_eviction_policy="AlwaysAllow",
-        ),
-    )
-
-
 def service_args(args: MicroserviceArgs, context: Context) -> core.v1.ServiceInitArgs:
     """The Service under the name that the runbook uses, which is not always the Deployment's."""
     spec = args.spec
@@ -213,13 +201,14 @@ class Microservice(pulumi.ComponentResource):
         )
         scaled = spec in services.SCALED_AT_PEAK
         # Beside the Deployment and not after it: the engine would wait for a first pod, and only then begin the others.
-        self.autoscaler = autoscaling.v2.HorizontalPodAutoscaler(
+        autoscaling.v2.HorizontalPodAutoscaler(
             f"{name}-autoscaler",
             autoscaler_args(args, context),
             child(self, depends_on=list(depends_on), ignore_changes=_SCALED_BY_JOBS if scaled else None),
         )
-        self.disruption_budget = policy.v1.PodDisruptionBudget(
-            f"{name}-disruption-budget", disruption_budget_args(args, context), child(self)
-        )
+        # A pod that is not ready does not hold up a drain.
+        metadata = context.metadata(spec.name, "disruption-budget", spec.section)
+        budget = pods.disruption_budget_args(spec.name, metadata, unready="AlwaysAllow")
+        policy.v1.PodDisruptionBudget(f"{name}-disruption-budget", budget, child(self))
         self.url = spec.url
         self.register_outputs({"url": self.url})

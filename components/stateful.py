@@ -183,15 +183,7 @@ class StatefulDatastore(pulumi.ComponentResource):
                 ignore_changes=[_TEMPLATE_SIZE],
             ),
         )
-        self.disruption_budget = policy.v1.PodDisruptionBudget(
-            f"{name}-disruption-budget",
-            policy.v1.PodDisruptionBudgetInitArgs(
-                metadata=context.metadata(args.spec.name, component, section),
-                spec=policy.v1.PodDisruptionBudgetSpecArgs(
-                    max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(args.spec.name))
-                ),
-            ),
-            child(self),
-        )
+        budget = pods.disruption_budget_args(args.spec.name, context.metadata(args.spec.name, component, section))
+        policy.v1.PodDisruptionBudget(f"{name}-disruption-budget", budget, child(self))
         self.address = args.spec.address
         self.register_outputs({"address": self.address})

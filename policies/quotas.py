@@ -16,7 +16,6 @@ from policies.values import counted, millicores, number_of_bytes
 from runbook.sections import Section
 
 _COMPANIONS: Final = {kinds.QUOTA: "ResourceQuota", kinds.LIMIT_RANGE: "LimitRange"}
-# What Kubernetes assumes where a Deployment does not say how many pods a rollout may add.
 # Keys of a quota: where a container states it, and how it is read.
 _COUNTED: Final[Mapping[str, tuple[tuple[str, str], Callable[[Plain], int]]]] = {
     "requests.cpu": (("requests", "cpu"), millicores),

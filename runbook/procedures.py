@@ -148,7 +148,7 @@ ALL: Final[tuple[Procedure, ...]] = (
     Procedure(
         Section.AUTOSCALING,
         "every service has an autoscaler and a disruption budget",
-        ("components/service.py:autoscaler_args", "components/service.py:disruption_budget_args"),
+        ("components/service.py:autoscaler_args", "components/pods.py:disruption_budget_args"),
         (
             f"{_PROGRAM}/test_services.py::test_every_service_has_all_that_belongs_to_it",
             f"{_CLUSTER}/test_system.py::test_autoscalers_see_real_cpu_figures",

@@ -11,10 +11,8 @@ from pulumi_aws import s3
 
 from components.context import child
 from components.tags import tags
-from runbook.sections import Section
 from runbook.settings import Settings
 
-SECTION: Final = Section.DATABASE_BACKUP
 # An upload that was broken off is paid for until somebody aborts it; no upload of ours takes a week.
 ABORT_UPLOADS_AFTER_DAYS: Final = 7
 
