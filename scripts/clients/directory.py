@@ -19,6 +19,22 @@ from scripts.exits import UsageError
 _LOCK: Final = ".lock"
 
 
+@contextmanager
+def replacing(path: Path) -> Generator[IO[bytes]]:
+    """A file that takes the place of ``path`` when the block ends well. Raises OSError: it cannot be written."""
+    descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
 class Directory:
     """A ``Store`` of files. Writers take turns, and a reader sees the old text or the new one, never a part."""
 
@@ -54,27 +70,16 @@ class Directory:
             found = self.read(name)
             if (None if found is None else found.version) != version:
                 raise ChangedError(f"{path} is no longer the file that was looked at, or exists already")
-            with self._replacing(path) as target:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as target:
                 target.write(text.encode())
 
     def attach(self, name: str, path: Path) -> None:
-        with self._errors(), self._replacing(self._root / name) as target, path.open("rb") as source:
-            shutil.copyfileobj(source, target)
-
-    @contextmanager
-    def _replacing(self, path: Path) -> Generator[IO[bytes]]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as target:
-                yield target
-                target.flush()
-                os.fsync(target.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        beside = self._root / name
+        with self._errors():
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(beside) as target, path.open("rb") as source:
+                shutil.copyfileobj(source, target)
 
     @contextmanager
     def _turn(self) -> Generator[None]:

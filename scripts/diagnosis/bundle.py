@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +17,7 @@ from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import redact
 from scripts.clients import background
+from scripts.clients.directory import replacing
 from scripts.diagnosis import parts
 from scripts.diagnosis.parts import Part
 from scripts.exits import CheckFailedError, OpsError, UsageError
@@ -133,20 +131,12 @@ def _write(path: Path, namespace: str, gathered: Sequence[Gathered]) -> int:
         ],
     }
     root = f"diagnosis-{namespace}-{now:%Y%m%dT%H%M%SZ}"
-    descriptor, name = tempfile.mkstemp(prefix=".diagnosis-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as target, tarfile.open(fileobj=target, mode="w:gz") as archive:
-            _add(archive, f"{root}/{INDEX}", json.dumps(index), now)
-            for each in gathered:
-                for file, text in each.files.items():
-                    _add(archive, f"{root}/{file}", text, now)
-        written = Path(name).stat().st_size
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    return written
+    with replacing(path) as target, tarfile.open(fileobj=target, mode="w:gz") as archive:
+        _add(archive, f"{root}/{INDEX}", json.dumps(index), now)
+        for each in gathered:
+            for file, text in each.files.items():
+                _add(archive, f"{root}/{file}", text, now)
+    return path.stat().st_size
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str, now: datetime) -> None:
