@@ -34,17 +34,21 @@ Scratch = Annotated[
     ),
 ]
 Silent = Annotated[bool, typer.Option("--silent", help="Send nothing by mail or chat.")]
-_Deadline = Annotated[
-    float | None,
-    typer.Option("--deadline", min=0.1, help="Give up after so many seconds (exit 75).", metavar="SECONDS"),
-]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the result as exactly one line of JSON.")]
 
 _Command = TypeVar("_Command", bound=Callable[Concatenate[OpsSettings, ...], Outcome])
 
 
+def seconds(flag: str, text: str, least: float = 0.1) -> Any:
+    """An option that takes seconds, with this help."""
+    return typer.Option(flag, min=least, help=text, metavar="SECONDS")
+
+
 def _shared(
-    config: Config = None, dry_run: DryRun = False, deadline: _Deadline = None, as_json: _AsJson = False
+    config: Config = None,
+    dry_run: DryRun = False,
+    deadline: Annotated[float | None, seconds("--deadline", "Give up after so many seconds (exit 75).")] = None,
+    as_json: _AsJson = False,
 ) -> None:
     """The shared options; their order is that of ``--help``, where they follow a command's own."""
 

@@ -23,9 +23,7 @@ def certificates(
     authority: Annotated[
         str | None, typer.Option("--ca", help="Who vouches for the endpoints [default: the system's].", metavar="FILE")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="What each answer may take.", metavar="SECONDS")
-    ] = 10.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What each answer may take.")] = 10.0,
 ) -> Outcome:
     """Check how long the namespace's certificates still live, as cert-manager says. Exit 1 when one needs somebody."""
     return certificates_command.run(settings, connect or (), authority, timeout=timeout)

@@ -22,10 +22,7 @@ app = frame.app("Look after PostgreSQL.")
 def reap_idle(
     settings: OpsSettings,
     older_than: Annotated[
-        float | None,
-        typer.Option(
-            "--older-than", min=1, help="Idle for longer than this [default: the runbook's 1800].", metavar="SECONDS"
-        ),
+        float | None, frame.seconds("--older-than", "Idle for longer than this [default: the runbook's 1800].", least=1)
     ] = None,
     dry_run: DryRun = False,
 ) -> Outcome:
@@ -55,10 +52,7 @@ def slow(
 @frame.command(app, "db maintain", "--dry-run")
 def maintain(
     settings: OpsSettings,
-    lock_wait: Annotated[
-        float,
-        typer.Option("--lock-wait", min=0.1, help="Wait so long for other transactions.", metavar="SECONDS"),
-    ] = 600.0,
+    lock_wait: Annotated[float, frame.seconds("--lock-wait", "Wait so long for other transactions.")] = 600.0,
     dry_run: DryRun = False,
 ) -> Outcome:
     """Build the indexes that are missing and vacuum the tables that need it, without holding up a writer."""

@@ -24,9 +24,7 @@ def diagnose(
             "--output", help="Where to write it [default: diagnosis-NAMESPACE-TIME.tar.gz here].", metavar="FILE"
         ),
     ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="What each part may take; all at once.", metavar="SECONDS")
-    ] = 20.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What each part may take; all at once.")] = 20.0,
 ) -> Outcome:
     """Gather logs, events, descriptions, usage and metrics in one file, without secrets.
 

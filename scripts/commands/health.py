@@ -17,10 +17,7 @@ app = frame.app()
 @frame.command(app, "health", "--timeout 5 --json")
 def health(
     settings: OpsSettings,
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", min=0.1, help="What each check may take; they run side by side.", metavar="SECONDS"),
-    ] = 10.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What each check may take; they run side by side.")] = 10.0,
     notify: Annotated[
         bool | None,
         typer.Option(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from runbook.ops_settings import OpsSettings
 from scripts import completion, frame
 from scripts.frame import DryRun
@@ -19,9 +17,7 @@ app = frame.app()
 def restart(
     settings: OpsSettings,
     service: completion.Service,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="What the rollout may take.", metavar="SECONDS")
-    ] = 600.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What the rollout may take.", least=1)] = 600.0,
     dry_run: DryRun = False,
 ) -> Outcome:
     """Replace a service's pods one after the other and wait until the new ones serve. Exit 1 says what they wait for."""  # noqa: E501 - one line of help

@@ -17,9 +17,7 @@ app = frame.app()
 @frame.command(app, "slo", "--no-notify --json")
 def slo(
     settings: OpsSettings,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="What each query may take.", metavar="SECONDS")
-    ] = 10.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What each query may take.")] = 10.0,
     notify: Annotated[
         bool | None,
         typer.Option("--notify/--no-notify", help="Tell people what is wrong [default: unless on a terminal]."),

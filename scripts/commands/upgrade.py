@@ -21,14 +21,9 @@ def upgrade(
     service: completion.Service,
     image: Annotated[str, typer.Argument(help="The new image, best by its digest.", metavar="IMAGE")],
     watch: Annotated[
-        float,
-        typer.Option(
-            "--watch", min=0, help="Judge health and error rate for so long after the rollout.", metavar="SECONDS"
-        ),
+        float, frame.seconds("--watch", "Judge health and error rate for so long after the rollout.", least=0)
     ] = 120.0,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="What the rollout may take.", metavar="SECONDS")
-    ] = 600.0,
+    timeout: Annotated[float, frame.seconds("--timeout", "What the rollout may take.", least=1)] = 600.0,
     health_only: Annotated[
         bool, typer.Option("--health-only", help="Do not ask Prometheus for the error rate.")
     ] = False,
