@@ -60,8 +60,8 @@ def tools_needed(names: Sequence[str] | None = None) -> set[str]:
 
 
 def _python_program(name: str, package: str) -> Recipe:
-    folder = _HERE / name
-    return Recipe(name, folder / "Dockerfile", _HERE.parent, (f"images/{name}/requirements.txt", package), "python")
+    reads = ("pyproject.toml", "uv.lock", "local/bootstrap.sh", f"local/{package}")
+    return Recipe(name, _HERE / name / "Dockerfile", _CHECKOUT, reads, "python")
 
 
 def images_of_packages() -> list[str]:

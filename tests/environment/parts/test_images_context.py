@@ -2,6 +2,9 @@
 
 import os
 import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -102,20 +105,23 @@ def test_images_built_at_the_same_time_share_no_package_cache(name: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("image", "needed"),
-    [
-        ("sample-service", {"psycopg", "psycopg-binary", "redis", "confluent-kafka", "prometheus-client"}),
-        ("kafka-exporter", {"confluent-kafka", "prometheus-client"}),
-    ],
+    ("image", "package"), [("sample-service", "sample_service"), ("kafka-exporter", "kafka_exporter")]
 )
-def test_an_image_has_the_versions_of_the_lock_file(image: str, needed: set[str]) -> None:
-    requirements = (_CHECKOUT / "local" / "images" / image / "requirements.txt").read_text()
-    pinned = dict(re.findall(r"^([\w-]+)==(\S+)", requirements, re.MULTILINE))
-    locked = dict(
-        re.findall(r'^name = "([\w-]+)"\nversion = "([^"]+)"', (_CHECKOUT / "uv.lock").read_text(), re.MULTILINE)
-    )
-    assert needed <= set(pinned)
-    assert {name: locked.get(name) for name in pinned if name in locked} == {
-        name: version for name, version in pinned.items() if name in locked
+def test_an_image_has_the_libraries_that_its_program_imports_in_the_versions_of_the_lock_file(
+    image: str, package: str
+) -> None:
+    groups = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
+    files = (_CHECKOUT / "local" / package).rglob("*.py")
+    imported = {
+        name for file in files for name in re.findall(r"^(?:from|import) (\w+)", file.read_text(), re.MULTILINE)
     }
-    assert requirements.count("--hash=sha256:") >= len(pinned)
+    foreign = imported - sys.stdlib_module_names - {package, "local"}
+    needed = {packages_distributions()[name][0].replace("_", "-") for name in foreign}
+    assert {name.partition("[")[0] for name in groups[image]} == needed
+    assert f"uv sync --quiet --frozen --only-group {image}\n" in recipes()[image].dockerfile.read_text()
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_no_image_names_the_version_of_a_python_package(name: str) -> None:
+    text = recipes()[name].dockerfile.read_text()
+    assert not re.search(r"pip install|==\d|UV_VERSION", text)
