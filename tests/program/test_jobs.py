@@ -15,7 +15,7 @@ from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
 from tests.program import engine, look
 from tests.program.engine import Registered
-from tests.program.settings import stack_values
+from tests.program.settings import load, stack_values
 
 
 def _pod(stack: list[Registered], name: str) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def test_one_job_reads_every_secret_and_one_writes_a_single_secret(stack: list[R
 
 @pytest.mark.parametrize("name", ["local", "prod"])
 def test_the_service_that_verifies_tokens_is_rolled_before_the_one_that_signs_them(name: str) -> None:
-    rolled = ops_settings(settings.load(stack_values(name))).jwt
+    rolled = ops_settings(load(name)).jwt
 
     assert rolled is not None
     assert rolled.services == (services.API_GATEWAY.name, services.USER_SERVICE.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import LiteralString
 
 import pytest
 from psycopg import sql
@@ -33,7 +34,7 @@ def new_server() -> Iterator[Server]:
         yield server
 
 
-def build(environment: Environment, creation: str, roles: tuple[str, ...], objects: tuple[str, ...]) -> None:
+def build(environment: Environment, creation: LiteralString, roles: tuple[str, ...], objects: tuple[str, ...]) -> None:
     """A database on the old server, and its roles."""
     name = sql.Identifier(_NAME)
     with environment.connect("postgres") as connection:
