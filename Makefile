@@ -60,7 +60,7 @@ test-fast: ## The tests that need no server
 	@$(LOCAL) test --fast $(call quoted,$(SUITE))
 
 oracles: ## What is a twin of something else, compared with the original over many more examples than `make test` has
-	@$(RUN) python -m pytest -q tests/oracles --hypothesis-profile=oracles
+	@$(RUN) python -m pytest -q tests/oracles tests/services/test_ops_redis_types.py --hypothesis-profile=oracles
 
 lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
 	@$(RUN) true

@@ -140,8 +140,21 @@ class Keyspace(Record):
     expiring: int = Field(ge=0)
 
 
+class AclUser(Record):
+    """A user of Redis and its rules as ACL LIST has them, without passwords and their hashes."""
+
+    name: str
+    rules: tuple[str, ...]
+
+
 class RedisManifest(Manifest):
-    """A backup of Redis: the RDB as the server sent it to a replica."""
+    """A backup of Redis: the RDB as the server sent it to a replica.
+
+    ``functions`` (libraries) and ``databases`` are what the server told when the snapshot had begun, without the
+    databases of a running restore: ``exact`` is false, since clients write meanwhile. Formats before 4 have what was
+    counted in the RDB itself. ``server_databases`` is how many numbered databases the server had: the last is ops's
+    own. ``users`` is None where the login may not list them.
+    """
 
     folder: ClassVar[str] = keys.REDIS
     unit: ClassVar[str] = "keys"
@@ -152,6 +165,9 @@ class RedisManifest(Manifest):
     used_memory_bytes: Bytes
     functions: int = Field(ge=0)
     databases: tuple[Keyspace, ...]
+    exact: bool = True
+    server_databases: int | None = Field(default=None, ge=1)
+    users: tuple[AclUser, ...] | None = None
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook import scratch as runbook_scratch
+from runbook import scratch as scratch_servers
 from runbook.ops_settings import OpsSettings
 from scripts import log
 from scripts.backup import rebuild, scratch_postgres
@@ -21,7 +21,7 @@ def run(
     """Build it anew on an empty server of its own version and compare everything; the production server has no part."""
     stored = Stored(bucket, settings.backup, manifest)
     program = pgtools.find("pg_restore", manifest.server_major)
-    folder = None if scratch is None else scratch / runbook_scratch.POSTGRES
+    folder = None if scratch is None else scratch / scratch_servers.POSTGRES
     with scratch_postgres.server(folder, manifest.server_major, manifest.database_bytes) as access:
         log.info("trying the backup", id=manifest.id, server=access.host)
         name, bare = manifest.database.name, manifest.surroundings is None

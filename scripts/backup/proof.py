@@ -47,13 +47,17 @@ class Shrunk(Record):
 
 
 class Proof(_Beside):
-    """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is."""
+    """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is.
+
+    ``digests`` has Redis's digest of all that was loaded, by the version of the server that computed it.
+    """
 
     format_version: Literal[1, 2]
     proven_at: AwareDatetime
     duration_seconds: float = Field(ge=0)
     method: str
     counts: Mapping[str, int]
+    digests: Mapping[str, str] = {}
     revoked: str | None = None
     checks: int = 1
     shrunk: Shrunk | None = None
@@ -76,7 +80,12 @@ AnyBeside = TypeVar("AnyBeside", bound=_Beside)
 
 
 def of(
-    manifest: Manifest, method: str, seconds: float, counts: Mapping[str, int], shrunk: Shrunk | None = None
+    manifest: Manifest,
+    method: str,
+    seconds: float,
+    counts: Mapping[str, int],
+    digests: Mapping[str, str],
+    shrunk: Shrunk | None = None,
 ) -> Proof:
     """The proof of a restore that has just come out right."""
     return Proof(
@@ -88,6 +97,7 @@ def of(
         duration_seconds=round(seconds, 3),
         method=method,
         counts=counts,
+        digests=digests,
         checks=CHECKS,
         shrunk=shrunk,
     )

@@ -1,24 +1,26 @@
-"""``ops backup redis``: a snapshot by the replication protocol, its keys counted on its way into the bucket."""
+"""``ops backup redis``: a snapshot by the replication protocol, and what the server tells of itself meanwhile."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
-from scripts import log
-from scripts.backup import keys, parts, rdb, stage, transfer, upload
+from scripts import lazy, log
+from scripts.backup import keys, parts, redis_staging, transfer, upload
 from scripts.backup.keys import BackupId
-from scripts.backup.manifest import Keyspace, RedisManifest
-from scripts.backup.pipeline import CHUNK_BYTES
-from scripts.backup.rdb import DamagedError, Tally
-from scripts.backup.stage import Inlet, Outlet
+from scripts.backup.manifest import AclUser, RedisManifest
 from scripts.clients import redis_server, replication
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError
 from scripts.output import Outcome, say
+
+_MAGIC: Final = b"REDIS"
+_HEAD_BYTES: Final = 9
 
 
 def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
@@ -27,7 +29,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     Raises:
         UsageError: the bucket is not as it must be, or Redis refuses a replica.
         TemporaryError: Redis or the bucket does not answer, or the snapshot ended early. Nothing is visible.
-        CheckFailedError: the snapshot holds what this release of ops does not know.
+        CheckFailedError: what the server sends is no RDB.
     """
     bucket, prefix = transfer.opened(settings.backup, keys.REDIS)
     with redis_server.connect(settings.redis) as client:
@@ -42,40 +44,83 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     return _done(settings, manifest)
 
 
-def tallied(tally: Tally) -> stage.Work:
-    """What counts an RDB while it passes; an RDB that is not whole is an error."""
+@dataclass(slots=True)
+class _Head:
+    """The first bytes of an RDB, which name its version."""
 
-    def work(inlet: Inlet, _outlet: Outlet) -> None:
-        try:
-            for _ in rdb.walk(lambda: inlet.read(CHUNK_BYTES), tally):
-                pass
-        except DamagedError as error:
-            raise CheckFailedError(f"Redis's snapshot: {error}") from None
+    seen: bytes = b""
 
-    return work
+    def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """``chunks`` themselves. Raises CheckFailedError: they are no RDB."""
+        for chunk in chunks:
+            if len(self.seen) < _HEAD_BYTES:
+                self.seen += chunk[: _HEAD_BYTES - len(self.seen)]
+            yield chunk
+        _ = self.version
+
+    @property
+    def version(self) -> int:
+        magic, digits = self.seen[: len(_MAGIC)], self.seen[len(_MAGIC) :]
+        if magic != _MAGIC or not digits.isdigit():
+            raise CheckFailedError(f"Redis's snapshot is no RDB: it begins with {self.seen!r}")
+        return int(digits)
 
 
-def keyspaces(tally: Tally) -> tuple[Keyspace, ...]:
-    """What was counted, by database."""
-    return tuple(
-        Keyspace(index=index, keys=count, expiring=tally.expiring.get(index, 0))
-        for index, count in sorted(tally.keys.items())
-    )
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the server tells of itself while it sends its snapshot."""
+
+    version: str
+    libraries: int
+    databases: redis_staging.Databases
+    users: tuple[AclUser, ...] | None
+
+
+def _facts(settings: OpsSettings) -> _Facts:
+    with redis_server.connect(settings.redis) as client:
+        facts = redis_server.info(client)
+        last = redis_staging.databases(client).last
+        there = redis_staging.users_databases(client, last)
+        if last in there.spaces:
+            log.warning(
+                "the last database is kept for ops: a restore of its keys needs a server with more `databases`",
+                database=last,
+                keys=there.spaces[last].keys,
+            )
+        # Before Redis 7 there are no functions.
+        libraries = int(facts.get("number_of_libraries", 0))
+        return _Facts(str(facts["redis_version"]), libraries, there, _users(client))
+
+
+def _users(client: lazy.redis.Redis) -> tuple[AclUser, ...] | None:
+    """The ACL users without their passwords; None where the login may not list them, or the server knows none."""
+    try:
+        users = redis_server.acl_users(client)
+    except lazy.redis.ResponseError as error:
+        log.warning("the ACL users are not in the backup", reason=str(error))
+        return None
+    return tuple(AclUser(name=name, rules=_rules(rules)) for name, rules in users.items())
+
+
+def _rules(words: list[str]) -> tuple[str, ...]:
+    """Rules without what opens a login: hashes of passwords, `nopass`, and whether the user is switched on."""
+    return tuple(word for word in words if word not in ("on", "off", "nopass") and word[:1] not in ("#", ">"))
 
 
 def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetime) -> RedisManifest:
     clock = time.monotonic()
-    backup, tally = BackupId.new(started), Tally()
+    backup, head = BackupId.new(started), _Head()
     with replication.snapshot(settings.redis) as chunks:
         # The server has answered and forks now: what it holds at this moment is what it sends.
         taken = started + timedelta(seconds=time.monotonic() - clock)
+        facts = _facts(settings)
         log.info("snapshot started", server=f"{settings.redis.host}:{settings.redis.port}", expected_bytes=used)
         package = transfer.store(
             bucket,
             settings.backup,
             keys.REDIS,
             backup,
-            stage.watched(chunks, tallied(tally)),
+            head.passing(chunks),
             parts.part_size(used),
         )
     seconds = round(time.monotonic() - clock, 3)
@@ -83,11 +128,14 @@ def _transfer(settings: OpsSettings, bucket: Bucket, used: int, started: datetim
         **dict[str, Any](package),
         kind="redis",
         id=str(backup),
-        server_version=tally.server_version,
-        rdb_version=tally.version,
+        server_version=facts.version,
+        rdb_version=head.version,
         used_memory_bytes=used,
-        functions=tally.functions,
-        databases=keyspaces(tally),
+        functions=facts.libraries,
+        databases=tuple(facts.databases.spaces[number] for number in sorted(facts.databases.spaces)),
+        exact=False,
+        server_databases=facts.databases.count,
+        users=facts.users,
         started_at=started,
         snapshot_at=taken,
         finished_at=started + timedelta(seconds=seconds),
@@ -122,7 +170,7 @@ def _done(settings: OpsSettings, manifest: RedisManifest) -> Outcome:
 
     shown = say(
         f"Backup {manifest.id} of Redis {manifest.server_version} is complete.",
-        f"{manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
+        f"About {manifest.total:,} keys in {len(manifest.databases)} databases, {size(manifest.uncompressed.bytes)} as "
         f"{size(manifest.stored.bytes)} in {duration(manifest.duration_seconds)}",
     )
     return Outcome(data, shown)

@@ -1,73 +1,85 @@
-"""``ops restore redis``: prove the backup, put it together in free databases of the running Redis, then swap.
+"""``ops restore redis``: load the backup into a throwaway server, stage it in the running Redis, then swap.
 
 Redis ignores a dump.rdb where its append-only file is on, and overwrites it when it shuts down. Here every key comes in
 by RESTORE and the databases change places by SWAPDB: commands that Redis writes into its append-only file like any
 other. Until the swap, which is one transaction, clients see nothing; a run that is killed before leaves the data as it
-was, and one that is killed after leaves old data in a marked database that the next run empties.
+was, and one that is killed after leaves old data in databases that its lock names and the next run empties.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
-from scripts.backup import rdb, redis_staging, trial
+from scripts.backup import redis_copy, redis_scratch, redis_staging
 from scripts.backup.catalog import Catalog, Selection
-from scripts.backup.manifest import RedisManifest
-from scripts.backup.rdb import Function, Key, Tally
-from scripts.backup.redis_staging import MARKER
-from scripts.backup.transfer import Stored
+from scripts.backup.manifest import AclUser, Keyspace, RedisManifest
+from scripts.backup.redis_scratch import Loaded
 from scripts.clients import redis_server
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, UsageError
+from scripts.exits import CheckFailedError, Stop, UsageError
 from scripts.output import Outcome, confirm, say
 
-# Keys of a batch, and bytes after which it is sent even so.
-_BATCH_KEYS: Final = 500
-_BATCH_BYTES: Final = 4 * 2**20
+_OLDEST: Final = 7
+# How far the throwaway server's clock may be ahead (seconds): what has expired by it alone is not restored.
+_AHEAD: Final = 5
 
 
 @dataclass(slots=True)
-class Loaded:
-    """What came into a staging database: keys without an expiry, and those with one by the second in which it is."""
+class _Result:
+    """What a restore has done: ``swapped`` says that the data is that of the backup.
 
-    lasting: int = 0
-    expiring: Counter[int] = field(default_factory=Counter[int])
+    ``functions`` is why the libraries are those from before, ``users`` are the ACL users that were made.
+    """
 
-    def bounds(self, now: int) -> tuple[int, int]:
-        """How few and how many keys may be there at ``now`` (milliseconds): some may expire at this moment."""
-        later = sum(count for second, count in self.expiring.items() if second > now // 1000)
-        return self.lasting + later, self.lasting + self.expiring.total()
+    swapped: bool = False
+    keys: int = 0
+    functions: str | None = None
+    users: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    libraries: int = 0
+    method: str = ""
+
+    def done(self, functions: str | None) -> None:
+        """The databases have changed places."""
+        self.swapped, self.functions = True, functions
 
 
 def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
     """Restore Redis to the moment of a backup: every database of it is replaced, and others are emptied.
 
     Raises:
-        UsageError: no such backup, no room for it, or nobody confirmed.
-        CheckFailedError: the backup is damaged, or what was loaded is not what the manifest says.
+        UsageError: no such backup, no room for it, no throwaway server that reads it, or no confirmation.
+        CheckFailedError: the backup is damaged, or what was staged is not what is in it.
         TemporaryError: another restore is running, or something does not answer.
     """
     bucket = Bucket(settings.backup)
     manifest = Catalog(bucket, settings, RedisManifest).choose(selection)
-    stored = Stored(bucket, settings.backup, manifest)
     with redis_server.connect(settings.redis) as client:
         before = _check(client, manifest)
-        if dry_run:
-            return _would(manifest, before)
-        if not confirmed:
-            _confirm(manifest, before)
-        clock = time.monotonic()
-        proven = trial.run(settings, bucket, manifest, None)
-        expired = _restore(client, manifest, stored)
-    log.info("restore complete", id=manifest.id, keys=manifest.total, expired=expired)
-    return _done(manifest, proven.method, expired, time.monotonic() - clock)
+        last = redis_staging.databases(client).last
+    if dry_run:
+        return _would(manifest, before)
+    if not confirmed:
+        _confirm(manifest, before)
+    clock, result = time.monotonic(), _Result()
+    try:
+        with (
+            redis_scratch.loaded(settings, bucket, manifest, None) as source,
+            redis_server.connect(settings.redis, last) as client,
+        ):
+            _restore(client, redis_server.address(settings.redis), manifest, source, result)
+    except Stop as stop:
+        if not result.swapped:
+            raise
+        log.warning("told to end after the swap", reason=str(stop))
+    log.info("restore complete", id=manifest.id, keys=result.keys)
+    return _done(manifest, result, time.monotonic() - clock)
 
 
 def _check(client: lazy.redis.Redis, manifest: RedisManifest) -> int:
@@ -78,163 +90,119 @@ def _check(client: lazy.redis.Redis, manifest: RedisManifest) -> int:
         raise UsageError(f"{where} is a replica; restore into its master")
     if int(facts.get("cluster_enabled", 0)):
         raise UsageError(f"{where} is a cluster, which has no second database to restore into")
+    if int(str(facts["redis_version"]).partition(".")[0]) < _OLDEST:
+        raise UsageError(f"{where} is of version {facts['redis_version']}; a restore needs {_OLDEST}.0 or newer")
     used, most = int(facts["used_memory"]), int(facts.get("maxmemory", 0))
     if most and used + manifest.used_memory_bytes > most:
         raise UsageError(
             f"the backup needs about {size(manifest.used_memory_bytes)} beside the {size(used)} in use, and maxmemory "
             f"is {size(most)}: old keys would be evicted; raise maxmemory meanwhile, or empty Redis first (FLUSHALL)"
         )
-    return sum(redis_staging.databases(client).keys.values())
+    redis_staging.check(client, [space.index for space in manifest.databases])
+    there = redis_staging.databases(client)
+    return redis_staging.users_databases(client, there.last).total
 
 
 def _confirm(manifest: RedisManifest, before: int) -> None:
     moment = f"{manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z}"
     confirm(
         f"replaces {before} keys of Redis",
-        f"Replace {before:,} keys by the state of {moment} ({manifest.total:,} keys)?",
+        f"Replace {before:,} keys by the state of {moment} ({_about(manifest)} keys)?",
     )
 
 
-def _restore(client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored) -> int:
-    """Do it; how many keys have expired since the backup."""
-    redis_staging.clear_stale(client)
-    staged = redis_staging.claim(client, [space.index for space in manifest.databases])
+def _about(manifest: RedisManifest) -> str:
+    return f"{'' if manifest.exact else 'about '}{manifest.total:,}"
+
+
+def _restore(client: lazy.redis.Redis, where: str, manifest: RedisManifest, source: Loaded, result: _Result) -> None:
+    version = redis_scratch.rdb_version(client)
+    if version < source.rdb_version:
+        raise UsageError(
+            f"Redis at {where} reads up to RDB {version}, and the throwaway server, Redis {source.version}, gives RDB "
+            f"{source.rdb_version}; install the redis-server of the version at {where}"
+        )
+    with source.connect() as throwaway:
+        check_clocks(redis_staging.clock(throwaway), redis_staging.clock(client), source.spaces)
+    staging = redis_staging.claim(client, [space.index for space in source.spaces])
+    result.counts, result.libraries, result.method = source.counts, source.libraries, source.method
     try:
-        loaded = _load(client, manifest, stored, staged)
-        _prove(client, manifest, staged, loaded)
-        _swap(client, staged)
-    except BaseException:
-        redis_staging.try_to_release(client, staged.values())
-        raise
-    # From here on they hold what was before.
-    redis_staging.try_to_release(client, staged.values())
-    return manifest.total - sum(each.lasting + each.expiring.total() for each in loaded.values())
+        result.keys = redis_copy.copy(source, staging, manifest, keep=True)
+        there = redis_staging.databases(client)
+        kept = {*staging.staged, *staging.staged.values(), there.last}
+        staging.swap(source.functions, [number for number in there.spaces if number not in kept], result.done)
+    finally:
+        # After the swap they hold what was before.
+        staging.try_to_release()
+    result.users = _make_users(client, manifest)
 
 
-def _load(
-    client: lazy.redis.Redis, manifest: RedisManifest, stored: Stored, staged: dict[int, int]
-) -> dict[int, Loaded]:
-    loaded = {index: Loaded() for index in staged}
-    now, tally = redis_staging.clock(client), Tally()
-    content = stored.content()
-    batch = _Batch(client, staged)
+def check_clocks(here: int, there: int, spaces: Collection[Keyspace]) -> None:
+    """Raise UsageError where this machine's clock would let keys expire that Redis still has (both in milliseconds)."""
+    ahead = (here - there) // 1000
+    if ahead > _AHEAD and any(space.expiring for space in spaces):
+        raise UsageError(
+            f"this machine's clock is {duration(ahead)} ahead of that of Redis, and keys that expire would be lost; "
+            "set it right"
+        )
+
+
+def _make_users(client: lazy.redis.Redis, manifest: RedisManifest) -> tuple[str, ...]:
+    """Make the ACL users that are missing, without a password and switched off. Their names."""
+    made: list[str] = []
     try:
-        for item in _items(content, tally):
-            if isinstance(item, Function):
-                client.function_load(item.code.decode(), replace=True)  # pyright: ignore[reportUnknownMemberType] - no exact types
-                continue
-            if item.expires is not None and item.expires <= now:
-                continue
-            batch.add(item)
-            told = loaded[item.database]
-            if item.expires is None:
-                told.lasting += 1
-            else:
-                told.expiring[item.expires // 1000] += 1
-        batch.send()
-        for _ in content:
-            pass
-    except rdb.DamagedError as error:
-        raise stored.damaged(str(error)) from None
-    if tally.keys != {space.index: space.keys for space in manifest.databases}:
-        raise stored.damaged("its keys are not those of the manifest")
-    return loaded
+        there = set(redis_server.acl_users(client)) if manifest.users else set[str]()
+        for user in manifest.users or ():
+            if user.name not in there:
+                _make(client, user)
+                made.append(user.name)
+    except lazy.redis.RedisError as error:
+        log.warning("the ACL users of the backup are not made", reason=str(error))
+    return tuple(made)
 
 
-def _items(content: Iterator[bytes], tally: Tally) -> Iterator[Key | Function]:
-    return rdb.walk(lambda: next(content, b""), tally, values=True)
-
-
-class _Batch:
-    """Keys on their way, by database; every batch renews the marker."""
-
-    def __init__(self, client: lazy.redis.Redis, staged: dict[int, int]) -> None:
-        self._client = client
-        self._staged = staged
-        self._keys: list[Key] = []
-        self._bytes = 0
-
-    def add(self, key: Key) -> None:
-        if self._keys and (key.database != self._keys[0].database or self._bytes >= _BATCH_BYTES):
-            self.send()
-        self._keys.append(key)
-        self._bytes += len(key.value)
-        if len(self._keys) >= _BATCH_KEYS:
-            self.send()
-
-    def send(self) -> None:
-        if not self._keys:
-            return
-        commands: list[tuple[Any, ...]] = [
-            ("RESTORE", key.name, key.expires or 0, key.value, "REPLACE", "ABSTTL") for key in self._keys
-        ]
-        commands.append(("SET", MARKER, redis_staging.clock(self._client) // 1000))
-        redis_staging.execute(self._client, self._staged[self._keys[0].database], *commands)
-        self._keys.clear()
-        self._bytes = 0
-
-
-def _prove(
-    client: lazy.redis.Redis, manifest: RedisManifest, staged: dict[int, int], loaded: dict[int, Loaded]
-) -> None:
-    for index, stage in staged.items():
-        found = int(redis_staging.execute(client, stage, ("DBSIZE",))[0]) - 1
-        least, most = loaded[index].bounds(redis_staging.clock(client))
-        if not least <= found <= most:
-            raise CheckFailedError(
-                f"backup {manifest.id} is not restored: database {index} has {found} keys instead of {most}; "
-                "Redis is unchanged"
-            )
-
-
-def _swap(client: lazy.redis.Redis, staged: dict[int, int]) -> None:
-    """Let all of it change places at once. Databases that the backup does not have become empty."""
-    others = [index for index in redis_staging.databases(client).keys if index not in (*staged, *staged.values())]
-    pipeline = redis_staging.transaction(client)
-    for index, stage in staged.items():
-        pipeline.execute_command("SWAPDB", index, stage)
-        pipeline.execute_command("SELECT", index)
-        pipeline.execute_command("DEL", MARKER)
-        # What was before is nobody's from now on: a run that is killed here leaves it for the next to empty.
-        pipeline.execute_command("SELECT", stage)
-        pipeline.execute_command("SET", MARKER, 0)
-    for index in others:
-        pipeline.execute_command("SELECT", index)
-        pipeline.execute_command("FLUSHDB", "ASYNC")
-    pipeline.execute_command("SELECT", 0)
-    try:
-        pipeline.execute()
-    except BaseException:
-        # Where the transaction was faster than what ended it, the swap is done and must be reported as done.
-        if not all(redis_staging.execute(client, stage, ("GET", MARKER)) == [b"0"] for stage in staged.values()):
-            raise
+def _make(client: lazy.redis.Redis, user: AclUser) -> None:
+    untyped: Any = client
+    untyped.execute_command("ACL SETUSER", user.name, "reset", *user.rules, "resetpass", "off")
 
 
 def _would(manifest: RedisManifest, before: int) -> Outcome:
     return Outcome(
         {"dry_run": True, "id": manifest.id, "keys": manifest.total, "replaces": before},
         say(
-            f"Would replace {before:,} keys by the {manifest.total:,} of backup {manifest.id}.",
+            f"Would replace {before:,} keys by the {_about(manifest)} of backup {manifest.id}.",
             "Nothing was changed.",
         ),
     )
 
 
-def _done(manifest: RedisManifest, method: str, expired: int, seconds: float) -> Outcome:
+def _done(manifest: RedisManifest, result: _Result, seconds: float) -> Outcome:
+    expired = sum(result.counts.values()) - result.keys
+    if result.functions is not None:
+        raise CheckFailedError(
+            f"the {result.keys:,} keys of backup {manifest.id} are back, its functions are not: {result.functions}; "
+            "they are those from before"
+        )
     data: dict[str, object] = {
         "id": manifest.id,
         "snapshot_at": manifest.snapshot_at.isoformat(timespec="seconds"),
-        "keys": manifest.total - expired,
+        "keys": result.keys,
         "expired": expired,
-        "databases": dict(manifest.counts),
-        "functions": manifest.functions,
-        "verified": method,
+        "databases": dict(result.counts),
+        "functions": result.libraries,
+        "users": list(result.users),
+        "verified": result.method,
         "seconds": round(seconds, 3),
     }
-
-    shown = say(
+    lines = [
         f"Redis is as it was at {manifest.snapshot_at:%Y-%m-%d %H:%M:%S %Z} (backup {manifest.id}).",
-        f"{manifest.total - expired:,} keys, all counts equal, in {duration(seconds)}; "
-        f"{expired:,} more have expired since.",
-    )
-    return Outcome(data, shown)
+        f"{result.keys:,} keys, all counts equal, in {duration(seconds)}; {expired:,} more have expired since.",
+    ]
+    if manifest.users is None:
+        lines.append("Its ACL users are not in the backup.")
+    if result.users:
+        lines.append(
+            f"Made without a password and switched off: ACL users {', '.join(result.users)}. Give each the password of "
+            "its Secret and switch it on (ACL SETUSER NAME on); ACL SAVE, where users have a file."
+        )
+    return Outcome(data, say(*lines))

@@ -62,18 +62,6 @@ def through(chunks: Iterable[bytes], work: Work) -> Iterator[bytes]:
         stage.leave()
 
 
-def watched(chunks: Iterable[bytes], work: Work) -> Iterator[bytes]:
-    """``chunks`` themselves while ``work`` reads them too; whatever it raises is raised here, at the end at last."""
-    stage = _Stage(work)
-    try:
-        for chunk in chunks:
-            stage.put(chunk)
-            yield chunk
-        stage.finish()
-    finally:
-        stage.leave()
-
-
 class _Stage:
     def __init__(self, work: Work) -> None:
         self._inbox: queue.Queue[bytes | None] = queue.Queue(_WAITING)

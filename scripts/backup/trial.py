@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
@@ -18,11 +18,15 @@ from scripts.exits import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A trial that came out right: ``method`` says into what, ``counts`` what came back, ``seconds`` how long."""
+    """A trial that came out right: ``method`` says into what, ``counts`` what came back, ``seconds`` how long.
+
+    ``digests`` are those of the proof.
+    """
 
     method: str
     counts: Mapping[str, int]
     seconds: float
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def run(
@@ -40,16 +44,17 @@ def run(
         TemporaryError: something does not answer, or another trial is running.
     """
     clock = time.monotonic()
+    digests: Mapping[str, str] = {}
     match manifest:
         case PostgresManifest():
             method, counts = postgres_trial.run(settings, bucket, manifest, scratch)
         case RedisManifest():
-            method, counts = redis_trial.run(settings, bucket, manifest, scratch)
+            method, counts, digests = redis_trial.run(settings, bucket, manifest, scratch)
         case ResourcesManifest():
             method, counts = resources_trial.run(settings, bucket, manifest, cluster=cluster)
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
-    return Result(method, counts, round(time.monotonic() - clock, 3))
+    return Result(method, counts, round(time.monotonic() - clock, 3), digests)
 
 
 def holding(catalogs: Iterable[Catalog[Manifest]], backup: BackupId) -> Catalog[Manifest]:

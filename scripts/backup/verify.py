@@ -94,7 +94,7 @@ def _verify(
         return _failed(catalog, backup, error)
     try:
         shrunk, accepted = _shrunk(settings, catalog, manifest, result.counts)
-        told = proof.of(manifest, result.method, result.seconds, result.counts, shrunk)
+        told = proof.of(manifest, result.method, result.seconds, result.counts, result.digests, shrunk)
         bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
     except OpsError as error:
         return _failed(catalog, backup, error)

@@ -25,9 +25,9 @@ _PASSING: Final = ("BUSY", "NOMASTERLINK", "MISCONF", "NOREPLICAS")
 
 @contextmanager
 def connect(
-    target: RedisTarget, database: int = 0, *, socket_path: str | None = None, seconds: float = _SECONDS
+    target: RedisTarget, database: int = 0, *, socket_path: str | None = None, seconds: float | None = _SECONDS
 ) -> Generator[lazy.redis.Redis]:
-    """A client of the server, or of the one at ``socket_path``; each answer may take ``seconds``.
+    """A client of the server, or of the one at ``socket_path``; each answer may take ``seconds`` (None: any time).
 
     Raises:
         TemporaryError: it does not answer, is loading, has no connection left, or its memory is full.
@@ -124,6 +124,14 @@ def info(client: lazy.redis.Redis, section: str | None = None) -> Mapping[str, A
     """What INFO tells, of a section or of all; numbers are numbers."""
     untyped: Any = client
     return untyped.info(section)
+
+
+def acl_users(client: lazy.redis.Redis) -> Mapping[str, list[str]]:
+    """The words of each ACL user's rules by its name; hashes of passwords are among them."""
+    untyped: Any = client
+    lines: list[bytes | str] = untyped.acl_list()
+    words = [(line if isinstance(line, str) else line.decode(errors="replace")).split(" ") for line in lines]
+    return {name: rules for _, name, *rules in words}
 
 
 def keys(client: lazy.redis.Redis, pattern: str) -> Iterator[list[bytes]]:

@@ -88,11 +88,6 @@ def test_a_seal_is_of_its_key_its_purpose_and_its_content(key: PrivateKey, tmp_p
     )
 
 
-def _copy(inlet: Inlet, outlet: Outlet) -> None:
-    while data := inlet.read(1000):
-        outlet.write(data)
-
-
 def test_memory_does_not_grow_with_the_stream(key: PrivateKey) -> None:
     taken = 0
 
@@ -116,9 +111,8 @@ def test_an_error_of_the_source_comes_out_and_ends_the_thread(key: PrivateKey) -
         raise CheckFailedError("the dump died")
 
     before = threading.active_count()
-    for stream in (age.encrypt(chunks(), key.public_key), stage.watched(chunks(), _copy)):
-        with pytest.raises(CheckFailedError, match="the dump died"):
-            list(stream)
+    with pytest.raises(CheckFailedError, match="the dump died"):
+        list(age.encrypt(chunks(), key.public_key))
     assert threading.active_count() == before
 
 
@@ -127,10 +121,8 @@ def test_a_step_that_fails_is_an_error_even_when_it_fails_early() -> None:
         inlet.read(1)
         raise CheckFailedError("the step died")
 
-    endless = itertools.repeat(b"x" * 1000, 10_000)
-    for stream in (stage.through(endless, work), stage.watched(endless, work)):
-        with pytest.raises(CheckFailedError, match="the step died"):
-            list(stream)
+    with pytest.raises(CheckFailedError, match="the step died"):
+        list(stage.through(itertools.repeat(b"x" * 1000, 10_000), work))
 
 
 def test_whoever_stops_reading_ends_the_thread(key: PrivateKey) -> None:
@@ -141,14 +133,3 @@ def test_whoever_stops_reading_ends_the_thread(key: PrivateKey) -> None:
     cast("Generator[bytes]", stream).close()
 
     assert threading.active_count() == before
-
-
-@given(st.lists(st.binary(max_size=3000), max_size=10))
-def test_a_watched_stream_is_unchanged_and_seen_whole(blocks: list[bytes]) -> None:
-    seen: list[bytes] = []
-
-    def work(inlet: Inlet, _: Outlet) -> None:
-        while data := inlet.read(100):
-            seen.append(data)
-
-    assert b"".join(stage.watched(blocks, work)) == b"".join(blocks) == b"".join(seen)
