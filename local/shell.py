@@ -63,14 +63,14 @@ def kubeconfig(instance: Instance) -> str:
     name = existing.context if existing else instance.name
     try:
         contexts = yaml.safe_load(file.read_text())["contexts"]
-        context = next(entry["context"] for entry in contexts if entry["name"] == name)
+        context = {**next(entry["context"] for entry in contexts if entry["name"] == name), "namespace": NAMESPACE}
     except (OSError, yaml.YAMLError, KeyError, TypeError, StopIteration):
         # Nothing runs yet, or it is for the tools to say what is wrong with the file.
         return str(file)
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "contexts": [{"name": name, "context": {**context, "namespace": NAMESPACE}}],
+        "contexts": [{"name": name, "context": context}],
     }
     first = instance.state_dir / "namespace.kubeconfig"
     first.parent.mkdir(parents=True, exist_ok=True)
