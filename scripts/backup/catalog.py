@@ -172,9 +172,11 @@ class Catalog(Generic[AnyManifest]):
             UsageError: there is none.
             CheckFailedError: its manifest is damaged.
         """
-        chosen = self._chosen(selection)
+        # By an id nothing is listed, and the proof is asked for.
+        present = self.etags() if selection.id is None else None
+        chosen = self._chosen(selection, present or {})
         try:
-            record = self.record(chosen)
+            record = self.record(chosen, present)
         except OpsError as error:
             # The restore does not need it.
             log.warning("the proof of the backup cannot be read", id=chosen.id, reason=str(error))
@@ -183,11 +185,11 @@ class Catalog(Generic[AnyManifest]):
             log.warning(f"backup {chosen.id} {shrinkage.told(chosen.id, record.shrunk, chosen.unit)}")
         return chosen
 
-    def _chosen(self, selection: Selection) -> AnyManifest:
+    def _chosen(self, selection: Selection, present: Collection[str]) -> AnyManifest:
         if selection.id is not None:
             return self.manifest(selection.id)
         where = f"s3://{self._bucket.name}/{keys.folder(self._prefix, self.kind)}"
-        found = self.ids()
+        found = self.ids(present)
         if not found:
             raise UsageError(f"there is no backup in {where}")
         at = selection.at
