@@ -100,7 +100,7 @@ BACKUP_SHRUNK: Final = Alert(
     "The newest proven backup of {{ $labels.kind }} has far fewer rows, keys or objects than the one before it, or all "
     "of some kind are gone: something may have emptied the store. It supersedes nothing, so that the full one stays, "
     "until a person accepts it. Look what is missing, and restore the full one if nobody meant that.",
-    diagnosis=("ops backups list", "kubectl logs -l app=backup-verify --tail=50"),
+    diagnosis=("ops backups list", kubectl("logs -l app=backup-verify --tail=50")),
     remedies=("ops backups accept ID",),
 )
 _DRILL: Final = f'{_HERE}, cronjob="{jobs.RESTORE_DRILL.name}"'

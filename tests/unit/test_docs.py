@@ -48,7 +48,8 @@ def test_every_printed_command_of_ops_can_be_typed(page: Path) -> None:
                 command_line.parse(words)
 
 
-@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+# The programs of this page run in an empty project and know no namespace of ours.
+@pytest.mark.parametrize("page", [page for page in _PAGES if page.name != "upstream.md"], ids=lambda page: page.name)
 def test_every_printed_command_of_kubectl_names_the_namespace(page: Path) -> None:
     namespace = settings.Settings.model_fields["namespace"].default
     bare = [
