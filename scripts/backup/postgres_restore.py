@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
@@ -119,7 +120,11 @@ def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tup
     job.stored.verify()
     fresh.drop_stale(admin, job.database)
     otherwise = f"{job.database} is unchanged"
-    with rebuild.rebuilt(job.access, job.manifest, job.stored, job.program, job.database, otherwise) as done:
+    logins = (job.settings.postgres.owner, job.settings.postgres.backup, job.settings.postgres.superuser)
+    secrets = {login.user: Path(login.password_file).parent.name for login in logins}
+    with rebuild.rebuilt(
+        job.access, job.manifest, job.stored, job.program, job.database, otherwise, secrets=secrets
+    ) as done:
         facts = job.manifest.database
         if job.into is not None:
             swap.swap(job.access, facts, done.name, job.into, None)

@@ -6,7 +6,7 @@ disaster, roles and all.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,12 +39,14 @@ def rebuilt(
     database: str,
     otherwise: str,
     *,
+    secrets: Mapping[str, str] | None = None,
     bare: bool = False,
 ) -> Generator[Rebuilt]:
     """The backup in a database of its own on the server of ``access``, whose user is a superuser.
 
-    ``bare`` leaves out owners and rights: a format before 4 does not say whose they are. When anything raises, the
-    block included, the database and the roles that were made for it are dropped.
+    ``secrets`` names the Secrets that have the passwords of roles. ``bare`` leaves out owners and rights: a format
+    before 4 does not say whose they are. When anything raises, the block included, the database and the roles that were
+    made for it are dropped.
 
     Raises:
         CheckFailedError: something is not as it was saved; the line names it and ends with ``otherwise``.
@@ -66,7 +68,7 @@ def rebuilt(
             properties.subscribe(access, name, surroundings.subscriptions)
         counts, notes = compare.against(access, name, manifest, archive, otherwise, bare=bare)
         log.info("rebuilt", id=manifest.id, database=name)
-        yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made)))
+        yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made, secrets or {})))
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
         yield admin
 
 
-def _notes(surroundings: Surroundings | None, made: tuple[str, ...]) -> list[str]:
+def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Mapping[str, str]) -> list[str]:
     """What a person must do, because a backup holds no secrets."""
     if surroundings is None:
         return ["the backup is of an older ops: roles, rights and settings of the database are not in it"]
@@ -85,9 +87,8 @@ def _notes(surroundings: Surroundings | None, made: tuple[str, ...]) -> list[str
     for name in made:
         role = by_name[name]
         if role.login:
-            notes.append(
-                f"role {name} is new here and has no login: ALTER ROLE {name} LOGIN PASSWORD (from its Secret)"
-            )
+            where = f"the Secret {secrets[name]}" if name in secrets else "its Secret"
+            notes.append(f"role {name} is new here and has no login: ALTER ROLE {name} LOGIN PASSWORD, from {where}")
         if role.superuser:
             notes.append(f"role {name} was a superuser and is none here")
     notes += [
