@@ -101,7 +101,7 @@ class PriceConsumer:
             "fetch.min.bytes": 4096,
         }
         self._consumer = Consumer(settings)
-        self._consumer.subscribe([config.kafka_topic])
+        self._subscribed = False
         # A handle of its own: asking the consumer from another thread stalls the one that reads.
         self._admin = AdminClient(_common(config))
         self._paused = False
@@ -110,8 +110,13 @@ class PriceConsumer:
         """Up to `most` prices that arrive within `seconds`; messages that are no price are skipped.
 
         Raises:
-            DependencyError: a broker's error.
+            DependencyError: a broker's error, or the topic does not exist yet.
         """
+        if not self._subscribed:
+            # A subscription to a topic that does not exist may wait for the next refresh of metadata, minutes later.
+            self.check()
+            self._consumer.subscribe([self._topic])
+            self._subscribed = True
         found: list[tuple[str, float]] = []
         for message in self._consumer.consume(most, seconds):
             error = message.error()

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.environment.servers.sample_stack import SampleStack
 from tests.running.owned import owned_folder
@@ -128,6 +128,21 @@ def test_a_lost_redis_makes_its_users_unavailable_until_it_is_back(stack: Sample
     wait_until(lambda: stack.health("analytics") == 200, "healthy with Redis")
     before = stack.metric("analytics", "analytics_messages_processed_total")
     wait_until(lambda: stack.metric("analytics", "analytics_messages_processed_total") > before, "consumes again")
+
+
+def test_a_consumer_that_was_started_before_its_topic_reads_the_topic_once_it_exists(stack: SampleStack) -> None:
+    stack.stop("analytics")
+    stack.start_service("analytics", KAFKA_TOPIC="late")
+    wait_until(lambda: "late does not exist yet" in str(stack.ask("analytics", "/health")[1]), "analytics has looked")
+
+    producer = Producer({"bootstrap.servers": f"127.0.0.1:{stack.ports['kafka']}"})
+    producer.produce("late", key="bitcoin", value='{"coin_id": "bitcoin", "price": 1}')
+    assert producer.flush(60) == 0
+
+    wait_until(lambda: stack.metric("analytics", "analytics_messages_processed_total") == 1, "analytics has read it")
+    assert "Subscribed topic not available" not in stack.log("analytics")
+    stack.stop("analytics")
+    stack.start_service("analytics")
 
 
 def test_a_failing_model_ends_the_process_with_the_typical_message(stack: SampleStack) -> None:
