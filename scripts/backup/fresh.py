@@ -87,13 +87,13 @@ def drop_stale(admin: lazy.psycopg.Connection, database: str) -> None:
 
 
 @contextmanager
-def created(admin: lazy.psycopg.Connection, database: str, facts: DatabaseFacts) -> Generator[str]:
-    """An empty database like the one that was saved; dropped when the block raises.
+def created(admin: lazy.psycopg.Connection, facts: DatabaseFacts) -> Generator[str]:
+    """An empty database with the properties of ``facts``; dropped when the block raises.
 
     Raises:
         UsageError: the server does not know its locale, or the owner does not exist.
     """
-    name = derived(database, f"{_SUFFIX}{secrets.token_hex(4)}")
+    name = derived(facts.name, f"{_SUFFIX}{secrets.token_hex(4)}")
     try:
         admin.execute(properties.creation(name, facts))
     except (

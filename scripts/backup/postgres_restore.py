@@ -9,11 +9,12 @@ from pathlib import Path
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
-from scripts.backup import fresh, lock, rebuild, room, swap
+from scripts.backup import fresh, lock, rebuild, room, surroundings, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import PostgresManifest
+from scripts.backup.postgres_model import DatabaseFacts
 from scripts.backup.transfer import Stored
-from scripts.clients import pgtools
+from scripts.clients import pgtools, postgres
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
@@ -122,18 +123,23 @@ def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tup
     otherwise = f"{job.database} is unchanged"
     logins = (job.settings.postgres.owner, job.settings.postgres.backup, job.settings.postgres.superuser)
     secrets = {login.user: Path(login.password_file).parent.name for login in logins}
-    with rebuild.rebuilt(
-        job.access, job.manifest, job.stored, job.program, job.database, otherwise, secrets=secrets
-    ) as done:
-        facts = job.manifest.database
+    exists = job.database in fresh.names(admin)
+    facts = _facts(job, exists=exists).model_copy(update={"name": job.database})
+    with rebuild.rebuilt(job.access, job.manifest, job.stored, job.program, facts, otherwise, secrets=secrets) as done:
         if job.into is not None:
             swap.swap(job.access, facts, done.name, job.into, None)
             return None, done.notes
-        kept = None
-        if job.database in fresh.names(admin):
-            kept = fresh.kept_name(job.database, fresh.now(admin))
+        kept = fresh.kept_name(job.database, fresh.now(admin)) if exists else None
         swap.swap(job.access, facts, done.name, job.database, kept)
         return kept, done.notes
+
+
+def _facts(job: _Job, *, exists: bool) -> DatabaseFacts:
+    """The properties of the restored database: of an older format, which has none, those of the present one."""
+    if job.manifest.surroundings is not None or not exists:
+        return job.manifest.database
+    with postgres.connect(job.access, job.database, application="ops restore", doing="properties") as connection:
+        return surroundings.facts(connection)
 
 
 def _would(job: _Job, exists: bool) -> Outcome:

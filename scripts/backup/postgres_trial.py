@@ -24,7 +24,9 @@ def run(
     folder = None if scratch is None else scratch / scratch_servers.POSTGRES
     with scratch_postgres.server(folder, manifest.server_major, manifest.database_bytes) as access:
         log.info("trying the backup", id=manifest.id, server=access.host)
-        name, bare = manifest.database.name, manifest.surroundings is None
-        with rebuild.rebuilt(access, manifest, stored, program, name, "nothing was touched", bare=bare) as done:
+        facts, bare = manifest.database, manifest.surroundings is None
+        if bare:
+            facts = facts.model_copy(update={"owner": access.user})
+        with rebuild.rebuilt(access, manifest, stored, program, facts, "nothing was touched", bare=bare) as done:
             without = ", without owners and rights" if bare else ""
             return f"rebuilt on an empty server of PostgreSQL {manifest.server_major}{without}", done.counts

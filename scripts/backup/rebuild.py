@@ -14,7 +14,7 @@ from scripts import lazy, log
 from scripts.backup import compare, fresh, properties, roles, toc
 from scripts.backup.fill import fill
 from scripts.backup.manifest import PostgresManifest
-from scripts.backup.postgres_model import Surroundings
+from scripts.backup.postgres_model import DatabaseFacts, Surroundings
 from scripts.backup.transfer import Stored
 from scripts.clients import postgres
 from scripts.clients.pgtools import Program
@@ -36,7 +36,7 @@ def rebuilt(
     manifest: PostgresManifest,
     stored: Stored,
     program: Program,
-    database: str,
+    facts: DatabaseFacts,
     otherwise: str,
     *,
     secrets: Mapping[str, str] | None = None,
@@ -44,29 +44,27 @@ def rebuilt(
 ) -> Generator[Rebuilt]:
     """The backup in a database of its own on the server of ``access``, whose user is a superuser.
 
-    ``secrets`` names the Secrets that have the passwords of roles. ``bare`` leaves out owners and rights: a format
-    before 4 does not say whose they are. When anything raises, the block included, the database and the roles that were
-    made for it are dropped.
+    It gets the properties of ``facts``. ``secrets`` names the Secrets that have the passwords of roles. ``bare`` leaves
+    out owners and rights: a format before 4 does not say whose they are. When anything raises, the block included, the
+    database and the roles that were made for it are dropped.
 
     Raises:
         CheckFailedError: something is not as it was saved; the line names it and ends with ``otherwise``.
         UsageError: the server refuses a property, a role or an extension.
         TemporaryError: the server or the bucket went away.
     """
-    facts, surroundings = manifest.database, manifest.surroundings
-    if bare:
-        facts = facts.model_copy(update={"owner": access.user})
+    surroundings = manifest.surroundings
     with (
         administration(access) as admin,
         roles.present(admin, surroundings) as made,
-        fresh.created(admin, database, facts) as name,
+        fresh.created(admin, facts) as name,
         toc.opened(stored, program) as archive,
     ):
         fill(archive, access, name, surroundings.extensions if surroundings else (), bare=bare)
-        if surroundings is not None:
-            properties.apply(admin, name, facts)
-            properties.subscribe(access, name, surroundings.subscriptions)
+        properties.apply(admin, name, facts)
         counts, notes = compare.against(access, name, manifest, archive, otherwise, bare=bare)
+        # At last: PostgreSQL drops no database that has a subscription.
+        properties.subscribe(access, name, surroundings.subscriptions if surroundings else ())
         log.info("rebuilt", id=manifest.id, database=name)
         yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made, secrets or {})))
 
@@ -81,7 +79,7 @@ def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
 def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Mapping[str, str]) -> list[str]:
     """What a person must do, because a backup holds no secrets."""
     if surroundings is None:
-        return ["the backup is of an older ops: roles, rights and settings of the database are not in it"]
+        return ["the backup is of an older ops, and has neither roles nor properties of the database"]
     by_name = {role.name: role for role in surroundings.roles}
     notes: list[str] = []
     for name in made:

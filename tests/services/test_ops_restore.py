@@ -21,6 +21,7 @@ from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
 from scripts import config
 from scripts.backup import postgres_restore, properties, toc
 from scripts.backup.catalog import Selection
+from scripts.backup.pipeline import decompress
 from scripts.exits import CheckFailedError
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
@@ -574,3 +575,52 @@ def test_a_schema_that_came_back_otherwise_stops_the_restore_and_is_named(
     with pytest.raises(CheckFailedError, match=r"table public\.users is not the same; view public\.more is new"):
         postgres_restore.run(config.load(str(environment.config)), Selection(), into="spoilt")
     assert environment.databases() == [DATABASE]
+
+
+def test_a_backup_of_an_older_format_takes_the_properties_of_the_present_database(
+    environment: Environment, saved: dict[str, bytes]
+) -> None:
+    older = json.loads(saved["manifest.json"])
+    older |= {"formatVersion": 3, "surroundings": None, "largeObjects": None}
+    older["database"] = {name: older["database"][name] for name in ("name", "owner", "encoding", "collate", "ctype")}
+    older["tables"] = [{name: table[name] for name in ("schemaName", "name", "rows")} for table in older["tables"]]
+    _put(environment, saved["id"].decode(), "manifest.json", json.dumps(older).encode())
+    facts = """
+        SELECT datacl::text, datconnlimit, shobj_description(oid, 'pg_database'),
+               (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid)
+        FROM pg_database d WHERE datname = current_database()
+    """
+    before = environment.rows(facts)
+
+    answer = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert answer.code == 0, answer.stderr
+    assert environment.rows(facts) == before
+    assert answer.json["notes"] == [
+        "the backup is of an older ops, and has neither roles nor properties of the database"
+    ]
+
+
+def test_a_subscription_comes_back_disabled_and_its_secret_is_in_no_backup(environment: Environment) -> None:
+    subscription = "CREATE SUBSCRIPTION feed CONNECTION 'host=nowhere password=Geheim-17' PUBLICATION a, \"B c\" "
+    environment.execute(subscription + "WITH (connect = false, slot_name = NONE)", DATABASE)
+    try:
+        backup = environment.backup()
+        answer = environment.ops("restore", "postgres", "--id", backup, "--into", "subscribed", "--json")
+        found = environment.rows(
+            "SELECT subname, subenabled, subconninfo, subpublications FROM pg_subscription", "subscribed"
+        )
+    finally:
+        for name in (DATABASE, "subscribed"):
+            environment.execute("DROP SUBSCRIPTION IF EXISTS feed", name)
+
+    assert answer.code == 0, answer.stderr
+    assert ("feed", False, "", ["a", "B c"]) in found
+    assert answer.json["notes"] == [
+        "subscription feed is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
+    ]
+    folder = f"{PREFIX}postgres/{backup}/"
+    for name in ("dump.zst", "manifest.json"):
+        content = environment.s3.get_object(Bucket=BUCKET, Key=folder + name)["Body"].read()
+        plain = content if name == "manifest.json" else b"".join(decompress([content], ValueError))
+        assert b"Geheim-17" not in plain
