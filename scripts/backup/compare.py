@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from scripts import log
 from scripts.backup import schema, snapshot, surroundings
@@ -19,20 +20,28 @@ from scripts.exits import CheckFailedError
 _LATER = frozenset({"name", "comment", "template", "collation_version"})
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows by table; what was compared and is equal, and what could not be compared, in words."""
+
+    counts: dict[str, int]
+    compared: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def against(
     access: Access, database: str, manifest: PostgresManifest, archive: Archive, otherwise: str, *, bare: bool
-) -> tuple[dict[str, int], tuple[str, ...]]:
+) -> Comparison:
     """Compare ``database`` with its backup, and give the planner its statistics meanwhile.
 
     ``bare`` says that it was restored without owners and rights.
-
-    The rows of each table, and what could not be compared, in words.
 
     Raises:
         CheckFailedError: something differs; its line ends with ``otherwise``.
     """
     log.info("comparing", database=database, rows=manifest.rows)
     program, notes = pgtools.find("pg_dump", archive.program.major), list[str]()
+    compared = ["rows and checksums of tables" if _has_checksums(manifest) else "rows of tables"]
     # Side by side: the one waits for pages, the other for a processor.
     with ThreadPoolExecutor(1, "analyze") as pool:
         analyzing = pool.submit(_analyze, access, database)
@@ -43,15 +52,18 @@ def against(
             tables = snapshot.count(connection, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
             wrong = list(_of_rows(manifest, tables))
             if manifest.surroundings is not None:
+                compared += ["properties and rights of the database", "extensions", "sequences"]
                 wrong += _of_facts(manifest.database, surroundings.facts(connection))
                 there = surroundings.read(connection)
                 wrong += _of_surroundings(manifest.surroundings, there)
                 notes += _versions(manifest.surroundings, there)
             if manifest.large_objects is not None:
+                compared.append("large objects")
                 wrong += _of_large_objects(manifest.large_objects, surroundings.large_objects(connection))
         if note := None if bare else _incomparable(archive, program):
             notes.append(note)
         elif not bare:
+            compared.append("schema")
             wrong += schema.differences(archive, program, access, database)
         if wrong:
             raise CheckFailedError(
@@ -59,7 +71,7 @@ def against(
             )
         log.info("everything is equal", tables=len(tables), rows=manifest.rows)
         analyzing.result()
-    return rows_of(tables), tuple(notes)
+    return Comparison(rows_of(tables), tuple(compared), tuple(notes))
 
 
 def _has_checksums(manifest: PostgresManifest) -> bool:

@@ -41,6 +41,7 @@ class Finding:
     rpo: float | None
     rto: float | None
     method: str
+    compared: tuple[str, ...]
     counts: Mapping[str, int]
     error: str | None
     code: Exit = Exit.DONE
@@ -54,6 +55,7 @@ class Finding:
             "rpoSeconds": self.rpo,
             "rtoSeconds": self.rto,
             "method": self.method,
+            "compared": list(self.compared),
             "counts": dict(self.counts),
             "error": self.error,
             "shrunk": self.shrunk,
@@ -134,7 +136,7 @@ def _try(
 ) -> Finding:
     if found is None:
         reason = "no proven backup; see ops backups verify"
-        return Finding(kind, None, None, None, "", {}, reason, Exit.FAILED)
+        return Finding(kind, None, None, None, "", (), {}, reason, Exit.FAILED)
     manifest = found.manifest
     shrunk = None if found.shrunk is None else shrinkage.figures(found.shrunk, manifest.unit)
     rpo = round(age_seconds(manifest, started), 3)
@@ -143,8 +145,10 @@ def _try(
     except OpsError as error:
         message = one_line(redact.clean(str(error)))
         log.error("not restored", kind=kind, id=manifest.id, reason=message)
-        return Finding(kind, manifest.id, rpo, None, "", {}, message, error.code, shrunk)
-    return Finding(kind, manifest.id, rpo, result.seconds, result.method, result.counts, None, shrunk=shrunk)
+        return Finding(kind, manifest.id, rpo, None, "", (), {}, message, error.code, shrunk)
+    return Finding(
+        kind, manifest.id, rpo, result.seconds, result.method, result.compared, result.counts, None, shrunk=shrunk
+    )
 
 
 def _report(settings: OpsSettings, findings: Sequence[Finding], started: datetime) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from scripts.clients.postgres import Access
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A fresh database that is equal to its backup: its rows by table, and what a person must do."""
+    """A fresh database that is equal to its backup: its rows by table, what was compared, what a person must do."""
 
     name: str
     counts: dict[str, int]
+    compared: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -62,11 +63,12 @@ def rebuilt(
     ):
         fill(archive, access, name, surroundings.extensions if surroundings else (), bare=bare)
         properties.apply(admin, name, facts)
-        counts, notes = compare.against(access, name, manifest, archive, otherwise, bare=bare)
+        found = compare.against(access, name, manifest, archive, otherwise, bare=bare)
         # At last: PostgreSQL drops no database that has a subscription.
         properties.subscribe(access, name, surroundings.subscriptions if surroundings else ())
         log.info("rebuilt", id=manifest.id, database=name)
-        yield Rebuilt(name, counts, (*notes, *_notes(surroundings, made, secrets or {})))
+        notes = (*found.notes, *_notes(surroundings, made, secrets or {}))
+        yield Rebuilt(name, found.counts, found.compared, notes)
 
 
 @contextmanager

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup import redis_copy, redis_scratch, redis_staging
 from scripts.backup.manifest import RedisManifest
+from scripts.backup.result import Result
 from scripts.clients.s3 import Bucket
 
 
-def run(
-    settings: OpsSettings, bucket: Bucket, manifest: RedisManifest, scratch: Path | None
-) -> tuple[str, Mapping[str, int], Mapping[str, str]]:
-    """Load it into a throwaway server and restore it there: how, the keys of each database, and the digests of a proof.
+def run(settings: OpsSettings, bucket: Bucket, manifest: RedisManifest, scratch: Path | None) -> Result:
+    """Load it into a throwaway server and restore it there.
 
     Raises:
         CheckFailedError: the object is damaged, or what comes back is not what is in it.
@@ -30,4 +28,4 @@ def run(
             untyped: Any = client
             untyped.function_restore(source.functions, "FLUSH")
             staging.release()
-        return source.method, source.counts, source.digests
+        return Result(source.method, source.counts, ("keys of each database",), source.digests)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
 from scripts.backup import resources_content, resources_restore
 from scripts.backup.manifest import ResourcesManifest, shortened
+from scripts.backup.result import Result
 from scripts.backup.transfer import Stored
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
@@ -16,24 +16,22 @@ from scripts.exits import CheckFailedError, UsageError
 _SECONDS: Final = 30.0
 
 
-def run(
-    settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, cluster: bool
-) -> tuple[str, Mapping[str, int]]:
+def run(settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, cluster: bool) -> Result:
     """Count every object; with ``cluster`` apply each as a server-side dry run, which changes nothing.
 
     Raises:
         CheckFailedError: the backup is damaged, or the server would refuse an object.
     """
     objects = resources_content.read(Stored(bucket, settings.backup, manifest), manifest)
-    method = "parsed"
+    method, compared = "parsed", ("objects of each kind",)
     if cluster:
         try:
             with kubernetes.connect(_SECONDS) as server:
                 applied = resources_restore.apply(server, manifest.namespace, objects, dry_run=True)
         except UsageError as error:
             # No cluster, or no right to apply: it is said and no failure.
-            return f"parsed; not judged by an API server: {error}", manifest.counts
+            return Result(f"parsed; not judged by an API server: {error}", manifest.counts, compared)
         if applied.failed:
             raise CheckFailedError(f"backup {manifest.id}: {shortened(list(applied.failed.values()), 'objects')}")
         method = f"parsed, and {applied.done.total()} objects applied as a server-side dry run"
-    return method, manifest.counts
+    return Result(method, manifest.counts, compared)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from runbook.ops_settings import OpsSettings
@@ -12,21 +12,9 @@ from scripts.backup import postgres_trial, redis_trial, resources_trial
 from scripts.backup.catalog import Catalog
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import MODELS, Manifest, PostgresManifest, RedisManifest, ResourcesManifest
+from scripts.backup.result import Result
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A trial that came out right: ``method`` says into what, ``counts`` what came back, ``seconds`` how long.
-
-    ``digests`` are those of the proof.
-    """
-
-    method: str
-    counts: Mapping[str, int]
-    seconds: float
-    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def run(
@@ -44,17 +32,16 @@ def run(
         TemporaryError: something does not answer, or another trial is running.
     """
     clock = time.monotonic()
-    digests: Mapping[str, str] = {}
     match manifest:
         case PostgresManifest():
-            method, counts = postgres_trial.run(settings, bucket, manifest, scratch)
+            result = postgres_trial.run(settings, bucket, manifest, scratch)
         case RedisManifest():
-            method, counts, digests = redis_trial.run(settings, bucket, manifest, scratch)
+            result = redis_trial.run(settings, bucket, manifest, scratch)
         case ResourcesManifest():
-            method, counts = resources_trial.run(settings, bucket, manifest, cluster=cluster)
+            result = resources_trial.run(settings, bucket, manifest, cluster=cluster)
         case _:
             raise UsageError(f"backup {manifest.id} is of a kind that this release of ops cannot try")
-    return Result(method, counts, round(time.monotonic() - clock, 3), digests)
+    return replace(result, seconds=round(time.monotonic() - clock, 3))
 
 
 def holding(catalogs: Iterable[Catalog[Manifest]], backup: BackupId) -> Catalog[Manifest]:

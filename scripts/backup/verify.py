@@ -17,6 +17,7 @@ from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
 from scripts.backup.proof import Proof, Shrunk
+from scripts.backup.result import Result
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
 from scripts.output import Outcome, one_line, say
@@ -31,7 +32,7 @@ class Verdict:
 
     kind: str
     backup: str | None
-    result: trial.Result | None = None
+    result: Result | None = None
     error: str | None = None
     code: Exit = Exit.DONE
     shrunk: Shrunk | None = None

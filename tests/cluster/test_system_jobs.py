@@ -72,6 +72,9 @@ def test_the_nights_backups_are_proven_and_a_drill_restores_them(system: Environ
     drill = _said(system, started, "restore-drill")
     assert drill["passed"] is True
     assert drill["signed"] is True
+    compared = {kind["kind"]: set(kind["compared"]) for kind in drill["kinds"]}
+    assert {"schema", "rows and checksums of tables", "properties and rights of the database"} <= compared["postgres"]
+    assert all(compared.values())
     _said(system, started, "backup-prune")
 
 
