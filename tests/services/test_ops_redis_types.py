@@ -71,7 +71,9 @@ def _state(server: Server) -> tuple[Any, ...]:
             expiries[database, key] = own.execute_command("PEXPIRETIME", key)
             if own.type(key) == b"stream":
                 streams[database, key] = own.dump(key)
-    return client.execute_command("DEBUG DIGEST"), expiries, streams, client.function_list(withcode=True)
+    # In the order of a table, which is each server's own.
+    libraries = sorted(client.function_list(withcode=True), key=lambda library: library[1])
+    return client.execute_command("DEBUG DIGEST"), expiries, streams, libraries
 
 
 def _comes_back(place: tuple[Environment, Server, Server], sample: Sample) -> None:
