@@ -13,6 +13,7 @@ from components.labels import labels
 from runbook import capacity, datastores, scratch
 from runbook.datastores import DatastoreSpec
 from runbook.settings import Resources
+from runbook.units import to_bytes
 
 _VOLUME: Final = "scratch"
 # The webhook of EKS gives every container of a pod the role's token: these two have no use for it.
@@ -35,9 +36,10 @@ def mount(name: str, context: Context) -> pods.Mount:
 def containers(context: Context) -> list[core.v1.ContainerArgs]:
     """The servers, ready before the job begins and ended after it."""
     settings = context.settings
+    redis = capacity.scratch_redis(settings)
     return [
         _server(datastores.POSTGRES, context, capacity.scratch_postgres(settings), _postgres(), _postgres_ready()),
-        _server(datastores.REDIS, context, capacity.scratch_redis(settings), _redis(), _redis_ready()),
+        _server(datastores.REDIS, context, redis, _redis(redis), _redis_ready()),
     ]
 
 
@@ -76,9 +78,15 @@ def _postgres_ready() -> list[str]:
     return ["pg_isready", "--quiet", f"--host={folder}", f"--username={scratch.POSTGRES_SUPERUSER}"]
 
 
-def _redis() -> str:
+def _redis(resources: Resources) -> str:
     folder = f"{scratch.FOLDER}/{scratch.REDIS}"
-    settings = {**scratch.REDIS_SETTINGS, "dir": folder, "unixsocket": f"{folder}/{scratch.REDIS_SOCKET}"}
+    settings = {
+        **scratch.REDIS_SETTINGS,
+        # A job asks for it before it loads: more would be an OOM kill.
+        "maxmemory": str(to_bytes(resources.memory_limit)),
+        "dir": folder,
+        "unixsocket": f"{folder}/{scratch.REDIS_SOCKET}",
+    }
     options = " ".join(f"--{name} {shlex.quote(value)}" for name, value in settings.items())
     # The job writes the snapshot into this folder, as another user of the pod's group.
     return f"umask 0002; mkdir -p {folder}; rm -f {folder}/*; exec redis-server {options}"

@@ -37,7 +37,6 @@ REDIS_SETTINGS: Final = {
     "port": "0",
     "save": "",
     "appendonly": "no",
-    "maxmemory": "0",
     "databases": "10000",
     "enable-debug-command": "local",
     "loglevel": "warning",

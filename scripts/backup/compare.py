@@ -49,6 +49,7 @@ def against(
             postgres.connect(access, database, application="ops restore", doing=f"comparing {database}") as connection,
             postgres.cancelled(connection),
         ):
+            server = connection.info.server_version
             tables = snapshot.count(connection, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
             wrong = list(_of_rows(manifest, tables))
             if manifest.surroundings is not None:
@@ -60,7 +61,7 @@ def against(
             if manifest.large_objects is not None:
                 compared.append("large objects")
                 wrong += _of_large_objects(manifest.large_objects, surroundings.large_objects(connection))
-        if note := None if bare else _incomparable(archive, program):
+        if note := None if bare else incomparable(archive.dump_version, program, server):
             notes.append(note)
         elif not bare:
             compared.append("schema")
@@ -126,13 +127,19 @@ def _reached(saved: Sequence, found: Sequence | None) -> bool:
     return found.value is not None and (found.value > saved.value) == (saved.increment > 0)
 
 
-def _incomparable(archive: Archive, program: Program) -> str | None:
-    """Why the schema cannot be compared: each release writes some statements in other words."""
-    if (archive.dump_major, archive.server_major) == (program.major, program.major):
+def incomparable(dump_version: str, program: Program, server: int) -> str | None:
+    """Why a schema that ``dump_version`` saved cannot be compared with that of ``server`` (like 150018); None: it can.
+
+    Each release writes some statements in other words, and a pg_dump that is older than the server writes down what a
+    newer one knows to be the server's own.
+    """
+    major, _, minor = program.version.partition(".")
+    newest = int(major) * 10000 + int(minor) if major.isdigit() and minor.isdigit() else 0
+    if dump_version == program.version and server <= newest:
         return None
     return (
-        f"the schema was not compared: pg_dump {archive.dump_major} saved it from PostgreSQL {archive.server_major}, "
-        f"and this is {program.major}"
+        f"the schema was not compared: pg_dump {dump_version} saved it, and this is pg_dump {program.version} "
+        f"and a server of PostgreSQL {server // 10000}.{server % 10000}"
     )
 
 

@@ -344,7 +344,13 @@ def _load(client: lazy.redis.Redis, place: _Place, stored: Stored) -> None:
 
 def _ended(place: _Place, stored: Stored) -> OpsError:
     """A server that ends while it loads has found damage, and one that was killed had too little memory."""
-    code = 1 if place.child is None else place.child.wait()[0]
+    if place.child is None:
+        # Damage is an answer of the server, which goes on: one that ends has rather had too little memory.
+        return TemporaryError(
+            f"the throwaway Redis at {place.socket} ended while it loaded; where its container was killed for its "
+            "memory, give it more"
+        )
+    code = place.child.wait()[0]
     if code < 0:
         return TemporaryError(
             f"the throwaway {_PROGRAM} was killed by signal {-code} while it loaded, as the kernel does where memory "

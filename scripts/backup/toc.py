@@ -23,24 +23,20 @@ _FIRST_BYTES: Final = 2**20
 _MOST_BYTES: Final = 512 * 2**20
 # Of a line of the list: the number of the entry, the catalogue that its object is in, and the object.
 _ENTRY: Final = re.compile(r"(\d+); (\d+) (\d+) ")
-_VERSIONS: Final = re.compile(r"Dumped (from database|by pg_dump) version: (\d+)")
+_VERSION: Final = re.compile(r"Dumped by pg_dump version: (\S+)")
 _SCHEMAS: Final = "2615"
 
 
 class Archive:
-    """An archive whose list of contents has been read.
-
-    ``server_major`` and ``dump_major`` are the versions of the server that was dumped and of pg_dump.
-    """
+    """An archive whose list of contents has been read; ``dump_version`` is that of the pg_dump which made it."""
 
     def __init__(self, program: Program, head: int, listing: str, rest: Iterator[bytes]) -> None:
         self.program = program
         self._head = head
         self._rest = rest
         self._entries = [line for line in listing.splitlines() if _ENTRY.match(line)]
-        versions = dict(_VERSIONS.findall(listing))
-        self.server_major = int(versions.get("from database", 0))
-        self.dump_major = int(versions.get("by pg_dump", 0))
+        match = _VERSION.search(listing)
+        self.dump_version = match[1] if match is not None else "unknown"
 
     def stream(self) -> Iterator[bytes]:
         """All of it, once; at its end what was read has been compared with the manifest."""

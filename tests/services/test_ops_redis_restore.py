@@ -490,16 +490,21 @@ def test_a_throwaway_server_that_is_not_as_it_must_be_is_a_mistake_in_one_line(
     assert f"{PREFIX}redis/{backup}/proof.json" not in sorted(environment.keys())
 
 
-def test_a_throwaway_server_that_ends_while_it_loads_has_found_damage(environment: Environment) -> None:
-    _backup(environment)
+def test_a_throwaway_server_that_ends_while_it_loads_had_too_little_memory_and_takes_no_proof_back(
+    environment: Environment,
+) -> None:
+    backup = _backup(environment)
+    assert environment.ops("backups", "verify", "--kind", "redis", "--json").code == 0
     with _throwaway("--key-load-delay", "100000") as (folder, throwaway):
         process = environment.start("backups", "verify", "--kind", "redis", "--json", "--scratch", str(folder))
         await_log(process, "trying the backup")
         os.kill(throwaway.pid, signal.SIGKILL)
         answer = finish(process)
 
-    assert answer.code == 1, answer.stderr
-    assert "the throwaway server ended while it loaded its RDB" in answer.json["error"]
+    assert answer.code == 75, answer.stderr
+    assert "ended while it loaded; where its container was killed for its memory, give it more" in answer.json["error"]
+    listed = environment.ops("backups", "list", "--json").json["backups"]
+    assert {entry["id"]: entry["proven"] for entry in listed} == {backup: True}
 
 
 def test_an_installed_server_that_is_killed_while_it_loads_had_too_little_memory_and_takes_no_proof_back(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook import units
-from scripts.backup import fresh, index, keys, listing, manifest, parts, pipeline, upload
+from scripts.backup import compare, fresh, index, keys, listing, manifest, parts, pipeline, upload
 from scripts.backup.catalog import Selection, parse_time
 from scripts.backup.index import Entry
 from scripts.backup.keys import BackupId
@@ -316,3 +316,22 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 )
 def test_sizes_read_well(number: float, text: str) -> None:
     assert units.size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("saved_by", "here", "server", "compared"),
+    [
+        ("15.18", "15.18", 150018, True),
+        ("15.18", "15.18", 150009, True),
+        ("15.18", "15.18", 150020, False),
+        ("15.20", "15.18", 150018, False),
+        ("15.18", "16.2", 160002, False),
+        ("17beta1", "17beta1", 170000, False),
+    ],
+)
+def test_a_schema_is_compared_by_the_release_that_saved_it_on_a_server_that_is_not_newer(
+    saved_by: str, here: str, server: int, compared: bool
+) -> None:
+    program = Program("pg_dump", here, int(here[:2]))
+
+    assert (compare.incomparable(saved_by, program, server) is None) == compared
