@@ -105,11 +105,12 @@ def test_owners_grants_settings_and_extensions_survive_and_the_backup_role_can_s
     environment: Environment,
 ) -> None:
     facts = """
-        SELECT pg_get_userbyid(datdba), datacl::text, shobj_description(oid, 'pg_database'),
+        SELECT pg_get_userbyid(datdba), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a),
+               shobj_description(oid, 'pg_database'),
                (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid),
-               (SELECT array_agg(tablename || tableowner ORDER BY 1) FROM pg_tables WHERE schemaname = 'public'),
-               (SELECT array_agg(extname::text ORDER BY 1) FROM pg_extension),
-               (SELECT array_agg(defaclacl::text) FROM pg_default_acl)
+               (SELECT array_agg(tablename || tableowner ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'),
+               (SELECT array_agg(extname::text ORDER BY extname) FROM pg_extension),
+               (SELECT array_agg(a::text ORDER BY a::text) FROM pg_default_acl, unnest(defaclacl) a)
         FROM pg_database d WHERE datname = current_database()
     """
     before = environment.rows(facts)
@@ -586,7 +587,8 @@ def test_a_backup_of_an_older_format_takes_the_properties_of_the_present_databas
     older["tables"] = [{name: table[name] for name in ("schemaName", "name", "rows")} for table in older["tables"]]
     _put(environment, saved["id"].decode(), "manifest.json", json.dumps(older).encode())
     facts = """
-        SELECT datacl::text, datconnlimit, shobj_description(oid, 'pg_database'),
+        SELECT (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a), datconnlimit,
+               shobj_description(oid, 'pg_database'),
                (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid)
         FROM pg_database d WHERE datname = current_database()
     """
