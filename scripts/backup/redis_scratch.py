@@ -25,7 +25,7 @@ from scripts.backup.catalog import Catalog
 from scripts.backup.manifest import Keyspace, RedisManifest, differences, shortened
 from scripts.backup.proof import Proof
 from scripts.backup.transfer import Stored
-from scripts.clients import redis_server
+from scripts.clients import redis_server, sockets
 from scripts.clients.child import Child
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
@@ -75,10 +75,11 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a throwaway server listens, and where its files are; ``child`` is one that ops has started."""
+    """Where a throwaway server listens and has its files; ``short`` is that folder, ``child`` what ops has started."""
 
     target: RedisTarget
     folder: Path
+    short: str
     child: Child | None = None
 
     @property
@@ -87,7 +88,8 @@ class _Place:
 
     def connect(self, database: int = 0) -> AbstractContextManager[lazy.redis.Redis]:
         """A client. Loading takes as long as it takes: the command's deadline ends it, and a lost server at once."""
-        return redis_server.connect(self.target, database, socket_path=self.socket, seconds=None)
+        path = f"{self.short}/{scratch_servers.REDIS_SOCKET}"
+        return redis_server.connect(self.target, database, socket_path=path, seconds=None)
 
     def said(self) -> str:
         """What the server that ops has started said last, for a message."""
@@ -186,13 +188,15 @@ def rdb_version(client: lazy.redis.Redis) -> int:
 @contextmanager
 def _server(settings: OpsSettings, manifest: RedisManifest, scratch: Path | None) -> Generator[_Place]:
     if scratch is not None:
-        place = _Place(settings.redis, scratch / scratch_servers.REDIS)
-        _await(place)
-        _refuse_keys(place)
-        try:
-            yield place
-        finally:
-            _empty(place)
+        folder = scratch / scratch_servers.REDIS
+        with sockets.reachable(folder) as short:
+            place = _Place(settings.redis, folder, short)
+            _await(place)
+            _refuse_keys(place)
+            try:
+                yield place
+            finally:
+                _empty(place)
         return
     program = shutil.which(_PROGRAM)
     if program is None:
@@ -200,8 +204,12 @@ def _server(settings: OpsSettings, manifest: RedisManifest, scratch: Path | None
             f"a backup of Redis is read by a throwaway {_PROGRAM}, and none is installed here; install version "
             f"{manifest.server_version} or newer, or use the image of ops, which has one"
         )
-    with tempfile.TemporaryDirectory(prefix="ops-redis-") as folder, _started(program, Path(folder), manifest) as child:
-        place = _Place(settings.redis, Path(folder), child)
+    with (
+        tempfile.TemporaryDirectory(prefix="ops-redis-") as name,
+        sockets.reachable(Path(name)) as short,
+        _started(program, Path(name), manifest) as child,
+    ):
+        place = _Place(settings.redis, Path(name), short, child)
         _await(place)
         yield place
 
@@ -209,7 +217,8 @@ def _server(settings: OpsSettings, manifest: RedisManifest, scratch: Path | None
 def _started(program: str, folder: Path, manifest: RedisManifest) -> Child:
     options = {
         **scratch_servers.REDIS_SETTINGS,
-        "unixsocket": str(folder / scratch_servers.REDIS_SOCKET),
+        # Below `dir`, by a name that is short enough.
+        "unixsocket": scratch_servers.REDIS_SOCKET,
         "dir": str(folder),
         "dbfilename": _FILE,
         "logfile": str(folder / _LOG),

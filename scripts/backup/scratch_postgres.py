@@ -20,7 +20,7 @@ from typing import Final
 from runbook import scratch
 from runbook.units import size
 from scripts import log
-from scripts.clients import pgtools, postgres
+from scripts.clients import pgtools, postgres, sockets
 from scripts.clients.child import Child
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
@@ -41,8 +41,9 @@ def server(folder: Path | None, major: int, database_bytes: int) -> Generator[Ac
     """
     needed = database_bytes + scratch.POSTGRES_OVERHEAD_BYTES
     if folder is not None:
-        _check_room(folder, needed)
-        yield _listening(folder, major)
+        with sockets.reachable(folder) as short:
+            _check_room(folder, needed)
+            yield _listening(folder, short, major)
         return
     program = _program(major)
     with tempfile.TemporaryDirectory(prefix="ops-postgres-") as name:
@@ -53,10 +54,7 @@ def server(folder: Path | None, major: int, database_bytes: int) -> Generator[Ac
 
 
 def _check_room(folder: Path, needed: int) -> None:
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise UsageError(f"--scratch: {folder}: {error.strerror}; give the folder of a throwaway server") from None
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise TemporaryError(
             f"trying the backup needs {size(needed)} below {folder}, and {size(free)} are free; "
@@ -64,8 +62,8 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _listening(folder: Path, major: int) -> Access:
-    access = Access(str(folder), scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
+def _listening(folder: Path, short: str, major: int) -> Access:
+    access = Access(short, scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
     with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops verify") as connection:
         found = connection.info.server_version // 10000
     if found != major:
@@ -105,11 +103,12 @@ def _started(program: Program, place: Path) -> Generator[Access]:
     made = subprocess.run(_as(user, initdb), env=environment, capture_output=True, text=True, check=False, cwd=place)
     if made.returncode != 0:
         raise TemporaryError(f"initdb of the throwaway server: {made.stderr.strip() or made.returncode}")
-    settings = {**scratch.POSTGRES_SETTINGS, "unix_socket_directories": str(place)}
+    # Relative to the data, because a socket's name must be short.
+    settings = {**scratch.POSTGRES_SETTINGS, "unix_socket_directories": ".."}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     command = _as(user, [program.path, "-D", str(data), "-p", str(scratch.POSTGRES_PORT), *options], tied=True)
-    access = Access(str(place), scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
-    with Child(command, environment, (), feeds=False) as child:
+    with sockets.reachable(place) as short, Child(command, environment, (), feeds=False) as child:
+        access = Access(short, scratch.POSTGRES_PORT, scratch.POSTGRES_SUPERUSER, "")
         log.info("throwaway server started", version=program.version, pid=child.pid)
         while not _answers(child, access):
             time.sleep(_POLL_SECONDS)

@@ -50,6 +50,8 @@ def run(settings: OpsSettings, *, lock_wait: float, dry_run: bool) -> Outcome:
 def _session(access: Access, database: str, lock_wait: float) -> Generator[psycopg.Connection]:
     doing = f"PostgreSQL at {access.address}, database {database}"
     with postgres.connect(access, database, application="ops maintain", doing=doing) as connection:
+        # The table is looked for where its owner's statements look for it.
+        connection.execute("RESET search_path")
         wanted = {**_SESSION, "lock_timeout": f"{int(lock_wait * 1000)}ms"}
         known = "SELECT name FROM pg_settings WHERE name = ANY(%s)"
         for (name,) in connection.execute(known, (list(wanted),)).fetchall():

@@ -108,7 +108,8 @@ def test_owners_grants_settings_and_extensions_survive_and_the_backup_role_can_s
         SELECT pg_get_userbyid(datdba), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a),
                shobj_description(oid, 'pg_database'),
                (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid),
-               (SELECT array_agg(tablename || tableowner ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'),
+               (SELECT array_agg(tablename || tableowner ORDER BY tablename) FROM pg_tables
+                WHERE schemaname = 'public'),
                (SELECT array_agg(extname::text ORDER BY extname) FROM pg_extension),
                (SELECT array_agg(a::text ORDER BY a::text) FROM pg_default_acl, unnest(defaclacl) a)
         FROM pg_database d WHERE datname = current_database()

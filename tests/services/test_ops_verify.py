@@ -228,6 +228,18 @@ def test_sigterm_ends_the_throwaway_server_and_leaves_no_file_of_it(environment:
     assert list(scratch.iterdir()) == []
 
 
+def test_a_folder_whose_name_is_long_has_room_for_a_throwaway_server(environment: Environment, scratch: Path) -> None:
+    backup = environment.backup()
+    folder = scratch / ("x" * 120)
+    folder.mkdir()
+    folder.chmod(0o755)
+
+    answer = environment.ops("backups", "verify", "--kind", "postgres", "--json", extra={"TMPDIR": str(folder)})
+
+    assert answer.code == 0, answer.stderr
+    assert _listed(environment) == {backup: True}
+
+
 def test_the_production_server_has_no_part_in_a_verification(environment: Environment) -> None:
     backup = environment.backup()
     postgres = environment.settings["postgres"]
