@@ -78,9 +78,8 @@ def _program(major: int) -> Program:
         found = None
     if found is None or found.major != major:
         raise UsageError(
-            f"trying the backup needs a throwaway server of PostgreSQL {major}, and none is installed here; "
-            "install "
-            f"postgresql-{major}, or verify in the cluster (kubectl create job --from=cronjob/backup-verify NAME)"
+            f"trying the backup needs a throwaway server of PostgreSQL {major}, and none is installed here; install "
+            f"postgresql-{major}, or start a job of the CronJob backup-verify, which has one beside it"
         )
     return found
 
