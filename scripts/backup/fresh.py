@@ -1,11 +1,13 @@
 """The fresh database into which a backup is restored: nobody sees it before it is proven, and a failure leaves none.
 
-It is called ``<database>_restore_<8 hexadecimal digits>``. Its comment says that ``ops`` made it, and so does that of a
-database that a restore put aside: a name alone, which people choose too, gives no right to drop anything.
+It is called ``<database>_restore_<16 hexadecimal digits>``, of which the last eight follow from the others: a name that
+people choose, with a date for example, is none of these. No later mark would do, because a run that is killed while
+the server creates the database leaves it without one. A database that a restore put aside is marked in its comment.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Generator
@@ -22,8 +24,8 @@ from scripts.exits import UsageError
 # PostgreSQL cuts longer names off.
 NAME_BYTES: Final = 63
 _SUFFIX: Final = "_restore_"
-# Comments begin with these; the comment that a database had before it was put aside follows.
-FRESH_MARK: Final = "made by ops restore"
+_DIGITS: Final = 8
+# Its comment begins with this; the comment that the database had before follows.
 KEPT_MARK: Final = "put aside by ops restore"
 _KEPT_FORMAT: Final = "%Y%m%dt%H%M%Sz"
 
@@ -33,10 +35,15 @@ def derived(database: str, suffix: str) -> str:
     return f"{database.encode()[: NAME_BYTES - len(suffix)].decode(errors='ignore')}{suffix}"
 
 
+def new_name(database: str, digits: str) -> str:
+    """The name of a fresh database for ``database`` with these eight random digits."""
+    check = hashlib.sha256(f"{database} {digits}".encode()).hexdigest()[:_DIGITS]
+    return derived(database, f"{_SUFFIX}{digits}{check}")
+
+
 def is_name(database: str, name: str) -> bool:
-    """Whether ``name`` is of the form of a fresh database made for ``database``."""
-    start = re.escape(derived(database, _SUFFIX + "0" * 8)[: -len(_SUFFIX) - 8])
-    return re.fullmatch(rf"{start}{_SUFFIX}[0-9a-f]{{8}}", name) is not None
+    """Whether ``name`` is one that ``ops`` has given to a fresh database made for ``database``."""
+    return name == new_name(database, name[-2 * _DIGITS : -_DIGITS])
 
 
 def kept_name(database: str, moment: datetime) -> str:
@@ -77,9 +84,9 @@ def marked(admin: lazy.psycopg.Connection, mark: str) -> set[str]:
 
 def drop_stale(admin: lazy.psycopg.Connection, database: str) -> None:
     """Drop what killed runs left behind; the caller holds the lock, so that no run fills them."""
-    own = marked(admin, FRESH_MARK)
-    for name in sorted(name for name in names(admin) if is_name(database, name)):
-        if name in own:
+    start = new_name(database, "0" * _DIGITS)[: -2 * _DIGITS]
+    for name in sorted(name for name in names(admin) if name.startswith(start)):
+        if is_name(database, name):
             log.warning("dropping what an earlier run left behind", database=name)
             drop(admin, name)
         else:
@@ -93,7 +100,16 @@ def created(admin: lazy.psycopg.Connection, facts: DatabaseFacts) -> Generator[s
     Raises:
         UsageError: the server does not know its locale, or the owner does not exist.
     """
-    name = derived(facts.name, f"{_SUFFIX}{secrets.token_hex(4)}")
+    name = new_name(facts.name, secrets.token_hex(_DIGITS // 2))
+    try:
+        _create(admin, name, facts)
+        yield name
+    except BaseException:
+        _try_to_drop(admin, name)
+        raise
+
+
+def _create(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> None:
     try:
         admin.execute(properties.creation(name, facts))
     except (
@@ -102,13 +118,6 @@ def created(admin: lazy.psycopg.Connection, facts: DatabaseFacts) -> Generator[s
         lazy.psycopg.errors.InvalidParameterValue,
     ) as error:
         raise UsageError(f"cannot create a database like {facts.name}: {postgres.explain(error)}") from None
-    try:
-        statement = lazy.sql.SQL("COMMENT ON DATABASE {} IS {}")
-        admin.execute(statement.format(lazy.sql.Identifier(name), f"{FRESH_MARK} at {now(admin):%Y-%m-%dT%H:%M:%SZ}"))
-        yield name
-    except BaseException:
-        _try_to_drop(admin, name)
-        raise
 
 
 def _try_to_drop(admin: lazy.psycopg.Connection, name: str) -> None:

@@ -230,11 +230,12 @@ def test_the_client_is_the_oldest_that_is_not_older_than_the_server(server: int,
 
 @given(st.text(min_size=1, max_size=80).filter(lambda text: "\x00" not in text))
 def test_derived_names_are_never_cut_by_postgresql_and_are_recognised(database: str) -> None:
-    name = fresh.derived(database, "_restore_0a1b2c3d")
+    name = fresh.new_name(database, "0a1b2c3d")
 
     assert len(name.encode()) <= fresh.NAME_BYTES
     assert fresh.is_name(database, name)
-    assert not fresh.is_name(database, fresh.derived(database, "_restore_0a1b2c3"))
+    assert not fresh.is_name(database, fresh.derived(database, "_restore_20261129"))
+    assert not fresh.is_name(database, fresh.derived(database, "_restore_0a1b2c3d4e5f6071"))
     assert not fresh.is_name(database, fresh.derived(database, "_before_20260301t020000z"))
     assert not fresh.is_name(database, database[:40])
 
