@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_a_restore_brings_back_what_was_lost_while_the_services_go_on(system: En
     assert 0 < counts(system)["users"] <= before + restored["rows"]
     prices = counts(system)["prices"]
     wait_until(lambda: counts(system)["prices"] > prices, "the services write into the restored database", 60)
+
+
+def test_the_jobs_run_the_program_of_this_checkout(system: Environment) -> None:
+    command = "cd /opt/ops/lib/python3*/site-packages && find scripts runbook -name '*.py' -exec sha256sum {} +"
+    said = system.ok("kubectl", "exec", NAMESPACE, "deployment/backup-exporter", "--", "sh", "-c", command)
+    installed = {name: digest for digest, name in (line.split() for line in said.splitlines())}
+
+    sources = [path for folder in ("scripts", "runbook") for path in (ROOT / folder).rglob("*.py")]
+    assert installed == {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
 
 
 def test_the_health_job_runs_in_the_cluster(system: Environment) -> None:
