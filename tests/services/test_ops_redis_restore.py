@@ -517,8 +517,8 @@ def test_an_installed_server_that_is_killed_while_it_loads_had_too_little_memory
     slow.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     process = environment.start("backups", "verify", "--kind", "redis", "--json", extra={"PATH": path})
-    socket = await_log(process, "trying the backup")["server"].encode()
-    os.kill(_process_with(socket), signal.SIGKILL)
+    folder = str(Path(await_log(process, "trying the backup")["server"]).parent)
+    os.kill(_process_in(folder), signal.SIGKILL)
     answer = finish(process)
 
     assert answer.code == 75, answer.stderr
@@ -526,13 +526,13 @@ def test_an_installed_server_that_is_killed_while_it_loads_had_too_little_memory
     assert _document(environment, backup, "proof")["revoked"] is None
 
 
-def _process_with(argument: bytes) -> int:
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
+def _process_in(folder: str) -> int:
+    for link in Path("/proc").glob("[0-9]*/cwd"):
         # Others end meanwhile.
         with suppress(OSError):
-            if argument in file.read_bytes():
-                return int(file.parent.name)
-    raise AssertionError(f"no process has {argument!r} among its arguments")
+            if str(link.readlink()) == folder:
+                return int(link.parent.name)
+    raise AssertionError(f"no process works in {folder}")
 
 
 @pytest.mark.parametrize(("ahead", "expiring", "refused"), [(4, 1, False), (7, 1, True), (3600, 0, False)])
