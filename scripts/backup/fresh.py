@@ -74,10 +74,10 @@ def names(admin: lazy.psycopg.Connection) -> set[str]:
     return {str(row[0]) for row in admin.execute("SELECT datname FROM pg_database").fetchall()}
 
 
-def marked(admin: lazy.psycopg.Connection, mark: str) -> set[str]:
-    """The databases whose comment begins with a mark of ``ops``."""
+def put_aside(admin: lazy.psycopg.Connection) -> set[str]:
+    """The databases that a restore has marked as put aside."""
     found = admin.execute(
-        "SELECT datname FROM pg_database WHERE starts_with(shobj_description(oid, 'pg_database'), %s)", (mark,)
+        "SELECT datname FROM pg_database WHERE starts_with(shobj_description(oid, 'pg_database'), %s)", (KEPT_MARK,)
     )
     return {str(row[0]) for row in found.fetchall()}
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ValidationError
 
 from scripts import log
 from scripts.backup import keys, proof
@@ -24,19 +23,14 @@ from scripts.backup.catalog import READERS, Catalog, Verified
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest, PostgresManifest, age_seconds
 from scripts.backup.proof import Shrunk
+from scripts.backup.record import Record
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, OpsError, UsageError
 
 _READ_FROM: Final = (keys.MANIFEST, keys.PROOF, keys.ACCEPTED)
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
-
-
-class Facts(_Model):
+class Facts(Record):
     """A backup as the list shows it. ``total`` is in ``unit``; its age counts from ``aged_from``."""
 
     of: str
@@ -67,12 +61,12 @@ class Entry:
     problem: str | None
 
 
-class _Kept(_Model):
+class _Kept(Record):
     etags: Mapping[str, str]
     facts: Facts
 
 
-class _Index(_Model):
+class _Index(Record):
     """``checks`` are those by which a backup was called proven."""
 
     format_version: Literal[1] = 1

@@ -58,7 +58,7 @@ def run(settings: OpsSettings, *, older_than_days: int | None, confirmed: bool, 
 def _found(admin: lazy.psycopg.Connection, database: str, now: datetime) -> list[PutAside]:
     """What restores have put aside, oldest first."""
     sizes = admin.execute("SELECT datname, pg_database_size(oid) FROM pg_database ORDER BY datname").fetchall()
-    own = fresh.marked(admin, fresh.KEPT_MARK)
+    own = fresh.put_aside(admin)
     dated = ((str(name), int(each), fresh.replaced_at(database, str(name))) for name, each in sizes)
     return [PutAside(name, now - moment, each, name in own) for name, each, moment in dated if moment is not None]
 
