@@ -46,6 +46,13 @@ _SESSION: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# For client programs, which read a blank as the end of an option.
+_OPTIONS: Final = " ".join("-c " + f"{name}={value}".replace(" ", "\\ ") for name, value in _PINNED.items())
+# The view does not show `role`.
+_SET: Final = """
+SELECT set_config(w.name, w.value, false) FROM unnest(%s::text[], %s::text[]) AS w(name, value)
+WHERE w.name = 'role' OR w.name IN (SELECT s.name FROM pg_settings s WHERE s.context = 'user')
+"""
 _WRONG_LOGIN: Final = re.compile(
     r"password authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba\.conf entry"
     r"|is not permitted to log in|no password supplied|permission denied for database"
@@ -121,12 +128,7 @@ def _prepare(connection: lazy.psycopg.Connection) -> None:
     """Session settings; those that the server is too old to know, or the role may not set, are left alone."""
     # First, lest a short default of the role ends the others.
     connection.execute("SELECT set_config('statement_timeout', '0', false)")
-    found = connection.execute("SELECT name FROM pg_settings WHERE context = 'user'").fetchall()
-    # The one that the view does not show.
-    names = {"role", *(row[0] for row in found)}
-    for name, value in _SESSION.items():
-        if name in names:
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    connection.execute(_SET, (list(_SESSION), list(_SESSION.values())))
     if not connection.autocommit:
         connection.commit()
 
@@ -205,7 +207,7 @@ def child_login(
             "PGDATABASE": database,
             "PGPASSFILE": f"/proc/self/fd/{descriptor}",
             "PGAPPNAME": application,
-            "PGOPTIONS": " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _PINNED.items()),
+            "PGOPTIONS": _OPTIONS,
             "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
         }
         yield environment, (descriptor,)
