@@ -22,12 +22,16 @@ JOB_RESOURCES: Final = Resources(cpu_request="50m", memory_request="128Mi", memo
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``pods`` pods of a workload, each with these resources and a volume of ``volume_bytes`` (0: none)."""
+    """``pods`` pods of a workload, each with these resources and a volume of ``volume_bytes`` (0: none).
+
+    A ``sidecar`` has no pod of its own.
+    """
 
     workload: str
     pods: int
     resources: Resources
     volume_bytes: int = 0
+    sidecar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,9 @@ def loads(settings: Settings) -> Iterator[Load]:
     for job in jobs.ALL:
         yield Load(job.name, 1, job_resources(job, settings))
         if jobs.Need.SCRATCH in job.needs:
-            yield Load(
-                f"{job.name}-postgres", 1, scratch_postgres(settings), units.to_bytes(settings.postgres.volume_size)
-            )
-            yield Load(f"{job.name}-redis", 1, scratch_redis(settings))
+            size = units.to_bytes(settings.postgres.volume_size)
+            yield Load(f"{job.name}-postgres", 1, scratch_postgres(settings), size, sidecar=True)
+            yield Load(f"{job.name}-redis", 1, scratch_redis(settings), sidecar=True)
 
 
 def exporter_resources(spec: exporters.ExporterSpec) -> Resources:
@@ -92,7 +95,7 @@ def total(items: Iterable[Load]) -> Capacity:
         cpu_request=sum((load.pods * units.quantity(load.resources.cpu_request) for load in known), Decimal()),
         memory_request=sum(load.pods * units.to_bytes(load.resources.memory_request) for load in known),
         memory_limit=sum(load.pods * units.to_bytes(load.resources.memory_limit) for load in known),
-        pods=sum(load.pods for load in known),
+        pods=sum(load.pods for load in known if not load.sidecar),
         volumes=sum(load.pods for load in known if load.volume_bytes),
         storage=sum(load.pods * load.volume_bytes for load in known),
     )
