@@ -75,8 +75,8 @@ def _exporters(
     context: Context, storage: BackupStorage, stores: Sequence[pulumi.Resource], cluster: pulumi.ResourceOptions
 ) -> None:
     for spec in exporters.ALL:
-        role = storage.reader_arn if spec is exporters.BACKUP_EXPORTER else None
-        Exporter(spec.name, spec, context, stores if spec.datastore else (), cluster, role)
+        stores_first = stores if spec.datastore else ()
+        Exporter(spec.name, spec, context, stores_first, cluster, storage.role_arn(spec.name))
 
 
 def _services(
@@ -94,6 +94,6 @@ def _jobs(context: Context, storage: BackupStorage, cluster: pulumi.ResourceOpti
     config = OpsConfig("ops", context, cluster)
     made: dict[str, OpsCronJob] = {}
     for args in ops_jobs.all_jobs(context.settings):
-        role = storage.role_arn(args.job)
+        role = storage.role_arn(args.name)
         made[args.name] = OpsCronJob(args.name, args, context, role, [config.config_map], cluster)
     return made

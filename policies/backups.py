@@ -127,6 +127,14 @@ def _locked(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resourc
             yield bucket, decide(True in verdicts, path, "missing", allowed)
 
 
+def _encrypted(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    if not parameters["production"]:
+        return
+    allowed = "an age recipient (age1...), in production"
+    for config_map, backup in _targets(index):
+        yield config_map, expect(backup.at("publicKey"), lambda value: str(value).startswith("age1"), allowed)
+
+
 def _jobs(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     declared: dict[str | None, set[str | None]] = {}
     for job in index.of(kinds.CRON_JOB):
@@ -178,6 +186,14 @@ RULES: Final = (
         reference="AWS FSBP S3.15",
         parameters=(Parameter("production", {"type": "boolean"}, False),),
     ).of_stack(_locked),
+    Meta(
+        "backups-encrypted",
+        "In production, backups are encrypted for a key that no job which writes them has.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Set crypto:backup.publicKey to what age-keygen prints; the Secret backup-key has the private key.",
+        parameters=(Parameter("production", {"type": "boolean"}, False),),
+    ).of_stack(_encrypted),
     Meta(
         "runbook-jobs-declared",
         "Every procedure that the runbook does by the clock is a job of the stack.",

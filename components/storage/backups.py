@@ -19,16 +19,11 @@ from components.storage.bucket import (
     tags,
 )
 from components.storage.replica import Replica
-from runbook import exporters, jobs, practices
-from runbook.jobs import Job, Need
+from runbook import bucket_roles, practices
+from runbook.bucket_roles import BucketRole
 from runbook.settings import Settings
 
 _LOGS: Final = "s3/"
-
-
-def writers() -> tuple[str, ...]:
-    """Service accounts of the jobs that write to the bucket or read from it."""
-    return tuple(job.name for job in jobs.ALL if Need.BUCKET in job.needs and job is not jobs.BACKUP_PRUNE)
 
 
 class BackupStorage(pulumi.ComponentResource):
@@ -46,16 +41,16 @@ class BackupStorage(pulumi.ComponentResource):
         self._log_access(name, settings)
         if settings.backup.replica_region is not None:
             Replica(f"{name}-replica", backups, self.key.arn, settings, self)
-        self._writer = self._role(name, "writer", settings, writers())
-        self._pruner = self._role(f"{name}-prune", "pruner", settings, (jobs.BACKUP_PRUNE.name,))
-        self.reader_arn = self._role(f"{name}-read", "reader", settings, (exporters.BACKUP_EXPORTER.name,))
+        self._roles = {role.name: self._role(f"{name}-{role.name}", role, settings) for role in bucket_roles.ALL}
         self.register_outputs({"bucket": self.bucket.bucket, "keyArn": self.key.arn})
 
-    def role_arn(self, job: Job) -> pulumi.Output[str] | None:
-        """The job's role; None where it does not use the bucket, or where pods get no IAM role (no OIDC provider)."""
-        if Need.BUCKET not in job.needs:
-            return None
-        return self._pruner if job is jobs.BACKUP_PRUNE else self._writer
+    def role_arn(self, account: str) -> pulumi.Output[str] | None:
+        """The role of a service account.
+
+        None where it does not use the bucket, or where pods get no IAM role (no OIDC provider).
+        """
+        role = bucket_roles.of(account)
+        return None if role is None else self._roles[role.name]
 
     def _key(self, name: str, settings: Settings) -> kms.Key:
         key = kms.Key(
@@ -106,24 +101,23 @@ class BackupStorage(pulumi.ComponentResource):
             opts=child(self, depends_on=[policy]),
         )
 
-    def _role(self, name: str, kind: str, settings: Settings, accounts: tuple[str, ...]) -> pulumi.Output[str] | None:
+    def _role(self, name: str, role: BucketRole, settings: Settings) -> pulumi.Output[str] | None:
         provider = settings.aws.oidc_provider_arn
         if provider is None:
             return None
-        allow = {"writer": documents.write, "reader": documents.read, "pruner": documents.prune}[kind]
-        role = iam.Role(
+        made = iam.Role(
             f"{name}-role",
-            name=f"{settings.backup.bucket}-{kind}",
-            assume_role_policy=documents.trust_accounts(provider, settings.namespace, accounts),
+            name=f"{settings.backup.bucket}-{role.name}",
+            assume_role_policy=documents.trust_accounts(provider, settings.namespace, role.accounts),
             tags=tags(settings),
             opts=child(self),
         )
         iam.RolePolicy(
             f"{name}-role-policy",
-            role=role.id,
+            role=made.id,
             policy=pulumi.Output.all(self.bucket.arn, self.key.arn).apply(
-                lambda arns: allow(arns[0], arns[1], settings.backup.prefix)
+                lambda arns: documents.bucket_role(role, arns[0], arns[1], settings.backup.prefix)
             ),
             opts=child(self),
         )
-        return role.arn
+        return made.arn

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runbook.bucket_roles import BucketRole
+
 
 def _document(*statements: Mapping[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
@@ -64,63 +66,52 @@ def trust_s3() -> str:
     )
 
 
-def _list(bucket_arn: str, prefix: str, *actions: str) -> dict[str, Any]:
-    return {
-        "Sid": "ListBackups",
-        "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": bucket_arn,
-        "Condition": {"StringLike": {"s3:prefix": f"{prefix}*"}},
-    }
+def bucket_role(role: BucketRole, bucket_arn: str, key_arn: str, prefix: str) -> str:
+    """What a role may do: see the names and use the keys of its table, below the prefix and with the bucket's key.
 
-
-def write(bucket_arn: str, key_arn: str, prefix: str) -> str:
-    """What a job that backs up or reports may do: write and read under its prefix, with its key. It deletes nothing."""
-    return _document(
-        {
-            "Sid": "WriteAndReadBackups",
-            "Effect": "Allow",
-            "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-            "Resource": f"{bucket_arn}/{prefix}*",
-        },
-        # Uploads that a killed run left behind are found by listing them.
-        _list(bucket_arn, prefix, "s3:ListBucket", "s3:ListBucketMultipartUploads"),
-        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key_arn},
-    )
-
-
-def read(bucket_arn: str, key_arn: str, prefix: str) -> str:
-    """What shows the state of the backups may do: read under its prefix, where they lie encrypted for somebody else."""
-    return _document(
-        {"Sid": "ReadBackups", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"{bucket_arn}/{prefix}*"},
-        _list(bucket_arn, prefix, "s3:ListBucket"),
-        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn},
-    )
-
-
-def prune(bucket_arn: str, key_arn: str, prefix: str) -> str:
-    """What the job that ends old backups may do: read manifests, tag and delete under its prefix. It writes nothing.
-
-    The bucket is versioned: what it deletes comes back until the lifecycle ends the version.
+    A deleted object comes back until the lifecycle ends its version: the bucket is versioned.
     """
-    return _document(
-        {
-            "Sid": "ReadAndDeleteBackups",
-            "Effect": "Allow",
+    using = ["kms:Decrypt"]
+    # S3 decrypts the parts of an upload when it puts them together.
+    using += ["kms:GenerateDataKey"] if role.uploads or role.writes else []
+    rights = {
+        "Read": (role.reads, ["s3:GetObject"]),
+        "Write": ((*role.uploads, *role.writes), ["s3:PutObject"]),
+        "EndUploads": (role.uploads, ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]),
+        "End": (
+            role.ends,
             # What is locked, or on legal hold, is asked for before it is deleted.
-            "Action": [
-                "s3:GetObject",
+            [
                 "s3:GetObjectRetention",
                 "s3:GetObjectLegalHold",
                 "s3:GetObjectTagging",
                 "s3:PutObjectTagging",
                 "s3:DeleteObject",
             ],
-            "Resource": f"{bucket_arn}/{prefix}*",
-        },
-        _list(bucket_arn, prefix, "s3:ListBucket"),
-        {"Sid": "UseKey", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": key_arn},
+        ),
+    }
+    objects = (
+        {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": [f"{bucket_arn}/{prefix}{key}" for key in keys]}
+        for sid, (keys, actions) in rights.items()
+        if keys
     )
+    names = {
+        "Sid": "List",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": bucket_arn,
+        "Condition": {"StringLike": {"s3:prefix": [f"{prefix}{start}*" for start in role.lists]}},
+    }
+    # Uploads that a killed run left behind are found by listing them; S3 knows no prefix of that action, and a
+    # condition on one would refuse it.
+    unfinished = {
+        "Sid": "ListUploads",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucketMultipartUploads"],
+        "Resource": bucket_arn,
+    }
+    key = {"Sid": "UseKey", "Effect": "Allow", "Action": using, "Resource": key_arn}
+    return _document(names, *([unfinished] if role.uploads else []), *objects, key)
 
 
 def replicate(source_arn: str, source_key_arn: str, replica_arn: str, replica_key_arn: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,11 @@ from runbook.settings.base import REGION, BucketName, DnsLabel, Model, Resources
 class BackupSettings(Model):
     """Where backups go. ``bucket`` is also the name of the S3 bucket that the program declares."""
 
-    bucket: BucketName
+    bucket: Annotated[
+        BucketName,
+        # Its roles are named after it, and IAM's names have at most 64 characters.
+        Field(max_length=54, description="3 to 54 characters: roles and other buckets are named after it"),
+    ]
     prefix: str = Field(default="crypto-analytics/", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/$")
     retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1)
     shrink_share: float = Field(

@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from runbook.bucket import ACCESS
 from runbook.ops_settings import OpsSettings
 from scripts import log, notify
 from scripts.access.flags import Flag, flags
@@ -16,7 +17,6 @@ from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
 from scripts.output import Outcome, say
 
-FOLDER: Final = "access/"
 _VERSION: Final = 1
 _SECONDS: Final = 30.0
 
@@ -59,7 +59,7 @@ def run(settings: OpsSettings, *, dry_run: bool, silent: bool) -> Outcome:
         CheckFailedError: the previous review is damaged.
     """
     bucket = Bucket(settings.backup)
-    folder = settings.backup.prefix + FOLDER
+    folder = settings.backup.prefix + ACCESS
     before = _previous(bucket, folder)
     now = datetime.now(UTC)
     review = _look(settings, now)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from runbook.bucket import DRILLS
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log, notify, redact
@@ -27,7 +28,6 @@ from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
 from scripts.output import Outcome, Screen, one_line, say
 
-FOLDER: Final = "drills/"
 _PURPOSE: Final = "drill report"
 _METHOD: Final = "HMAC-SHA-256, key derived from the private key of the backups"
 
@@ -78,7 +78,7 @@ def run(settings: OpsSettings, *, scratch: Path | None = None, dry_run: bool = F
         return _would({kind: None if found is None else found.manifest.id for kind, found in newest.items()})
     findings = [_try(settings, bucket, scratch, kind, found, started) for kind, found in newest.items()]
     report = _report(settings, findings, started)
-    name = f"{settings.backup.prefix}{FOLDER}{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
+    name = f"{settings.backup.prefix}{DRILLS}{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
     bucket.write_json(name, signed(report, key))
     log.info("drill report written", key=name, signed=key is not None)
     told = sum(delivery.sent for delivery in notify.send(settings, _message(findings, name)))
@@ -95,7 +95,7 @@ def check(settings: OpsSettings, name: str) -> Outcome:
     key = _key(settings)
     if key is None:
         raise UsageError("the settings name no private key; give its file as backup.privateKeyFile")
-    full = name if name.startswith(settings.backup.prefix) else f"{settings.backup.prefix}{FOLDER}{name}"
+    full = name if name.startswith(settings.backup.prefix) else f"{settings.backup.prefix}{DRILLS}{name}"
     content = Bucket(settings.backup).read(full)
     try:
         told = json.loads(content)

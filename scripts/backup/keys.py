@@ -22,14 +22,12 @@ POSTGRES: Final = bucket.POSTGRES
 REDIS: Final = bucket.REDIS
 RESOURCES: Final = bucket.RESOURCES
 KINDS: Final = bucket.BACKUP_KINDS
-DUMP: Final = "dump.zst"
-MANIFEST: Final = "manifest.json"
-PROOF: Final = "proof.json"
-ACCEPTED: Final = "accepted.json"
-# Beside the backups of a kind: what the list says of each.
-INDEX: Final = "index.json"
-# What the data of each kind is called; encrypted data has an ending more.
-DATA: Final = {POSTGRES: DUMP, REDIS: "dump.rdb.zst", RESOURCES: "objects.jsonl.zst"}
+MANIFEST: Final = bucket.MANIFEST
+PROOF: Final = bucket.PROOF
+ACCEPTED: Final = bucket.ACCEPTED
+INDEX: Final = bucket.INDEX
+# Encrypted data has an ending more.
+DATA: Final = bucket.DATA
 ENCRYPTED: Final = ".age"
 
 _FORMAT: Final = "%Y%m%dT%H%M%SZ"

@@ -12,7 +12,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from scripts import log
 from scripts.health.model import Result, Status
 
-FOLDER: Final = "health/"
 NAME: Final = "latest.json"
 # Two weeks of mornings.
 TREND_REPORTS: Final = 14

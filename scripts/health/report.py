@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from runbook.bucket import HEALTH
 from runbook.ops_settings import OpsSettings
 from scripts import log, reporting
 from scripts.clients.documents import Documents
@@ -25,7 +26,7 @@ def send(settings: OpsSettings, results: Sequence[Result], outcome: Outcome, *, 
     """
     now = datetime.now(UTC).replace(microsecond=0)
     try:
-        documents = Documents(settings, history.FOLDER, seconds=timeout)
+        documents = Documents(settings, HEALTH, seconds=timeout)
         found = documents.read(history.NAME)
     except OpsError as error:
         log.warning("no comparison with the last result", reason=str(error))

@@ -9,6 +9,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Final
 
+from runbook.bucket import INCIDENTS
 from runbook.ops_settings import OpsSettings
 from scripts.clients.directory import Directory
 from scripts.clients.documents import Documents, Store, change
@@ -37,7 +38,7 @@ class Shelf:
     """The tickets of a directory or of the bucket. Every method raises ``OpsError``."""
 
     def __init__(self, settings: OpsSettings, directory: Path | None) -> None:
-        self.store: Store = Documents(settings, ticket.FOLDER) if directory is None else Directory(directory)
+        self.store: Store = Documents(settings, INCIDENTS) if directory is None else Directory(directory)
 
     def all(self) -> list[Found]:
         """Every ticket, newest first."""

@@ -16,7 +16,6 @@ from runbook.severities import Severity
 from scripts import redact
 from scripts.exits import CheckFailedError, UsageError
 
-FOLDER: Final = "incidents/"
 TICKET: Final = "ticket.md"
 RCA: Final = "rca.md"
 _FENCE: Final = "---\n"

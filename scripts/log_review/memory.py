@@ -12,7 +12,6 @@ from runbook import practices
 from scripts import log
 from scripts.log_review.grouping import Group
 
-FOLDER: Final = "logs/"
 NAME: Final = "latest.json"
 
 

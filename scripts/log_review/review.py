@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from runbook.bucket import LOGS
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import reporting
@@ -47,7 +48,7 @@ def run(settings: OpsSettings, *, since_seconds: int, tell: bool, dry_run: bool)
     Raises:
         OpsError: the bucket or the cluster does not answer.
     """
-    documents = Documents(settings, memory.FOLDER)
+    documents = Documents(settings, LOGS)
     before = documents.read(memory.NAME)
     known = memory.parse(None if before is None else before.text, documents.where(memory.NAME))
     reading = _read(settings.namespace, since_seconds)

@@ -14,7 +14,11 @@ Case: TypeAlias = tuple[str, *tuple[Change, ...]]
 # A rule, and the place that is not yet known.
 Waiting: TypeAlias = tuple[str, str, Path]
 
-PRODUCTION = {"stateful-protected": {"production": True}, "backups-locked": {"production": True}}
+PRODUCTION = {
+    "stateful-protected": {"production": True},
+    "backups-locked": {"production": True},
+    "backups-encrypted": {"production": True},
+}
 
 
 def stack_of(case: Case) -> Stack:

@@ -27,7 +27,13 @@ REDIS_CONF = "maxmemory 1mb\nmaxmemory-policy {policy}\nappendonly {append}\n"
 
 def ops(**changed: Any) -> dict[str, str]:
     """The ConfigMap of the operations program."""
-    backup = {"bucket": "crypto-backups", "prefix": "crypto/", "retentionDays": 30, **changed}
+    backup = {
+        "bucket": "crypto-backups",
+        "prefix": "crypto/",
+        "retentionDays": 30,
+        "publicKey": "age1example",
+        **changed,
+    }
     return {"config.json": json.dumps({"backup": backup})}
 
 
@@ -190,6 +196,8 @@ FAILS: list[Case] = [
     ("object-lock-within-retention", ("lock", f"{LOCK}.mode", "GOVERNANCE")),
     ("backups-locked", ("lock", "", None)),
     ("backups-locked", ("lock", "bucket", "other")),
+    ("backups-encrypted", ("ops-config", "data", ops(publicKey=None))),
+    ("backups-encrypted", ("ops-config", "data", ops(publicKey="ssh-ed25519 AAAA"))),
     ("runbook-jobs-declared", ("health-check", "", None)),
     ("runbook-jobs-declared", ("health-check", "metadata.namespace", "other")),
     ("key-recoverable", ("key", "deletionWindowInDays", 29)),
@@ -314,6 +322,7 @@ WAITS: list[Waiting] = [
     ("backup-retention-equal", "ops-config", ("data", "config.json")),
     ("object-lock-within-retention", "lock", LOCK),
     ("backups-locked", "lock", "bucket"),
+    ("backups-encrypted", "ops-config", ("data", "config.json")),
     ("runbook-jobs-declared", "health-check", "metadata.name"),
     ("key-recoverable", "key", "deletionWindowInDays"),
     ("iam-no-wildcards", "iam-policy", "policy"),

@@ -26,7 +26,9 @@ APP_CONFIG = {
     "DATABASE_POOL_TIMEOUT": "10",
     "DATABASE_POOL_RECYCLE": "3600",
 }
-OPS_CONFIG = {"backup": {"bucket": "crypto-backups", "prefix": "crypto/", "retentionDays": 30}}
+OPS_CONFIG = {
+    "backup": {"bucket": "crypto-backups", "prefix": "crypto/", "retentionDays": 30, "publicKey": "age1example"}
+}
 BUCKET_ARN = "arn:aws:s3:::crypto-backups"
 
 

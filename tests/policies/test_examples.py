@@ -94,6 +94,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "cronjob-tidies-up": ("health-check", "spec.jobTemplate", "merge"),
     "backup-target-declared": ("ops-config", ("data", "config.json"), "json"),
     "backup-retention-equal": ("ops-config", ("data", "config.json"), "json"),
+    "backups-encrypted": ("ops-config", ("data", "config.json"), "json"),
     "object-lock-within-retention": ("lock", "rule", "merge"),
     "key-recoverable": ("key", "", "merge"),
     "bucket-encryption": ("encryption", "", "merge"),

@@ -17,8 +17,11 @@ from tests.program import engine
 from tests.program.settings import stack_values
 
 _CONFIG = Path(__file__).resolve().parents[2] / "policies" / "config"
-# What a stack without an object lock has no resource for.
-_ONLY_WITH_LOCK = {"local": {"object-lock-within-retention", "backups-locked"}, "prod": set[str]()}
+# What is asked for in production alone, or has no resource in a stack without an object lock.
+_IDLE = {
+    "local": {"object-lock-within-retention", "backups-locked", "backups-encrypted", "stateful-protected"},
+    "prod": set[str](),
+}
 
 
 def _resources(stack: str) -> list[Resource]:
@@ -55,8 +58,7 @@ def test_the_stack_passes_every_rule_and_every_rule_looked_at_something(stack: s
     verdicts = {rule.meta.name: judge(rule, resources, config) for rule in ALL}
     assert [finding.message for verdict in verdicts.values() for finding in verdict.findings] == []
     idle = {name for name, verdict in verdicts.items() if verdict.matched == 0}
-    # Protection is asked for in production alone.
-    assert idle == (_ONLY_WITH_LOCK[stack] | ({"stateful-protected"} if stack == "local" else set[str]()))
+    assert idle == _IDLE[stack]
 
 
 def test_the_login_of_a_redis_of_somebody_else_breaks_no_rule() -> None:

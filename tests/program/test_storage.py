@@ -9,7 +9,7 @@ import pytest
 
 from components.storage.bucket import ABORT_UPLOADS_AFTER_DAYS
 from runbook import bucket as places
-from runbook import exporters, jobs, practices, settings, thresholds
+from runbook import bucket_roles, exporters, jobs, practices, settings, thresholds
 from runbook.jobs import Need
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -110,49 +110,69 @@ def test_a_replica_lies_in_its_own_region_with_a_key_of_that_region(careful_stac
     assert rule["deleteMarkerReplication"] == {"status": "Disabled"}
 
 
-def test_a_writer_cannot_delete_a_backup_and_reaches_nothing_but_its_prefix(prod_stack: list[Registered]) -> None:
-    statements = _policy(prod_stack, "RolePolicy", "backups-role-policy")
-    actions = [action for statement in statements for action in statement["Action"]]
-    assert "s3:PutObject" in actions
-    assert not [action for action in actions if "Delete" in action or "*" in action]
-    objects = [item["Resource"] for item in statements if "s3:PutObject" in item["Action"]]
-    assert objects == ["arn:aws:test:::backups-bucket/crypto-analytics/*"]
+def _role_policy(stack: list[Registered], role: str) -> list[dict[str, Any]]:
+    return _policy(stack, "RolePolicy", f"backups-{role}-role-policy")
 
 
-def test_the_pruner_deletes_and_writes_nothing(prod_stack: list[Registered]) -> None:
-    statements = _policy(prod_stack, "RolePolicy", "backups-prune-role-policy")
-    actions = {action for statement in statements for action in statement["Action"]}
-    assert "s3:DeleteObject" in actions
-    writing = {action for action in actions if "Put" in action}
-    assert writing == {"s3:PutObjectTagging"}
+_ROLES = [role.name for role in bucket_roles.ALL]
+
+
+@pytest.mark.parametrize("role", _ROLES)
+def test_a_role_of_the_bucket_reaches_nothing_but_the_stacks_prefix(prod_stack: list[Registered], role: str) -> None:
+    statements = _role_policy(prod_stack, role)
+    assert {item["Effect"] for item in statements} == {"Allow"}
+    actions = {action for item in statements for action in item["Action"]}
     assert not [action for action in actions if "Version" in action or "*" in action]
+    for item in statements:
+        if item["Sid"] == "List":
+            assert item["Resource"] == "arn:aws:test:::backups-bucket"
+            assert all(start.startswith("crypto-analytics/") for start in item["Condition"]["StringLike"]["s3:prefix"])
+        elif item["Sid"] == "ListUploads":
+            assert (item["Resource"], item["Action"]) == (
+                "arn:aws:test:::backups-bucket",
+                ["s3:ListBucketMultipartUploads"],
+            )
+        elif item["Sid"] == "UseKey":
+            assert item["Resource"] == "arn:aws:test:::backups-key"
+        else:
+            assert item["Resource"]
+            assert all(key.startswith("arn:aws:test:::backups-bucket/crypto-analytics/") for key in item["Resource"])
 
 
-def test_what_shows_the_state_of_the_backups_only_reads(prod_stack: list[Registered]) -> None:
-    actions = {a for item in _policy(prod_stack, "RolePolicy", "backups-read-role-policy") for a in item["Action"]}
-    assert actions == {"s3:GetObject", "s3:ListBucket", "kms:Decrypt"}
-    assert _subjects(prod_stack, "backups-read-role") == [exporters.BACKUP_EXPORTER.name]
-    accounts = [item.inputs["metadata"] for item in look.of(prod_stack, "ServiceAccount")]
-    shown = [account["annotations"] for account in accounts if account["name"] == exporters.BACKUP_EXPORTER.name]
-    assert [each["eks.amazonaws.com/role-arn"] for each in shown] == ["arn:aws:test:::backups-read-role"]
+def test_only_the_pruner_deletes_and_it_writes_nothing(prod_stack: list[Registered]) -> None:
+    actions = {role: {a for item in _role_policy(prod_stack, role) for a in item["Action"]} for role in _ROLES}
+    assert [role for role, found in actions.items() if "s3:DeleteObject" in found] == ["prune"]
+    assert {action for action in actions["prune"] if "Put" in action} == {"s3:PutObjectTagging"}
+    assert actions["state"] == {"s3:GetObject", "s3:ListBucket", "kms:Decrypt"}
 
 
-def test_only_the_jobs_that_use_the_bucket_may_become_its_roles(prod_stack: list[Registered]) -> None:
-    users = {job.name for job in jobs.ALL if Need.BUCKET in job.needs}
-    writers, pruners = _subjects(prod_stack, "backups-role"), _subjects(prod_stack, "backups-prune-role")
-    assert pruners == ["backup-prune"]
-    assert {*writers, *pruners} == users
-    assert "backup-prune" not in writers
+def test_no_object_of_a_backup_has_two_writers(prod_stack: list[Registered]) -> None:
+    written = [
+        key
+        for role in _ROLES
+        for item in _role_policy(prod_stack, role)
+        if "s3:PutObject" in item["Action"]
+        for key in item["Resource"]
+    ]
+    assert len(written) > len(_ROLES)
+    assert len(written) == len(set(written))
 
 
-def test_a_service_account_names_the_role_that_its_job_needs(prod_stack: list[Registered]) -> None:
+def test_each_account_that_uses_the_bucket_has_one_role_and_its_annotation_names_it(
+    prod_stack: list[Registered],
+) -> None:
+    subjects = {role: _subjects(prod_stack, f"backups-{role}-role") for role in _ROLES}
+    users = [account for accounts in subjects.values() for account in accounts]
+    wanted = {job.name for job in jobs.ALL if Need.BUCKET in job.needs} | {exporters.BACKUP_EXPORTER.name}
+    assert sorted(users) == sorted(wanted)
     arns = {
-        item.inputs["metadata"]["name"]: item.inputs["metadata"]["annotations"].get("eks.amazonaws.com/role-arn")
+        item.inputs["metadata"]["name"]: item.inputs["metadata"]
+        .get("annotations", {})
+        .get("eks.amazonaws.com/role-arn")
         for item in look.of(prod_stack, "ServiceAccount")
     }
-    for job in jobs.ALL:
-        expected = "backups-prune-role" if job is jobs.BACKUP_PRUNE else "backups-role"
-        assert arns[job.name] == (f"arn:aws:test:::{expected}" if Need.BUCKET in job.needs else None), job.name
+    named = {account: f"arn:aws:test:::backups-{role}-role" for role, found in subjects.items() for account in found}
+    assert {account: arn for account, arn in arns.items() if arn is not None} == named
 
 
 def test_production_protects_and_keeps_what_holds_data(careful_stack: list[Registered]) -> None:

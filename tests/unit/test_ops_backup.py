@@ -107,7 +107,7 @@ def test_only_what_has_a_manifest_is_a_backup() -> None:
     found = [
         keys.key("p/", keys.POSTGRES, older, keys.MANIFEST),
         keys.key("p/", keys.POSTGRES, newer, keys.MANIFEST),
-        keys.key("p/", keys.POSTGRES, BackupId.parse("20260303T020000Z-0a1b2c3d"), keys.DUMP),
+        keys.key("p/", keys.POSTGRES, BackupId.parse("20260303T020000Z-0a1b2c3d"), keys.DATA[keys.POSTGRES]),
         "p/postgres/notes/manifest.json",
         f"elsewhere/postgres/{_ID}/manifest.json",
     ]
