@@ -53,6 +53,12 @@ def server(folder: Path | None, major: int, database_bytes: int) -> Generator[Ac
             yield access
 
 
+def version(access: Access) -> str:
+    """The release of a server, such as 15.18."""
+    with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops verify") as connection:
+        return (connection.info.parameter_status("server_version") or "").split()[0]
+
+
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -16,6 +16,10 @@ from scripts.exits import CheckFailedError, TemporaryError
 _MOST_FAILURES: Final = 5
 
 
+class DamagedError(CheckFailedError):
+    """The stored object is not what its manifest says."""
+
+
 class Source:
     """A backup's object, pinned to the version that was looked at first."""
 
@@ -81,9 +85,9 @@ class Source:
             finally:
                 body.close()
 
-    def damaged(self, reason: str) -> CheckFailedError:
+    def damaged(self, reason: str) -> DamagedError:
         """The error for content that cannot be read."""
-        return CheckFailedError(
+        return DamagedError(
             f"backup {self._manifest.id} is damaged: s3://{self._bucket.name}/{self._key}: {reason}; "
             "nothing was touched, choose another with --id"
         )

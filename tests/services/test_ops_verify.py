@@ -115,6 +115,23 @@ def test_a_table_whose_count_differs_proves_nothing_and_takes_an_earlier_proof_b
     assert "public.empty_table has 0 instead of 1" in proof["revoked"]
 
 
+def test_an_older_release_of_the_server_takes_no_proof_back(environment: Environment) -> None:
+    backup = environment.backup()
+    assert environment.ops("backups", "verify", "--json").code == 0
+    _spoil_rows(environment, backup)
+    manifest = environment.manifest(backup) | {"serverVersion": "15.99 (Debian 15.99-0+deb12u1)"}
+    environment.s3.put_object(Bucket=BUCKET, Key=_key(backup, "manifest.json"), Body=json.dumps(manifest).encode())
+
+    answer = environment.ops("backups", "verify", "--kind", "postgres", "--json")
+
+    assert answer.code == 2
+    assert "public.empty_table has 0 instead of 1" in answer.json["error"]
+    assert "and the backup is of 15.99: install that release, or start a job" in answer.json["error"]
+    proof = _proof(environment, backup)
+    assert proof is not None
+    assert proof.get("revoked") is None
+
+
 def test_what_was_never_proven_gets_no_proof_by_a_failed_verification(environment: Environment) -> None:
     backup = environment.backup()
     _spoil_rows(environment, backup)
