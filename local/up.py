@@ -128,7 +128,12 @@ def _embedded(instance: Instance, building: toolchain.Handle, work: Together, re
     made_of_tools = work.start(partial(_build_from_tools, instance, building, say, work.stop))
     building.wait_for("cluster")
     spec = ClusterSpec(instance, toolchain.bin_dir(), (aws_daemon(instance),), tuple(toolchain.crds()))
-    cluster_up(spec, _line(report, "cluster"), work.stop)
+    cluster_up(
+        spec,
+        _line(report, "cluster"),
+        work.stop,
+        lambda: [(images.result() | made_of_tools.result())[name].archive for name in PLATFORM_IMAGES],
+    )
     built = images.result() | made_of_tools.result()
     environment = EnvironmentFile(
         images={name: image.ref for name, image in built.items()},
@@ -136,11 +141,10 @@ def _embedded(instance: Instance, building: toolchain.Handle, work: Together, re
         aws_endpoint=instance.aws_url,
     )
     target = Target(instance.api_url, instance.kubeconfig, environment)
-    _import(spec, [built[name] for name in PLATFORM_IMAGES], "for the platform", report, work.stop)
     # Its pods start while the other images come, and the engine and the provider still compile.
     platform.apply(_kubectl(target, building.wait_for("kubectl")), instance, environment.images)
     others = [image for name, image in built.items() if name not in PLATFORM_IMAGES]
-    _import(spec, others, "for the system", report, work.stop)
+    _import(spec, others, report, work.stop)
     return target
 
 
@@ -162,9 +166,9 @@ def _kubectl(target: Target, tools: dict[str, Path]) -> Kubectl:
     return Kubectl(tools["kubectl"], target.kubeconfig, target.environment.kube_context)
 
 
-def _import(spec: ClusterSpec, images: Sequence[Image], what_for: str, report: Report, stop: Stop) -> None:
+def _import(spec: ClusterSpec, images: Sequence[Image], report: Report, stop: Stop) -> None:
     imported = import_images(spec.instance, spec.bin_dir, [image.archive for image in images], stop)
-    report.say("images", f"{what_for}: {len(imported)} imported, {len(images) - len(imported)} were there")
+    report.say("images", f"for the system: {len(imported)} imported, {len(images) - len(imported)} were there")
 
 
 def aws_daemon(instance: Instance) -> DaemonSpec:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ STOP_SECONDS = 90.0
 _REQUEST_SECONDS = 10.0
 
 Progress = Callable[[str], None]
+Archives = Callable[[], Sequence[Path]]
 
 
 def _silent(_: str) -> None:
@@ -69,8 +70,12 @@ class ClusterSpec:
     image_archives: tuple[Path, ...] = ()
 
 
-def up(spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None) -> ClusterStatus:
+def up(
+    spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None, built: Archives = tuple[Path, ...]
+) -> ClusterStatus:
     """Bring the cluster up, or leave it alone where it runs as `spec` says; return its status once everything is ready.
+
+    `built` waits for further archives of images: they are imported while the control plane starts.
 
     A cluster that runs with other programs or daemons is restarted, its data kept. One that is stopped half-way through
     `stop` runs on, and the next `up` goes on with it. Raises ClusterError (one line).
@@ -92,7 +97,7 @@ def up(spec: ClusterSpec, progress: Progress = _silent, stop: Stop | None = None
         cgroups.set_weight(cgroup_root(spec.instance), START_WEIGHT)
         archives = (pause_archive, *spec.image_archives)
         try:
-            return _complete(spec, layout, supervisor, archives, progress, stop)
+            return _complete(spec, layout, supervisor, archives, built, progress, stop)
         except ClusterError as error:
             if started_here and not (stop and stop.asked):
                 progress(f"ending the daemons, because {error}")
@@ -288,7 +293,7 @@ def _await_identity(pid: int, layout: Layout) -> ProcessIdentity:
 
 
 def _complete(
-    spec: ClusterSpec, layout: Layout, supervisor: ProcessIdentity, archives: tuple[Path, ...],
+    spec: ClusterSpec, layout: Layout, supervisor: ProcessIdentity, archives: tuple[Path, ...], built: Archives,
     progress: Progress, stop: Stop | None,
 ) -> ClusterStatus:  # fmt: skip
     """Wait for the daemons, and meanwhile import images and apply objects."""
@@ -304,9 +309,11 @@ def _complete(
         def bring_images() -> None:
             wait(ready("containerd"), readiness.patience())
             socket = _containerd_socket(supervisor)
-            imported = image_import.import_archives(spec.bin_dir / "ctr", socket, archives, work.stop)
-            if imported:
-                progress(f"imported {', '.join(imported)}")
+            # The cluster's own pods wait for the first of them.
+            for ask in (lambda: archives, built):
+                imported = image_import.import_archives(spec.bin_dir / "ctr", socket, ask(), work.stop)
+                if imported:
+                    progress(f"imported {', '.join(imported)}")
 
         importing = work.start(bring_images)
         wait(ready(API_SERVER), readiness.patience())
