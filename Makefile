@@ -15,7 +15,7 @@ RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
 .PHONY: help up down clean status logs env preview review verdict publish-verdict render rules test test-fast lint lint-sources lint-types \
-	lint-manifests lint-workflows docs config-schema metric-names outdated format bench oracles
+	lint-manifests lint-workflows docs config-schema metric-names sbom audit image outdated format bench oracles
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -87,6 +87,15 @@ config-schema: ## Write docs/config.schema.json, by which editors check the stac
 
 metric-names: ## Record the metrics of the running environment, by which queries are checked
 	@$(LOCAL) metric-names
+
+sbom: ## What the project is made of, as CycloneDX in build/sbom: Python packages, Go modules
+	@$(LOCAL) sbom
+
+audit: ## Known vulnerabilities of the packages in uv.lock, by pip-audit; asks osv.dev
+	@$(LOCAL) audit
+
+image: ## The image of ops as a release builds it, by Docker: crypto/ops:local
+	@docker build --quiet --file images/ops/Dockerfile --tag crypto/ops:local .
 
 outdated: ## Dependencies that have a newer release
 	@$(LOCAL) outdated

@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("lint-workflows", help="have actionlint and zizmor judge the workflows of GitHub Actions")
     commands.add_parser("docs", help="write the generated pages of docs/ anew")
     commands.add_parser("metric-names", help="record the metrics of the running environment for the tests")
+    commands.add_parser("sbom", help="write the packages and modules that the project is made of as CycloneDX")
+    commands.add_parser("audit", help="ask which packages of uv.lock have a known vulnerability")
     commands.add_parser("outdated", help="which dependencies have a newer release")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/, or some suites of it")
@@ -179,6 +181,19 @@ def _outdated(_: Instance, __: argparse.Namespace) -> int:
     return 0
 
 
+def _sbom(_: Instance, __: argparse.Namespace) -> int:
+    from local import supply_chain
+
+    print("\n".join(map(str, supply_chain.sbom())))
+    return 0
+
+
+def _audit(_: Instance, __: argparse.Namespace) -> int:
+    from local import supply_chain
+
+    return supply_chain.audit()
+
+
 def _config_schema(_: Instance, __: argparse.Namespace) -> int:
     from local import config_schema
 
@@ -213,6 +228,8 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "lint-workflows": _lint_workflows,
     "docs": _docs,
     "metric-names": _metric_names,
+    "sbom": _sbom,
+    "audit": _audit,
     "outdated": _outdated,
     "config-schema": _config_schema,
     "test": _test,

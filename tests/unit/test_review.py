@@ -7,10 +7,11 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
-import cmarkgfm
+import cmarkgfm  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from cmarkgfm.cmark import Options
+from cmarkgfm.cmark import Options  # pyright: ignore[reportMissingTypeStubs]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,8 @@ def reviewed(stack: Stack) -> Reviewed:
 
 def rendered(text: str) -> str:
     """As GitHub's own parser reads it, before what GitHub filters."""
-    return cmarkgfm.github_flavored_markdown_to_html(text, Options.CMARK_OPT_UNSAFE)
+    unsafe = cast("int", Options.CMARK_OPT_UNSAFE)  # pyright: ignore[reportUnknownMemberType]
+    return cast("str", cmarkgfm.github_flavored_markdown_to_html(text, unsafe))  # pyright: ignore[reportUnknownMemberType]
 
 
 def shown(text: str) -> str:

@@ -353,9 +353,9 @@ def checkout(folder: Path) -> Path:
 
 def run_step(folder: Path, job: str, target: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Runs the step of the workflow that calls a target, as a runner does, with this project's installed packages."""
-    content = yaml.safe_load(_WORKFLOW.read_text())
+    content: dict[str, Any] = yaml.safe_load(_WORKFLOW.read_text())
     (step,) = (step for step in content["jobs"][job]["steps"] if step.get("run") == f"make {target}")
-    given = {**content.get("env", {}), **step["env"]}
+    given: dict[str, str] = {**content.get("env", {}), **step["env"]}
     values = {"${{ github.token }}": TOKEN, "${{ needs.judge.result }}": variables.pop("RESULT", "")}
     given = {name: values.get(value, value) for name, value in given.items()}
     assert not [value for value in given.values() if "${{" in value]

@@ -26,7 +26,7 @@ def _jobs(path: Path) -> dict[str, Any]:
 
 
 def test_there_are_workflows() -> None:
-    assert {path.name for path in _FILES} >= {"preview.yml", "test.yml", "verdict.yml"}
+    assert {path.name for path in _FILES} >= {"preview.yml", "supply-chain.yml", "test.yml", "verdict.yml"}
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.name)
