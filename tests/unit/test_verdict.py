@@ -112,6 +112,13 @@ def _lying_bomb() -> bytes:
     return bytes(packed)
 
 
+def _damaged() -> bytes:
+    """An archive whose compressed stream begins with a kind of block that there is not."""
+    packed = bytearray(archive({"prod.events.json": "{}" * 100}))
+    packed[packed.index(b"prod.events.json") + len("prod.events.json")] = 0xFF
+    return bytes(packed)
+
+
 def _twice() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as opened:
@@ -165,6 +172,7 @@ _ARCHIVES: dict[str, tuple[Callable[[], bytes], str]] = {
     "an empty log": (lambda: archive({"prod.events.json": ""}), "has 0 bytes"),
     "lzma": (lambda: _by_method(zipfile.ZIP_LZMA), "by method 14"),
     "no archive": (lambda: b"<html>", "no whole ZIP archive"),
+    "damaged": (_damaged, "no whole ZIP archive"),
     "cut off": (lambda: left()[:-200], "no whole ZIP archive"),
 }
 
