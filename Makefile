@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 STACK ?= local
-FOLDER ?= build/review
+FOLDER ?= build/verdict
 # A value is one word of the shell, whatever it holds.
 quoted = '$(subst ','\'',$(1))'
 
@@ -14,8 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 RUN = uv=$$(sh local/bootstrap.sh) && "$$uv" run --frozen --quiet
 LOCAL = $(RUN) python -m local
 
-.PHONY: help up down clean status logs env preview review publish-review render rules test test-fast lint lint-sources lint-types \
-	lint-manifests lint-workflows docs config-schema metric-names outdated format bench oracles
+.PHONY: help up down clean status logs env preview review verdict publish-verdict render rules test test-fast lint lint-sources lint-types \
+	lint-manifests lint-workflows docs config-schema metric-names sbom audit image outdated format bench oracles
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,11 +41,14 @@ env: ## Exports for a shell: eval "$$(make -s env)"
 preview: ## What `pulumi up` would change, judged by the policies: make preview STACK=prod
 	@$(LOCAL) preview --stack $(call quoted,$(STACK))
 
-review: ## What a pull request is told: previews of all stacks, the policies' findings, in build/review
+review: ## Previews of all stacks, judged by this checkout's policies, in build/review
 	@$(LOCAL) review
 
-publish-review: ## Write the review's comment to its pull request on GitHub: make publish-review FOLDER=build/review
-	@$(LOCAL) publish-review $(call quoted,$(FOLDER))
+verdict: ## In a workflow: judge what a pull request's own run left, by this checkout's policies, in build/verdict
+	@$(LOCAL) verdict
+
+publish-verdict: ## In a workflow: the verdict as the commit's status and the pull request's comment
+	@$(LOCAL) publish-verdict $(call quoted,$(FOLDER))
 
 render: ## A stack's Kubernetes objects as YAML in build/manifests, without a cluster: make render STACK=prod
 	@$(LOCAL) render --stack $(call quoted,$(STACK))
@@ -62,7 +65,7 @@ test-fast: ## The tests that need no server
 oracles: ## What is a twin of something else, compared with the original over many more examples than `make test` has
 	@$(RUN) python -m pytest -q tests/oracles tests/services/test_ops_redis_types.py --hypothesis-profile=oracles
 
-lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint over the workflows
+lint: ## ruff and pyright, both strict; kubeconform and kube-score over the stacks; actionlint and zizmor over the workflows
 	@$(RUN) true
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-types lint-sources lint-manifests lint-workflows
 
@@ -84,6 +87,15 @@ config-schema: ## Write docs/config.schema.json, by which editors check the stac
 
 metric-names: ## Record the metrics of the running environment, by which queries are checked
 	@$(LOCAL) metric-names
+
+sbom: ## What the project is made of, as CycloneDX in build/sbom: Python packages, Go modules
+	@$(LOCAL) sbom
+
+audit: ## Known vulnerabilities of the packages in uv.lock, by pip-audit; asks osv.dev
+	@$(LOCAL) audit
+
+image: ## The image of ops as a release builds it, by Docker: crypto/ops:local
+	@docker build --quiet --file images/ops/Dockerfile --tag crypto/ops:local .
 
 outdated: ## Dependencies that have a newer release
 	@$(LOCAL) outdated

@@ -26,17 +26,20 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="exports for a shell")
     preview = commands.add_parser("preview", help="what `pulumi up` would change")
     preview.add_argument("--stack", default="local")
-    commands.add_parser("review", help="what a pull request is told: previews, findings, one comment")
-    publish = commands.add_parser("publish-review", help="write that comment to the pull request")
+    commands.add_parser("review", help="previews of all stacks, judged by this checkout: findings, one comment")
+    commands.add_parser("verdict", help="in a workflow: judge what a pull request's run left, by this checkout")
+    publish = commands.add_parser("publish-verdict", help="in a workflow: write status and comment of a verdict")
     publish.add_argument("folder", type=Path)
     render = commands.add_parser("render", help="a stack's Kubernetes objects as YAML, without a cluster")
     render.add_argument("--stack", default="local")
     rules = commands.add_parser("rules", help="rules and routes of alerts as the files of Prometheus and Alertmanager")
     rules.add_argument("--stack", default="local")
     commands.add_parser("lint-manifests", help="render every stack and have independent linters judge it")
-    commands.add_parser("lint-workflows", help="have actionlint judge the workflows of GitHub Actions")
+    commands.add_parser("lint-workflows", help="have actionlint and zizmor judge the workflows of GitHub Actions")
     commands.add_parser("docs", help="write the generated pages of docs/ anew")
     commands.add_parser("metric-names", help="record the metrics of the running environment for the tests")
+    commands.add_parser("sbom", help="write the packages and modules that the project is made of as CycloneDX")
+    commands.add_parser("audit", help="ask which packages of uv.lock have a known vulnerability")
     commands.add_parser("outdated", help="which dependencies have a newer release")
     commands.add_parser("config-schema", help="write the JSON schema of the stacks' files anew")
     test = commands.add_parser("test", help="everything in tests/, or some suites of it")
@@ -111,15 +114,21 @@ def _preview(instance: Instance, arguments: argparse.Namespace) -> int:
 
 
 def _review(instance: Instance, _: argparse.Namespace) -> int:
-    from local.review import review
+    from local.review.previews import review
 
     return review(instance)
 
 
-def _publish_review(_: Instance, arguments: argparse.Namespace) -> int:
-    from local.pull_request import publish
+def _verdict(_: Instance, __: argparse.Namespace) -> int:
+    from local.review.verdict import verdict
 
-    print(publish((arguments.folder / "comment.md").read_text()))
+    return verdict()
+
+
+def _publish_verdict(_: Instance, arguments: argparse.Namespace) -> int:
+    from local.review.publishing import publish
+
+    publish(arguments.folder)
     return 0
 
 
@@ -172,6 +181,19 @@ def _outdated(_: Instance, __: argparse.Namespace) -> int:
     return 0
 
 
+def _sbom(_: Instance, __: argparse.Namespace) -> int:
+    from local import supply_chain
+
+    print("\n".join(map(str, supply_chain.sbom())))
+    return 0
+
+
+def _audit(_: Instance, __: argparse.Namespace) -> int:
+    from local import supply_chain
+
+    return supply_chain.audit()
+
+
 def _config_schema(_: Instance, __: argparse.Namespace) -> int:
     from local import config_schema
 
@@ -198,13 +220,16 @@ _COMMANDS: dict[str, Callable[[Instance, argparse.Namespace], int]] = {
     "env": _env,
     "preview": _preview,
     "review": _review,
-    "publish-review": _publish_review,
+    "verdict": _verdict,
+    "publish-verdict": _publish_verdict,
     "render": _render,
     "rules": _rules,
     "lint-manifests": _lint_manifests,
     "lint-workflows": _lint_workflows,
     "docs": _docs,
     "metric-names": _metric_names,
+    "sbom": _sbom,
+    "audit": _audit,
     "outdated": _outdated,
     "config-schema": _config_schema,
     "test": _test,

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints the path of uv. Where there is none, installs the version below into the user's cache, and nowhere else.
+# Prints the path of uv. Where there is none, installs that of uv-requirements.txt into the user's cache, and nowhere else.
 set -eu
-VERSION=0.13.9
+requirements="$(dirname "$0")/uv-requirements.txt"
 if command -v uv >/dev/null 2>&1; then
     command -v uv
     exit 0
@@ -14,6 +14,7 @@ if [ -z "$cache" ]; then
     echo "make: neither HOME nor XDG_CACHE_HOME names a folder; set HOME to yours" >&2
     exit 1
 fi
+VERSION="$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' "$requirements")"
 home="$cache/crypto-operations/uv/$VERSION"
 if [ ! -x "$home/bin/uv" ]; then
     if ! mkdir -p "$home" 2>/dev/null || [ ! -w "$home" ]; then
@@ -37,7 +38,8 @@ if [ ! -x "$home/bin/uv" ]; then
     fi
     echo "installing uv $VERSION into the cache" >&2
     python3 -m venv "$home.partial" >&2
-    "$home.partial/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$VERSION" >&2
+    "$home.partial/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        --requirement "$requirements" >&2
     mkdir -p "$home/bin"
     # The program alone is kept: it needs nothing of the virtual environment that brought it.
     mv "$home.partial/bin/uv" "$home/bin/uv"

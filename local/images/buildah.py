@@ -59,7 +59,8 @@ class Buildah:
                 "--timestamp",
                 "0",
             ]
-            arguments += self._host_settings()
+            # Dockerfiles of a release name a base that is pulled.
+            arguments += ["--build-arg", f"BASE={BASE_NAME}", *self._host_settings()]
             if jars is not None:
                 arguments += ["--build-context", f"jars={jars}"]
             self._run(recipe.name, *arguments, "--file", str(recipe.dockerfile), "--tag", tag, folder)

@@ -60,7 +60,7 @@ def tools_needed(names: Sequence[str] | None = None) -> set[str]:
 
 
 def _python_program(name: str, package: str) -> Recipe:
-    reads = ("pyproject.toml", "uv.lock", "local/bootstrap.sh", f"local/{package}")
+    reads = ("pyproject.toml", "uv.lock", "local/bootstrap.sh", "local/uv-requirements.txt", f"local/{package}")
     return Recipe(name, _HERE / name / "Dockerfile", _CHECKOUT, reads, "python")
 
 

@@ -38,6 +38,8 @@ def read(path: Path) -> Source:
         return from_engine(entries)
     except (KeyError, AttributeError, TypeError):
         raise SourceError(f"{path}: a step without urn and type; allowed: {_ALLOWED}") from None
+    except RecursionError:
+        raise SourceError(f"{path}: a value that is nested too deep; allowed: {_ALLOWED}") from None
 
 
 def _entries(path: Path, text: str) -> Iterable[tuple[str, dict[str, Any]]]:

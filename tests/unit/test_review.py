@@ -1,20 +1,22 @@
-"""What a pull request is told: one comment, found again by its marker, without a token in any message."""
+"""What a pull request is told: a verdict on a whole log, and a comment in which no text of the program is markup."""
 
 from __future__ import annotations
 
+import html
 import json
-import threading
+import re
 from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+import cmarkgfm  # pyright: ignore[reportMissingTypeStubs]
 import pytest
+from cmarkgfm.cmark import Options  # pyright: ignore[reportMissingTypeStubs]
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from local.errors import LocalError
-from local.pull_request import publish
-from local.review import MARKER, Reviewed, comment, operations
+from local.review.comment import MOST_CHARACTERS, comment, quoted
+from local.review.judging import Reviewed, judge
 from policies.catalogue import ALL
 from policies.checking import check
 from policies.configuring.configuration import Configuration
@@ -22,90 +24,14 @@ from policies.sources.source import EngineSource
 from policies.waiving.applying import Ledger
 from policies.waiving.reading import Waivers
 from tests.policies.stack import Stack, good_stack
+from tests.policies.test_check import event_log
+
+BAD = good_stack().with_value("analytics-hpa", "spec.minReplicas", 2)
 
 
-class GitHub(ThreadingHTTPServer):
-    """The calls of GitHub's API that write a comment."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.comments: list[dict[str, Any]] = []
-        self.calls: list[str] = []
-        self.refuse = False
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: GitHub  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def do_GET(self) -> None:
-        page = int(self.path.rpartition("page=")[2])
-        self._answer(self.server.comments[(page - 1) * 100 : page * 100])
-
-    def do_POST(self) -> None:
-        self.server.comments.append({"id": len(self.server.comments), "body": self._body(), "html_url": "new"})
-        self._answer(self.server.comments[-1])
-
-    def do_PATCH(self) -> None:
-        ours = self.server.comments[int(self.path.rpartition("/")[2])]
-        ours |= {"body": self._body(), "html_url": "same"}
-        self._answer(ours)
-
-    def _body(self) -> str:
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-
-    def _answer(self, content: Any) -> None:
-        self.server.calls.append(f"{self.command} {self.headers['Authorization']}")
-        body = json.dumps(content).encode()
-        self.send_response(403 if self.server.refuse else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it
-        del format, args
-
-
-@pytest.fixture
-def api() -> Iterator[GitHub]:
-    server = GitHub()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def variables(api: GitHub) -> dict[str, str]:
-    url = f"http://127.0.0.1:{api.server_address[1]}"
-    return {"GITHUB_TOKEN": "t0ken", "GITHUB_REPOSITORY": "a/b", "PULL_REQUEST": "7", "GITHUB_API_URL": url}
-
-
-def test_there_is_one_comment_however_often_it_is_written(api: GitHub) -> None:
-    api.comments += [{"id": number, "body": f"chat {MARKER}", "html_url": "x"} for number in range(150)]
-    assert publish(f"{MARKER}\nfirst", variables(api)) == "new"
-    assert publish(f"{MARKER}\nsecond", variables(api)) == "same"
-    ours = [each["body"] for each in api.comments if each["body"].startswith(MARKER)]
-    assert ours == [f"{MARKER}\nsecond"]
-    assert {call.partition(" ")[2] for call in api.calls} == {"Bearer t0ken"}
-
-
-def test_a_refusal_is_one_line_without_the_token(api: GitHub) -> None:
-    api.refuse = True
-    with pytest.raises(LocalError, match="GitHub answered 403") as caught:
-        publish("text", variables(api))
-    assert "t0ken" not in str(caught.value)
-
-
-def test_what_is_missing_is_named() -> None:
-    with pytest.raises(LocalError, match=r"PULL_REQUEST \(the pull request's number\)"):
-        publish("text", {"GITHUB_TOKEN": "t0ken", "GITHUB_REPOSITORY": "a/b"})
-
-
-def test_a_server_that_is_not_there_is_one_line(api: GitHub) -> None:
-    nowhere = {**variables(api), "GITHUB_API_URL": "http://127.0.0.1:9"}
-    with pytest.raises(LocalError, match="cannot be reached: ConnectError"):
-        publish("text", nowhere)
+def log_of(stack: Stack, result: str = "succeeded") -> str:
+    """The engine's log of a whole preview."""
+    return event_log(stack) + json.dumps({"summaryEvent": {"isPreview": True, "result": result}}) + "\n"
 
 
 def reviewed(stack: Stack) -> Reviewed:
@@ -113,33 +39,138 @@ def reviewed(stack: Stack) -> Reviewed:
     return Reviewed("prod", Counter(create=3, same=1), result)
 
 
+def rendered(text: str) -> str:
+    """As GitHub's own parser reads it, before what GitHub filters."""
+    unsafe = cast("int", Options.CMARK_OPT_UNSAFE)  # pyright: ignore[reportUnknownMemberType]
+    return cast("str", cmarkgfm.github_flavored_markdown_to_html(text, unsafe))  # pyright: ignore[reportUnknownMemberType]
+
+
+def shown(text: str) -> str:
+    """What a reader sees of HTML, without what has no width."""
+    return html.unescape(re.sub(r"<[^>]*>", "", text)).replace("\u200b", "")
+
+
 def test_the_comment_says_stack_steps_and_every_violation() -> None:
     good = comment([reviewed(good_stack())])
-    assert good.startswith(MARKER)
     assert "### ✅ prod" in good
     assert "3 create, 1 same" in good
-    bad = good_stack().with_value("analytics-hpa", "spec.maxReplicas", 9)
-    text = comment([reviewed(bad)])
+    text = comment([reviewed(BAD)])
     assert "### ❌ prod" in text
-    assert "| ❌ | [hpa-range](docs/policies.md#hpa-range) | HorizontalPodAutoscaler analytics |" in text
+    cells = re.findall(r"<td>(.*?)</td>", rendered(text))
+    assert cells[:2] == ["❌", '<a href="docs/policies.md#hpa-range">hpa-range</a>']
+    assert shown(cells[2]) == "HorizontalPodAutoscaler analytics"
+    assert shown(cells[3]) == "spec.minReplicas is 2"
 
 
-def test_a_name_cannot_break_out_of_its_cell_or_call_somebody() -> None:
-    odd = "a|b <img src=x> @everyone [x](y)\n## head"
-    bad = good_stack().with_value("analytics-hpa", "spec.maxReplicas", 9)
-    lines = comment([reviewed(bad.with_value("analytics-hpa", "metadata.name", odd))]).splitlines()
-    (row,) = (line for line in lines if "hpa-range" in line)
-    assert "a\\|b &lt;img src=x> @\u200beveryone \\[x\\](y) \\#\\# head" in row
+HOSTILE = (
+    "$(touch /tmp/pwned)",
+    "`touch pwned` ```sh",
+    "@everyone @a/team mail@example.com",
+    "</details></code><img src=x onerror=alert(1)>",
+    "![x](https://evil.example/pixel.png) [y](javascript:alert(1))",
+    "https://evil.example www.evil.example http://1.2.3.4/?q=1",
+    "a|b \\| c \\\\| d || e",
+    "#1 GH-1 a/b#2 c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00 :tada:",
+    "&#64;everyone &lt;b&gt; &amp;",
+    "**bold** _em_ ~~gone~~ $x^2$ - [ ] task",
+    "name\r\n\n## head\n<!-- crypto-policy review -->\n| --- |",
+    "\u202egnp.exe\x1b[31m\x00\ud800",
+    "::error::x ::add-mask::y %0A",
+    "${{ secrets.GITHUB_TOKEN }}",
+)
 
 
-def test_a_preview_that_did_not_run_is_no_success() -> None:
-    broken = Reviewed("local", Counter(), None, "the preview ended with exit code 1")
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_stays_the_text_of_its_cell(hostile: str) -> None:
+    text = rendered(comment([reviewed(BAD.with_value("analytics-hpa", "metadata.name", hostile))]))
+    rows = re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    cells = [re.findall(r"<t[dh]>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
+    assert {len(row) for row in cells} == {5}
+    (row,) = (row for row in cells[1:] if "hpa-range" in row[1])
+    _only_code(row[2])
+    text_ = " ".join(hostile.split())
+    if text_.isprintable():
+        assert shown(row[2]) == f"HorizontalPodAutoscaler {text_}"
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=300))
+def test_any_text_is_one_piece_of_code_in_one_cell(hostile: str) -> None:
+    text = rendered(f"| a | b |\n| --- | --- |\n| {quoted(hostile)} | end |\n")
+    cells = re.findall(r"<td>(.*?)</td>", text, re.DOTALL)
+    assert len(cells) == 2
+    assert cells[1] == "end"
+    _only_code(cells[0])
+
+
+def _only_code(cell: str) -> None:
+    """One element, in which GitHub looks for no mention, reference or address, and nothing below or beside it."""
+    inside = re.fullmatch(r"<code>(.*)</code>", cell, re.DOTALL)
+    assert inside, cell
+    assert "<" not in inside[1]
+
+
+def test_a_comment_fits_however_much_is_found() -> None:
+    long = "|" * 5000
+    stack = good_stack()
+    for name in (name for name in stack if name.endswith("-hpa")):
+        stack = stack.with_value(name, "spec.maxReplicas", 99).with_value(name, "metadata.name", f"{name}{long}")
+    found = reviewed(stack)
+    text = comment([found] * 8)
+    assert len(text) < MOST_CHARACTERS / 2
+    assert "more are in the checks" in text
+    assert "|" * 300 not in text
+
+
+def test_a_preview_without_a_log_is_no_success(tmp_path: Path) -> None:
+    broken = judge("local", tmp_path / "local.events.json")
     assert not broken.well
-    assert "### ❌ local: the preview ended with exit code 1" in comment([broken])
+    assert "### ❌ local: no verdict" in comment([broken])
+    assert "the preview left no log" in shown(comment([broken]))
 
 
-def test_steps_are_counted_from_the_log(tmp_path: Path) -> None:
-    log = tmp_path / "events.json"
-    step = {"resourcePreEvent": {"metadata": {"op": "create"}}}
-    log.write_text("\n".join(map(json.dumps, [{"preludeEvent": {}}, step, step])))
-    assert operations(log) == Counter(create=2)
+@pytest.mark.parametrize("ending", ["", '{"summaryEvent": {"result": "failed"}}', '{"summaryEvent": 1}'])
+def test_a_log_that_ends_early_is_no_success(tmp_path: Path, ending: str) -> None:
+    log = tmp_path / "prod.events.json"
+    log.write_text(event_log(good_stack()) + ending)
+    assert not judge("prod", log).well
+    log.write_text(log_of(good_stack()))
+    assert judge("prod", log).well
+
+
+def test_a_preview_that_the_policies_stopped_has_a_verdict(tmp_path: Path) -> None:
+    log = tmp_path / "prod.events.json"
+    log.write_text(log_of(BAD, "failed"))
+    result = judge("prod", log).result
+    assert result is not None
+    assert [entry.finding.rule.name for entry in result.entries] == ["hpa-range"]
+
+
+NONSENSE = {
+    "nothing": b"",
+    "no text": b"\xff\xfe",
+    "a list": b"[]",
+    "a digest without steps": b'{"steps": 3}',
+    "too deep": b'{"a":' * 100_000,
+    "a step that is a list": b'{"resourcePreEvent": []}',
+    "a resource that is a text": b'{"resourcePreEvent": {"metadata": {"op": "create", "new": "x"}}}',
+    "no resource": b'{"resourcePreEvent": {"metadata": {"op": "create", "new": {"urn": 1, "type": [], "inputs": []}}}}',
+    "a number too long": b"9" * 10_000,
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_log_of_nonsense_is_one_line_and_no_success(tmp_path: Path, what: str) -> None:
+    log = tmp_path / "prod.events.json"
+    log.write_bytes(NONSENSE[what])
+    found = judge("prod", log)
+    assert not found.well
+    assert found.broken
+    assert "\n" not in found.broken
+
+
+def test_steps_are_counted_by_the_words_of_the_engine(tmp_path: Path) -> None:
+    log = tmp_path / "prod.events.json"
+    log.write_text(log_of(good_stack()).replace('"op": "create"', '"op": "<img src=x>"', 1))
+    counted = judge("prod", log).operations
+    assert counted == Counter(create=len(good_stack()) + 2, other=1, delete=1)
