@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from scripts import output
+from scripts import output, unforeseen
 from scripts.exits import MEANINGS, Exit
 
 _EXIT_CODES: Final = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
@@ -74,6 +74,7 @@ for _name, _line in COMMANDS.items():
 def main() -> None:
     """Run the command line; the process ends with a code of ``exits.Exit``."""
     gc.set_threshold(_YOUNG_OBJECTS)
+    unforeseen.listen()
     try:
         code = app(standalone_mode=False)
     except _UsageError as error:
@@ -83,6 +84,9 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         output.report_error("", Exit.USAGE, "not confirmed; nothing was changed", as_json="--json" in sys.argv)
         code = int(Exit.USAGE)
+    except Exception as error:  # noqa: BLE001 - one line and no traceback
+        unforeseen.report("", error, as_json="--json" in sys.argv)
+        code = int(Exit.DEFECT)
     # Python looks once more when it ends, for nothing.
     gc.freeze()
     sys.exit(code or 0)

@@ -61,7 +61,7 @@ def _explain(error: Any) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     shown = (
         ""
-        if isinstance(detail["input"], dict | list) or detail["type"] == "json_invalid"
+        if isinstance(detail["input"], dict | list) or detail["type"] == "json_invalid" or redact.names_secret(key)
         else f" is {detail['input']!r}"
     )
     return f"{key}{shown}: {detail['msg']}{more}"

@@ -16,7 +16,7 @@ import typer
 
 from runbook.ops_settings import OpsSettings
 from scripts import config as settings_file
-from scripts import first_week, guard, log, output
+from scripts import first_week, guard, output, unforeseen
 from scripts.exits import Exit, OpsError, Stop, TemporaryError
 from scripts.output import Outcome
 
@@ -115,20 +115,11 @@ def run(name: str, action: Callable[[], Outcome], *, as_json: bool, deadline: fl
     except MemoryError:
         _fail(name, TemporaryError.code, "out of memory", as_json=as_json)
     except Exception as error:  # noqa: BLE001 - one line and no traceback
-        # A traceback can hold secrets in its lines; where it happened is enough to find the defect.
-        log.error("unexpected error", kind=type(error).__name__, where=_where(error))
-        message = f"unexpected {type(error).__name__}: {error}; this is a defect of ops"
-        _fail(name, Exit.DEFECT, message, as_json=as_json)
+        unforeseen.report(name, error, as_json=as_json)
+        raise typer.Exit(int(Exit.DEFECT)) from None
     raise typer.Exit(int(outcome.code))
 
 
 def _fail(name: str, code: Exit, message: str, *, as_json: bool) -> NoReturn:
     output.report_error(name, code, message, as_json=as_json)
     raise typer.Exit(int(code))
-
-
-def _where(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    return "" if frame is None else f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}"

@@ -1,7 +1,7 @@
 """The result of a command: text for people, one JSON line for machines, and a container's termination message.
 
 ``Screen`` is the only way of a result to people, and the only user of rich: it takes texts, and styles beside them. No
-text is read as markup, whoever wrote it.
+text is read as markup, whoever wrote it, and none is shown with a secret in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 import typer
 
@@ -52,7 +52,7 @@ class Screen:
 
     def document(self, text: str) -> None:
         """A text with lines of its own, as it is stored."""
-        self._console.print(lazy.rich.text.Text(visible.document(text)), end="", soft_wrap=True)
+        self._console.print(lazy.rich.text.Text(visible.document(redact.clean(text))), end="", soft_wrap=True)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Part]]) -> None:
         """A table of which nothing is cut off: what is too wide is folded, between words where there is room for it."""
@@ -126,7 +126,7 @@ def _width(text: str) -> int:
 
 def _shown(part: Part) -> tuple[str, str]:
     text, style = (part, "") if isinstance(part, str) else part
-    return visible.line(text), style
+    return visible.line(redact.clean(text)), style
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def confirm(act: str, question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise UsageError(f"this {act}; confirm it with --yes")
-    typer.confirm(visible.line(question), abort=True, err=True)
+    typer.confirm(visible.line(redact.clean(question)), abort=True, err=True)
 
 
 def one_line(message: str) -> str:
@@ -189,7 +189,8 @@ def shortened(payload: Mapping[str, object], limit: int = TERMINATION_BYTES) -> 
 
     The largest values are left out first and named in ``left_out``.
     """
-    kept = dict(payload)
+    # Before anything is cut: a rule may not know half of a secret.
+    kept = cast("dict[str, object]", redact.plain(payload))
     left_out: list[str] = []
     while len(_line(kept).encode()) > limit:
         largest = max(

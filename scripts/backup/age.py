@@ -59,7 +59,8 @@ class PrivateKey:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise UsageError(f"cannot read the private key file {path}: {reason}") from None
         secret = next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")
-        redact.hide(secret)
+        for line in lines:
+            redact.hide(None if line.startswith("#") else line)
         try:
             identity = lazy.pyrage.x25519.Identity.from_str(secret)
         except lazy.pyrage.IdentityError:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kubernetes.client import ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
@@ -49,6 +50,7 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
         else:
             _outside(made, os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
     _hide_tokens(made)
+    _hide_logins(made)
     if not made.verify_ssl:
         # The kubeconfig asks for it; a warning at each request tells nothing new.
         disable_warnings(InsecureRequestWarning)
@@ -116,6 +118,17 @@ def _read_token(file: Path, of: Configuration) -> None:
         of.api_key["authorization"] = f"Bearer {file.read_text(encoding='utf-8')}"
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the token file {file} cannot be read: {error}") from None
+
+
+def _hide_logins(made: Configuration) -> None:
+    """The other ways to log in: a password, the key of a certificate, and the password of a proxy."""
+    redact.hide(made.password)
+    # What cannot be read is told where it is used.
+    with suppress(ValueError):
+        redact.hide(urlsplit(made.proxy or "").password)
+    if made.key_file:
+        with suppress(OSError, ValueError):
+            redact.hide(Path(made.key_file).read_text(encoding="utf-8"))
 
 
 def _hide_tokens(made: Configuration) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from runbook.ops_settings import OpsSettings
-from scripts import lazy, log
+from scripts import lazy, log, redact
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -110,7 +110,7 @@ def _body(answer: lazy.httpx.Response) -> dict[str, Any] | None:
 
 
 def _error(answer: lazy.httpx.Response, body: dict[str, Any] | None, where: str) -> Exception:
-    reason = one_line(str((body or {}).get("error") or answer.text))[:_SHOWN]
+    reason = redact.clean(one_line(str((body or {}).get("error") or answer.text)))[:_SHOWN]
     text = f"{where}: answers {answer.status_code} {reason}".rstrip()
     if answer.status_code in (401, 403):
         return UsageError(text)

@@ -44,6 +44,5 @@ def _look(check: Check, timeout: float) -> list[Result]:
 
 
 def _cleaned(finding: Finding) -> Finding:
-    return Finding(
-        finding.name, finding.status, finding.value, finding.threshold, redact.clean(one_line(finding.detail))
-    )
+    value, threshold, detail = map(redact.clean, (finding.value, finding.threshold, one_line(finding.detail)))
+    return Finding(finding.name, finding.status, value, threshold, detail)

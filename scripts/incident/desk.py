@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook.ops_settings import OpsSettings
-from scripts import reporting
+from scripts import redact, reporting
 from scripts.incident.shelf import Shelf
 from scripts.incident.ticket import Entry, Ticket
 from scripts.notify import Message
@@ -26,7 +26,7 @@ class Desk:
 
     def entry(self, text: str) -> Entry:
         """A line of a timeline, said now."""
-        return Entry(at=now(), by=self.by, text=text)
+        return Entry(at=now(), by=self.by, text=redact.clean(text))
 
     def change(self, identifier: str, edit: Callable[[Ticket], Ticket | None]) -> tuple[Ticket, bool]:
         """The ticket after ``edit``, and whether that changed it; a dry run keeps nothing."""

@@ -103,7 +103,12 @@ def opened(severity: str, title: str, commander: str, by: str, now: datetime) ->
         raise UsageError(f"severity {severity!r} is none of {', '.join(severities.BY_NAME)}")
     entry = Entry(at=now, by=by, text=f"opened as {severity}")
     return Ticket(
-        id=new_id(line, now), severity=severity, title=line, opened=now, commander=commander, timeline=(entry,)
+        id=new_id(line, now),
+        severity=severity,
+        title=line,
+        opened=now,
+        commander=redact.clean(commander),
+        timeline=(entry,),
     )
 
 

@@ -25,7 +25,8 @@ class Changes:
 
     def named(self) -> dict[str, str]:
         """The facts to change, by their keys in the ticket."""
-        pairs = (("severity", self.severity), ("commander", self.commander), ("status", self.status))
+        commander = None if self.commander is None else redact.clean(self.commander)
+        pairs = (("severity", self.severity), ("commander", commander), ("status", self.status))
         return {key: value for key, value in pairs if value is not None}
 
 
@@ -35,7 +36,7 @@ def run(desk: Desk, identifier: str, changes: Changes) -> Outcome:
     Raises:
         UsageError: there is no such incident or severity, or nothing is said.
     """
-    said = _said(changes)
+    said = redact.clean(_said(changes))
     if not said:
         raise UsageError("say what is new: a text, --severity, --commander or --status")
     if changes.severity is not None and changes.severity not in severities.BY_NAME:
@@ -57,7 +58,7 @@ def run(desk: Desk, identifier: str, changes: Changes) -> Outcome:
 
 
 def _said(changes: Changes) -> str:
-    text = redact.clean(one_line(changes.text or ""))
+    text = one_line(changes.text or "")
     return "; ".join(filter(None, (text, *(f"{name}: {value}" for name, value in changes.named().items()))))
 
 

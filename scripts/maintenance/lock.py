@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from runbook import maintenance as names
+from scripts import redact
 from scripts.clients.kubernetes import Cluster, ConflictError, NotFoundError
 from scripts.exits import TemporaryError, UsageError
 
@@ -90,7 +91,7 @@ def release(cluster: Cluster, namespace: str, lock: Lock, *, dry_run: bool = Fal
 
 
 def _write(cluster: Cluster, namespace: str, lock: Lock, spec: dict[str, Any], reason: str, *, dry_run: bool) -> Lock:
-    metadata = {"resourceVersion": lock.version, "annotations": {_REASON: reason or None}}
+    metadata = {"resourceVersion": lock.version, "annotations": {_REASON: redact.clean(reason) or None}}
     try:
         return _parse(cluster.patch(_path(namespace), {"metadata": metadata, "spec": spec}, dry_run=dry_run))
     except ConflictError:

@@ -36,7 +36,7 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
     if answer.is_success:
         return
     kind = TemporaryError if answer.status_code == 429 or answer.is_server_error else CheckFailedError
-    raise kind(f"chat webhook: answers {answer.status_code} {answer.text[:200]}")
+    raise kind(f"chat webhook: answers {answer.status_code} {redact.clean(answer.text)[:200]}")
 
 
 def compose(message: Message) -> str:
