@@ -84,8 +84,7 @@ def _password(target: MailTarget) -> str | None:
     if not target.tls:
         raise UsageError(f"mail.tls is false and mail.user is {target.user!r}: a password never travels in the clear")
     password = config.password(Login(user=target.user, password_file=target.password_file))
-    # The forms in which a server's answer could repeat it.
-    redact.hide(base64.b64encode(password.encode()).decode())
+    # What the server gets, and its answer could repeat.
     redact.hide(base64.b64encode(f"\0{target.user}\0{password}".encode()).decode())
     return password
 
