@@ -77,6 +77,10 @@ def _named_token(found: re.Match[str]) -> bool:
     return names.names_secret(found["name"]) and _like_a_token(found)
 
 
+def _of_machine(found: re.Match[str]) -> bool:
+    return (found["machine"] is not None and _is_value(found)) or _like_a_token(found)
+
+
 def _no_command(found: re.Match[str]) -> bool:
     return _is_value(found) and found["secret"].lower() not in ("login", "plain", "command", "commands", "extension")
 
@@ -141,9 +145,11 @@ FRAMES: Final = (
     _frame("tables", rf"\| [ \t]*+ {_NAME} [ \t]*+ \| [ \t]*+ (?P<secret> [^|\s]++ )", "|", _named_token),
     _frame(
         "netrc",
-        r"""\b (?:login|user) \s{1,20}+ [^\s=:]{1,200}+ \s{1,20}+ (?:password|passwd) \s{1,20}+
+        r"""(?P<machine> \b (?: machine \s{1,20}+ \S{1,253}+ | default ) \s{1,20}+ )?
+            \b (?:login|user) \s{1,20}+ [^\s=:]{1,200}+ \s{1,20}+ (?:password|passwd) \s{1,20}+
             (?P<secret> [^\s"']\S*+ )""",
         "login user",
+        _of_machine,
     ),
     _frame(
         "PostgreSQL, .pgpass",

@@ -32,11 +32,14 @@ _STATUS: Final = frozenset(
 )  # fmt: skip
 # A variable, a template, or what a reader is to put there.
 _PLACEHOLDER: Final = re.compile(
-    r"\*+|x{3,}|X{3,}|\.{3,}|-+|\$[A-Z_][A-Z0-9_]*|\$\{[^{}]*\}|\$?\{\{(?:[^{}]*\}\})?|\{[a-z_.]*\}|\{[A-Za-z][\w-]*:|\$\([^()]*\)|"
+    r"\*+|x{3,}|X{3,}|\.{3,}|-+|\$[A-Z_][A-Z0-9_]*|\$\{[^{}]*\}|"
+    r"\$?\{\{(?:[^{}]*\}\})?|\{[a-z_.]*\}|\{[A-Za-z][\w-]*:|\$\([^()]*\)|"
     r"%\([a-z_]+\)s|%[a-z]|<[A-Za-z][A-Za-z '_-]*>?"
 )
-# A file or a folder, written as most are.
-_PATH: Final = re.compile(r"(?:~|\.{1,2})?(?:/[a-z0-9._-]+){2,}/?|[a-z0-9_-]+\.(?:key|pem|crt|txt|json|yaml|yml|env)")
+# A file or a folder, written as most are, or a link: what is secret in one has a key or a frame of its own.
+_PATH: Final = re.compile(
+    r"https?://.*|(?:~|\.{1,2})?(?:/[a-z0-9._-]+){2,}/?|[a-z0-9_-]+\.(?:key|pem|crt|txt|json|yaml|yml|env)"
+)
 # Source in a traceback: a call, an attribute, an item.
 _CODE: Final = re.compile(
     r"(?:self|cls|os|args|config|settings|options|environ|request|login|target|cfg|opts)\.[A-Za-z_].*|"
