@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
 from kubernetes.client import ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.kube_config import KubeConfigMerger
@@ -28,6 +29,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from scripts import redact
 from scripts.exits import TemporaryError, UsageError
+from scripts.output import one_line
 
 
 def configuration(kubeconfig: Path | None = None) -> Configuration:
@@ -49,6 +51,8 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
             _inside(made)
         else:
             _outside(made, os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
+    made.proxy = _proxy(made.proxy)
+    _check_server(made.host)
     _hide_tokens(made)
     _hide_logins(made)
     if not made.verify_ssl:
@@ -68,16 +72,27 @@ def _outside(made: Configuration, name: str) -> None:
     if not any(Path(part).is_file() for part in name.split(os.pathsep)):
         raise UsageError(f"no Kubernetes: not inside a cluster, and there is no kubeconfig {name}")
     try:
+        whole: Any = KubeConfigMerger(name).config
+        cluster, user = _entries(whole)
+        _check_cluster(cluster["cluster"].value)
+        _check_user(user["user"].value)
         with _logged() as errors:
             load_kube_config(config_file=name, client_configuration=made)
-        _complete(made, name)
+        _complete(made, cluster, user)
     except (ApiException, HTTPError, RequestException) as error:
         line = " ".join(str(error).split())
         raise TemporaryError(f"the issuer of the tokens of the kubeconfig {name} does not answer: {line}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"the kubeconfig {name} is no YAML document: {one_line(str(error))}") from None
     except (ConfigException, OAuth2Error, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"the kubeconfig {name} cannot be used: {error}") from None
+        raise UsageError(f"the kubeconfig {name} cannot be used: {_reason(str(error))}") from None
     if errors:
-        raise UsageError(f"the kubeconfig {name} cannot be used: {errors[0]}")
+        raise UsageError(f"the kubeconfig {name} cannot be used: {_reason(errors[0])}")
+
+
+def _reason(said: str) -> str:
+    """The official client shows the whole entry of a user, secrets and all: what it says before that."""
+    return one_line(said).partition("{")[0].rstrip(" :/")
 
 
 class _Errors(logging.Handler):
@@ -101,11 +116,60 @@ def _logged() -> Generator[list[str]]:
         root.removeHandler(errors)
 
 
-def _complete(made: Configuration, name: str) -> None:
-    """What the official client does not read (release 35): the context's proxy, and a file with a token once more."""
-    whole: Any = KubeConfigMerger(name).config
+def _entries(whole: Any) -> tuple[Any, Any]:
+    """Cluster and user of the current context."""
     context = whole["contexts"].get_with_name(whole["current-context"])["context"]
     cluster, user = (whole[f"{kind}s"].get_with_name(context[kind]) for kind in ("cluster", "user"))
+    return cluster, user
+
+
+def _check_cluster(cluster: Mapping[str, Any]) -> None:
+    """Refuse what kubectl refuses: the official client takes any text for true."""
+    insecure = cluster.get("insecure-skip-tls-verify", False)
+    if not isinstance(insecure, bool):
+        raise TypeError(f"insecure-skip-tls-verify is {insecure!r}; it is true or false, without quotes")
+    if insecure and (cluster.get("certificate-authority") or cluster.get("certificate-authority-data")):
+        raise ValueError("insecure-skip-tls-verify and certificate-authority exclude one another; remove one of them")
+
+
+def _check_user(user: Mapping[str, Any]) -> None:
+    """Refuse what the official client passes over (release 35): it would act with other rights than kubectl does."""
+    if given := [key for key in user if key == "as" or key.startswith("as-")]:
+        raise ValueError(f"{given[0]} asks to act as another user, which ops does not; remove it, or give ops a login")
+    for variable in (user.get("exec") or {}).get("env") or ():
+        if "value" not in variable:
+            raise ValueError(f"exec.env {variable.get('name')} has no value; give it one, or value: ''")
+    provider = (user.get("auth-provider") or {}).get("name")
+    if provider not in {None, "oidc", "gcp", "azure"}:
+        raise ValueError(f"auth-provider {provider} is unknown; use a plugin (exec) or oidc")
+
+
+def _check_server(host: str) -> None:
+    try:
+        parts = urlsplit(host)
+        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        well = False
+    if not well:
+        raise UsageError(f"the kubeconfig's server is {host!r}; it must be a URL like https://10.0.0.1:6443")
+
+
+def _proxy(url: str | None) -> str | None:
+    """A proxy's URL; HTTP where it names no scheme, as curl reads it.
+
+    Raises:
+        UsageError: it is of a kind that the client does not speak.
+    """
+    if not url:
+        return None
+    whole = url if "://" in url else f"http://{url}"
+    if whole.partition("://")[0].lower() not in {"http", "https"}:
+        raise UsageError(f"the proxy {redact.clean(url)} is not one of http or https, which are all that ops speaks")
+    return whole
+
+
+def _complete(made: Configuration, cluster: Any, user: Any) -> None:
+    """What the official client does not read (release 35): the context's proxy, and a file with a token once more."""
     made.proxy = cluster["cluster"].safe_get("proxy-url") or made.proxy
     token_file = user["user"].safe_get("tokenFile")
     if token_file:
@@ -141,6 +205,8 @@ def _hide_tokens(made: Configuration) -> None:
             # A plugin's renewal puts itself here again.
             of.refresh_api_key_hook = hide
         if header := of.api_key.get("authorization", "").strip():
+            if not (header.isascii() and header.isprintable()):
+                raise UsageError("the token has a line break or a sign in it that no token has; write it anew")
             # A file's last line break is no part of a header.
             of.api_key["authorization"] = header
             redact.hide(header.partition(" ")[2].strip())

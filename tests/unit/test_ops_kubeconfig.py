@@ -1,0 +1,98 @@
+"""Kubeconfigs that kubectl refuses, or reads otherwise than the official client: one line, and no secret in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.clients import kubeconfig
+from scripts.exits import UsageError
+
+_SECRET = "wJalrXUtnFEMI-K7MDENG"
+
+
+def _write(
+    folder: Path, *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None, text: str | None = None
+) -> Path:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:6443", **(cluster or {})}}],
+        "users": [{"name": "u", "user": {"token": "a-token"} if user is None else user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file = folder / "config"
+    file.write_text(yaml.safe_dump(document) if text is None else text)
+    return file
+
+
+def _refused(file: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        kubeconfig.configuration(file)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert _SECRET not in line
+    return line
+
+
+def test_a_usual_kubeconfig_is_read(tmp_path: Path) -> None:
+    made = kubeconfig.configuration(_write(tmp_path))
+    assert (made.host, made.api_key["authorization"]) == ("https://127.0.0.1:6443", "Bearer a-token")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ({"insecure-skip-tls-verify": "false"}, "insecure-skip-tls-verify is 'false'; it is true or false"),
+        ({"insecure-skip-tls-verify": True, "certificate-authority-data": "QQ=="}, "exclude one another"),
+        ({"proxy-url": "socks5://127.0.0.1:1080"}, "the proxy socks5://127.0.0.1:1080 is not one of http or https"),
+        ({"server": "127.0.0.1:6443"}, "it must be a URL like https://"),
+        ({"server": ""}, "it must be a URL like https://"),
+        ({"server": "https://127.0.0.1:99999"}, "it must be a URL like https://"),
+    ],
+)
+def test_a_cluster_that_cannot_be_meant_is_refused(tmp_path: Path, cluster: dict[str, Any], said: str) -> None:
+    assert said in _refused(_write(tmp_path, cluster=cluster))
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"token": "a-token", "as": "bob"}, "as asks to act as another user"),
+        ({"token": "a-token", "as-groups": ["admins"]}, "as-groups asks to act as another user"),
+        ({"auth-provider": {"name": "vaultx"}}, "auth-provider vaultx is unknown"),
+        ({"token": "a\r\nb"}, "a sign in it that no token has"),
+        ({"token": "tokén"}, "a sign in it that no token has"),
+    ],
+)
+def test_a_login_that_the_client_would_pass_over_is_refused(tmp_path: Path, user: dict[str, Any], said: str) -> None:
+    assert said in _refused(_write(tmp_path, user=user))
+
+
+def test_an_entry_of_a_plugin_without_a_value_shows_no_other_value(tmp_path: Path) -> None:
+    plugin: dict[str, Any] = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "true",
+        "interactiveMode": "Never",
+        "args": ["--client-secret", _SECRET],
+        "env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": _SECRET}, {"name": "AWS_STS_REGIONAL_ENDPOINTS"}],
+    }
+    assert "exec.env AWS_STS_REGIONAL_ENDPOINTS has no value" in _refused(_write(tmp_path, user={"exec": plugin}))
+    plugin["env"] = None
+    plugin["args"] = {"--client-secret": _SECRET}
+    assert "cannot be used" in _refused(_write(tmp_path, user={"exec": plugin}))
+
+
+@pytest.mark.parametrize("text", ["a: [", "a:\n\t- b", "a: !!python/object:os.system x", "a: 1\n---\nb: 2"])
+def test_a_file_that_is_no_yaml_document_is_refused(tmp_path: Path, text: str) -> None:
+    assert "is no YAML document" in _refused(_write(tmp_path, text=text))
+
+
+def test_a_proxy_without_a_scheme_is_one_of_http(tmp_path: Path) -> None:
+    assert kubeconfig.configuration(_write(tmp_path, cluster={"proxy-url": "127.0.0.1:3128"})).proxy == (
+        "http://127.0.0.1:3128"
+    )
