@@ -103,8 +103,9 @@ def _telling(role: Resource, binding: Resource) -> Callable[[Opening], str]:
 
 
 def _subjects_of(binding: Resource) -> str:
+    """Who has what a binding gives, as a message says it."""
     subjects = ((each.at("kind").text, each.at("name").text) for each in binding.at("subjects").elements())
-    return ", ".join(f"{kind or '?'} {name or '?'}" for kind, name in subjects) or "its subjects"
+    return ", ".join(f"{kind or '?'} {name or '?'}" for kind, name in subjects)
 
 
 def _bindings(index: StackIndex) -> Mapping[tuple[str | None, ...], list[Resource]]:
