@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 # Compilers are waited for by the fixture of the tools; etcd and the API server take some seconds.
 pytestmark = pytest.mark.timeout(3600)
 _IN_SUITE = settings().max_examples <= 100
-_EXAMPLES = 40 if _IN_SUITE else settings().max_examples // 4
+_EXAMPLES = 100 if _IN_SUITE else settings().max_examples // 4
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _API = "rbac.authorization.k8s.io"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
