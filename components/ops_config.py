@@ -66,6 +66,7 @@ def ops_settings(settings: Settings) -> OpsSettings:
             for own in (settings.services[spec.name],)
         ),
         jwt=JwtTarget(secret=settings.secrets.jwt, services=tuple(spec.name for spec in services.ALL if spec.uses_jwt)),
+        waivers=settings.policies.waivers,
     )
 
 

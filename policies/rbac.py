@@ -2,65 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
-from policies.plain import Node
-from runbook import jobs
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackJudge, decide, expect, undecided
+from policies.plain import MISSING, SECRET, UNKNOWN, Node, Plain
+from runbook import escalation, jobs, rbac
+from runbook.escalation import Opening
 from runbook.sections import Section
 
-_LISTS: Final = ("apiGroups", "resources", "verbs", "nonResourceURLs")
-_RISING_VERBS: Final = frozenset({"escalate", "bind", "impersonate"})
-# Whoever may do these does what the pod, the node or the account may.
-_RISING_RESOURCES: Final = frozenset({"pods/exec", "pods/attach", "nodes/proxy", "pods/ephemeralcontainers"})
-_TOKENS: Final = "serviceaccounts/token"
+_LISTS: Final = ("apiGroups", "resources", "verbs")
 _READING: Final = ("get", "list", "watch")
-_BUILT_IN: Final = ("view", "edit", "admin", "cluster-admin")
-_EVERYBODY: Final = frozenset(
-    {"system:anonymous", "system:unauthenticated", "system:authenticated", "system:serviceaccounts", "system:masters"}
-)
+_BUILT_IN: Final = ("view", *escalation.BUILT_IN)
+_MASTERS: Final = "system:masters"
 # A backup of the namespace's objects has to read all Secrets: it encrypts them for a key that it has not.
 READS_ALL_SECRETS: Final = frozenset(
     job.name for job in jobs.ALL if any("secrets" in right.resources and not right.names for right in job.rights)
 )
 
 
-def _without(node: Node, wrong: frozenset[str], allowed: str) -> Iterable[Judgement]:
-    for element in node.elements():
-        yield expect(element, lambda value: isinstance(value, str) and value not in wrong, allowed)
+def _texts(node: Node, *, unknown: bool) -> tuple[str, ...]:
+    """The texts of a list. A secret stands for everything, and so does what is unknown where ``unknown`` says so."""
+    hidden = (SECRET, UNKNOWN) if unknown else (SECRET,)
+    values = (rbac.ALL if element.value in hidden else element.text for element in node.elements())
+    return tuple(value for value in values if value is not None)
+
+
+def _read(rule: Node, *, unknown: bool) -> rbac.Rule:
+    """A rule as it is known, or as it may turn out to be at most (``unknown``)."""
+    # The API server refuses a rule without groups: it is taken for one of all.
+    groups = _texts(rule.at("apiGroups"), unknown=unknown) if rule.at("apiGroups").present else (rbac.ALL,)
+    names = rule.at("resourceNames")
+    known = ("?" if element.text is None else element.text for element in names.elements())
+    limited = () if unknown and names.unknown else tuple(known)
+    verbs, resources = (_texts(rule.at(key), unknown=unknown) for key in ("verbs", "resources"))
+    return rbac.Rule(verbs, resources, groups, limited)
+
+
+def _openings(rules: Iterable[Node], policy: str, *, everywhere: bool, unknown: bool) -> list[Opening]:
+    """What rules open of the ways that a policy is about."""
+    read = [_read(rule, unknown=unknown) for rule in rules]
+    found = escalation.openings(read, everywhere=everywhere)
+    return [opening for opening in found if opening.way.policy == policy and not opening.limited]
 
 
 def _wildcards(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     for rule in resource.at("rules").elements():
         for key in _LISTS:
-            yield from _without(rule.at(key), frozenset({"*"}), "names, and no *")
+            for element in rule.at(key).elements():
+                yield expect(element, lambda value: isinstance(value, str) and rbac.ALL not in value, "names, and no *")
+        for element in rule.at("nonResourceURLs").elements():
+            yield expect(element, lambda value: isinstance(value, str) and not escalation.any_url(value), "paths")
+    if resource.kind == kinds.CLUSTER_ROLE:
+        aggregated = resource.at("aggregationRule")
+        yield expect(aggregated, lambda value: value is MISSING, "rules of its own, none of other ClusterRoles")
 
 
 def _escalation(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    everywhere = resource.kind == kinds.CLUSTER_ROLE
     for rule in resource.at("rules").elements():
-        yield from _without(rule.at("verbs"), _RISING_VERBS, f"no {', '.join(sorted(_RISING_VERBS))}")
-        named = rule.at("resourceNames").value != [] and rule.at("resourceNames").present
-        wrong = _RISING_RESOURCES if named else _RISING_RESOURCES | {_TOKENS}
-        yield from _without(rule.at("resources"), wrong, f"no {', '.join(sorted(wrong))}")
+        yield from _judged((rule,), escalation.ESCALATION, everywhere, rule.path, str)
+
+
+def _judged(
+    rules: Iterable[Node], policy: str, everywhere: bool, path: str, tell: Callable[[Opening], str]
+) -> Iterable[Judgement]:
+    given = tuple(rules)
+    known, most = (_openings(given, policy, everywhere=everywhere, unknown=unknown) for unknown in (False, True))
+    for opening in known:
+        yield decide(False, path, tell(opening), f"no right by which its holder can {opening.way.words}")
+    if not known:
+        yield undecided(path, "no right that leads to others") if most else decide(True, path, "", "")
+
+
+def _to_holders(policy: str) -> StackJudge:
+    """Judges what each binding gives; a role that the stack binds nowhere, by itself."""
+
+    def judge(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+        bindings = index.once("bindings by role", lambda: _bindings(index))
+        for role in index.of(*sorted(kinds.ROLES)):
+            rules = role.at("rules").elements()
+            held = bindings.get(_key(role.kind, role.object_name, role.namespace), ())
+            for binding in held:
+                everywhere, path = binding.kind == kinds.CLUSTER_ROLE_BINDING, "roleRef.name"
+                told = _telling(role, binding)
+                yield from ((binding, each) for each in _judged(rules, policy, everywhere, path, told))
+            if not held:
+                everywhere = role.kind == kinds.CLUSTER_ROLE
+                yield from ((role, each) for each in _judged(rules, policy, everywhere, "rules", str))
+
+    return judge
+
+
+def _telling(role: Resource, binding: Resource) -> Callable[[Opening], str]:
+    return lambda opening: f'"{role.object_name}", by which {_subjects_of(binding)} can {opening}'
+
+
+def _subjects_of(binding: Resource) -> str:
+    """Who has what a binding gives, as a message says it."""
+    subjects = ((each.at("kind").text, each.at("name").text) for each in binding.at("subjects").elements())
+    return ", ".join(f"{kind or '?'} {name or '?'}" for kind, name in subjects)
+
+
+def _bindings(index: StackIndex) -> Mapping[tuple[str | None, ...], list[Resource]]:
+    """The bindings by kind, name and namespace of the role that they give."""
+    found: defaultdict[tuple[str | None, ...], list[Resource]] = defaultdict(list)
+    for binding in index.of(*sorted(kinds.BINDINGS)):
+        reference = binding.at("roleRef")
+        kind = f"rbac.authorization.k8s.io/{reference.at('kind').text}"
+        found[_key(kind, reference.at("name").text, binding.namespace)].append(binding)
+    return found
+
+
+def _key(kind: str, name: str | None, namespace: str | None) -> tuple[str | None, ...]:
+    return (kind, name, namespace if kind == kinds.ROLE else None)
 
 
 def _secrets(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     reads_all = resource.kind == kinds.ROLE and resource.object_name in READS_ALL_SECRETS
     for rule in resource.at("rules").elements():
-        resources = [element.value for element in rule.at("resources").elements()]
-        if "secrets" not in resources:
-            if rule.at("resources").unknown:
+        if not _read(rule, unknown=False).covers("secrets", ""):
+            if _read(rule, unknown=True).covers("secrets", ""):
                 yield undecided(rule.at("resources").path, "no Secrets but by name")
             continue
         if not reads_all:
             names = rule.at("resourceNames")
-            yield expect(names, lambda value: isinstance(value, list) and bool(value), "the Secrets by their names")
+            yield expect(names, lambda value: isinstance(value, list) and _by_name(value), "the Secrets by their names")
             continue
         for verb in rule.at("verbs").elements():
             yield expect(verb, lambda value: value in _READING, "get, list or watch: a backup changes nothing")
+
+
+def _by_name(names: list[Plain]) -> bool:
+    """A list without a name asks for the empty one, and returns the content of all."""
+    return bool(names) and "" not in names
 
 
 def _cluster_role(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -70,12 +149,26 @@ def _cluster_role(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _no_admin(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    # `admin` and `edit` end at the namespace's border only where a RoleBinding gives them.
-    wrong = ("cluster-admin",) if resource.kind == kinds.ROLE_BINDING else ("cluster-admin", "admin", "edit")
+    wrong = _giving(escalation.WHOLE_CLUSTER, everywhere=resource.kind == kinds.CLUSTER_ROLE_BINDING)
     role = resource.at("roleRef", "name")
     yield expect(
         role, lambda value: isinstance(value, str) and value not in wrong, f"a role other than {', '.join(wrong)}"
     )
+
+
+def _no_namespace_admin(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    reference, wrong = resource.at("roleRef"), _giving(escalation.NAMESPACE_ADMIN, everywhere=False)
+    own = reference.at("kind").value == "Role"
+    allowed = f"a role other than {', '.join(wrong)}, whose rights are written out"
+    judged = expect(reference.at("name"), lambda value: own or value not in wrong, allowed)
+    yield replace(judged, found=f"{judged.found}, for {_subjects_of(resource)}")
+
+
+def _giving(policy: str, *, everywhere: bool) -> list[str]:
+    """Kubernetes' own ClusterRoles that a policy keeps from bindings."""
+    return [
+        role for role in escalation.BUILT_IN if escalation.policy_of_built_in(role, everywhere=everywhere) == policy
+    ]
 
 
 def _subjects(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -89,7 +182,7 @@ def _subjects(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _somebody(name: str) -> bool:
-    return name not in _EVERYBODY and not name.startswith("system:serviceaccounts:")
+    return name != _MASTERS and not rbac.stands_for_many(name)
 
 
 def _role_exists(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -134,23 +227,42 @@ _IS_BINDING: Final = kinds.one_of(*kinds.BINDINGS)
 
 RULES: Final = (
     _meta(
-        "rbac-no-wildcards",
+        escalation.WILDCARDS,
         "A role names what it allows.",
         Severity.CRITICAL,
-        "Write out apiGroups, resources and verbs.",
+        "Write out apiGroups, resources, verbs and paths, in rules of the role's own.",
         "CIS Kubernetes 5.1.3; NSA Kubernetes Hardening Guide: role-based access control",
         waivable=False,
     ).of_resource(_IS_ROLE, _wildcards),
     _meta(
-        "rbac-no-escalation",
-        "No role lets its holder become somebody else, or get a shell in a pod.",
+        escalation.ESCALATION,
+        "No role lets its holder become another account, enter a pod or a node, raise its rights, or bend admission.",
         Severity.CRITICAL,
         "Leave these verbs and resources out; tokens only for accounts by name (resourceNames).",
-        "CIS Kubernetes 5.1.8, 5.1.10, 5.1.13",
+        "CIS Kubernetes 5.1.8, 5.1.10, 5.1.11, 5.1.12, 5.1.13; NSA Kubernetes Hardening Guide: authorization",
         waivable=False,
     ).of_resource(_IS_ROLE, _escalation),
     _meta(
-        "rbac-secrets-by-name",
+        escalation.PODS,
+        "No binding lets its subjects start pods of their own making.",
+        Severity.HIGH,
+        "Leave create, update and patch of these kinds out of the role, or waive it until admission freezes the pods.",
+        "CIS Kubernetes 5.1.4",
+    ).of_stack(_to_holders(escalation.PODS)),
+    _meta(
+        escalation.PORTS,
+        "No binding lets its subjects connect to ports that network policies close.",
+        Severity.HIGH,
+        "Leave port-forward and the proxies out of the role, or waive it for the people who need them.",
+    ).of_stack(_to_holders(escalation.PORTS)),
+    _meta(
+        escalation.ISSUING,
+        "No binding lets its subjects have certificates issued and Secrets overwritten by cert-manager.",
+        Severity.HIGH,
+        "Leave create, update and patch of cert-manager's kinds out of the role: the stack declares its certificates.",
+    ).of_stack(_to_holders(escalation.ISSUING)),
+    _meta(
+        escalation.SECRETS,
         "A role reaches Secrets by their names; only the backup of resources reads all.",
         Severity.HIGH,
         "Add resourceNames to the rule, and take secrets out of rules without them.",
@@ -164,13 +276,20 @@ RULES: Final = (
         "CIS Kubernetes 5.1.1",
     ).of_resource(kinds.one_of(kinds.CLUSTER_ROLE), _cluster_role),
     _meta(
-        "rbac-no-cluster-admin",
+        escalation.WHOLE_CLUSTER,
         "Nobody is given the whole cluster.",
         Severity.CRITICAL,
         "Bind a role of the namespace; break-glass access is admin inside the namespace.",
         "CIS Kubernetes 5.1.1",
         waivable=False,
     ).of_resource(_IS_BINDING, _no_admin),
+    _meta(
+        escalation.NAMESPACE_ADMIN,
+        "No binding gives all that is in the namespace: its pods, accounts, Secrets and roles.",
+        Severity.HIGH,
+        "Bind a role of rights that are written out; waive it for the group that breaks the glass.",
+        "CIS Kubernetes 5.1.1",
+    ).of_resource(kinds.one_of(kinds.ROLE_BINDING), _no_namespace_admin),
     _meta(
         "rbac-no-anonymous",
         "A role is given to somebody, and not to everybody.",

@@ -6,6 +6,7 @@ names files that hold secrets and never holds one.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -132,6 +133,17 @@ class JwtTarget(_Model):
     services: tuple[str, ...]
 
 
+class Waiver(_Model):
+    """An entry of the stack's waivers, as the policy pack takes it; ``expires`` still counts."""
+
+    rule: str = Field(min_length=1)
+    resource: str = Field(min_length=1, description="as a report of the policies calls it: RoleBinding on-call")
+    owner: str = Field(min_length=1, description="who answers for it")
+    reason: str = Field(min_length=1)
+    ticket: str = Field(min_length=1)
+    expires: date = Field(description="the last day on which it counts")
+
+
 class OpsSettings(_Model):
     """All of it."""
 
@@ -147,3 +159,4 @@ class OpsSettings(_Model):
     chat: ChatTarget | None = None
     scaling: tuple[ScaleTarget, ...] = ()
     jwt: JwtTarget | None = None
+    waivers: tuple[Waiver, ...] = ()

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Final, cast
 
 from policies.model import Finding, Meta
-from policies.plain import Plain, show
+from policies.plain import MISSING, Node, Plain, show
 from policies.waiving.waiver import Waiver, complaint
-from runbook import practices
+from runbook import waivers as lifetimes
 
 _TEXTS: Final = ("rule", "resource", "owner", "reason", "ticket")
 _EXPIRES: Final = "expires"
 _KEYS: Final = (*_TEXTS, _EXPIRES)
+# The setting of a stack's file that has its waivers, as Pulumi writes it: with the project's name.
+_SETTING: Final = "crypto:policies"
 
 
 class WaiversError(Exception):
@@ -32,7 +34,7 @@ class Waivers:
 
 
 def read(path: Path, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
-    """The waivers in a file: a list of entries, or nothing.
+    """The waivers in a file: a list of entries, or nothing; in a stack's file the setting ``policies.waivers``.
 
     Raises:
         WaiversError: the file cannot be read, or is no list.
@@ -45,8 +47,10 @@ def read(path: Path, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
         raise WaiversError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise WaiversError(f"{path}: {error}") from None
-    if content is None:
-        return Waivers()
+    if isinstance(content, dict) and "config" in content:
+        content = Node(content).at("config", _SETTING, "waivers").value
+    if content is None or content is MISSING:
+        return Waivers(file=str(path))
     if not isinstance(content, list):
         raise WaiversError(f"{path}: {show(content)}; allowed: a list of entries with {', '.join(_KEYS)}")
     found = from_entries(content, path.name, metas, day)
@@ -106,9 +110,9 @@ def _refused(waiver: Waiver, metas: Mapping[str, Meta], day: datetime.date) -> F
         return complaint(waiver.title, "rule", show(waiver.rule), "a rule that can be waived: from this one nobody is")
     if waiver.expires < day:
         return complaint(waiver.title, _EXPIRES, str(waiver.expires), f"today ({day}) or later")
-    latest = day + datetime.timedelta(days=practices.WAIVER_LIFETIME.count)
+    latest = lifetimes.latest(day)
     if waiver.expires > latest:
-        days = practices.WAIVER_LIFETIME.count
+        days = (latest - day).days
         return complaint(waiver.title, _EXPIRES, str(waiver.expires), f"at most {days} days ahead, {latest}")
     return None
 

@@ -1,4 +1,4 @@
-"""Settings of what stands between the system and its users: ingress, certificates, network, access."""
+"""Settings of what stands between the system and its users: ingress, certificates, network, access, waivers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from runbook import practices
+from runbook.ops_settings import Waiver
 from runbook.settings.base import Cidr, DnsLabel, DnsName, Model
 
 
@@ -46,6 +47,12 @@ class AccessSettings(Model):
     on_call: str = Field(default="crypto:on-call", min_length=1)
     developers: str = Field(default="crypto:developers", min_length=1)
     break_glass: str = Field(default="crypto:break-glass", min_length=1)
+
+
+class PolicySettings(Model):
+    """What the stack's owner answers for: violations of a policy that are accepted for some time (section 7.1)."""
+
+    waivers: tuple[Waiver, ...] = ()
 
 
 class NetworkSettings(Model):

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from runbook import services
 from runbook.settings.base import DnsLabel, DnsName, Model, TimeZone
 from runbook.settings.datastores import KafkaSettings, PgbouncerSettings, PostgresSettings, RedisSettings
-from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings
+from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings, PolicySettings
 from runbook.settings.monitoring import AlertingSettings, MonitoringSettings, NotificationSettings
 from runbook.settings.storage import AwsSettings, BackupSettings
 from runbook.settings.workloads import ServiceSettings, as_mapping, default_services, service_settings
@@ -73,6 +73,7 @@ class Settings(Model):
     alerting: AlertingSettings = AlertingSettings()
     notifications: NotificationSettings = NotificationSettings()
     access: AccessSettings = AccessSettings()
+    policies: PolicySettings = PolicySettings()
     network: NetworkSettings = NetworkSettings()
     protect: bool = Field(default=True, description="refuse to delete what holds data")
     maintenance: bool = Field(default=False, description="serve the maintenance page and suspend the jobs")

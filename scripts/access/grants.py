@@ -6,35 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runbook.rbac import Rule, stands_for_many
 from scripts.clients.kubernetes import Cluster
 
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 _DEFAULTS_LABEL: Final = "kubernetes.io/bootstrapping"
-# Everybody, or every account: what these are granted is granted to no one in particular.
-EVERYBODY: Final = frozenset(
-    {"Group system:authenticated", "Group system:unauthenticated", "Group system:serviceaccounts",
-     "User system:anonymous"}
-)  # fmt: skip
-
 _PUBLIC: Final = frozenset(
     f"ClusterRole system:{name}"
     for name in ("basic-user", "discovery", "public-info-viewer", "service-account-issuer-discovery")
 )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Rule:
-    """Verbs on resources of API groups; ``names`` limits them to these objects. Paths are resources as well."""
-
-    verbs: tuple[str, ...]
-    resources: tuple[str, ...]
-    groups: tuple[str, ...]
-    names: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        groups = "" if self.groups in ((), ("",)) else f" ({', '.join(group or 'core' for group in self.groups)})"
-        names = f" named {', '.join(self.names)}" if self.names else ""
-        return f"{', '.join(self.verbs)} {', '.join(self.resources)}{groups}{names}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +33,12 @@ class Grant:
     @property
     def via(self) -> str:
         return f"{self.role} by {self.binding}"
+
+    @property
+    def to_everybody(self) -> bool:
+        """The subject is every account, every person, or every client of the API server."""
+        kind, _, name = self.subject.partition(" ")
+        return kind != "ServiceAccount" and stands_for_many(name)
 
     def lines(self) -> list[str]:
         """Each right as one line; equal lines are equal rights."""
@@ -82,15 +68,8 @@ def _name(item: Any) -> str:
 
 def _rules(role: Any) -> tuple[Rule, ...]:
     listed: list[Any] = role.get("rules") or []
-    return tuple(
-        Rule(
-            tuple(sorted(rule.get("verbs") or ())),
-            tuple(sorted([*(rule.get("resources") or ()), *(rule.get("nonResourceURLs") or ())])),
-            tuple(sorted(rule.get("apiGroups") or ())),
-            tuple(sorted(rule.get("resourceNames") or ())),
-        )
-        for rule in listed
-    )
+    keys = ("verbs", "resources", "apiGroups", "resourceNames", "nonResourceURLs")
+    return tuple(Rule(*(tuple(sorted(rule.get(key) or ())) for key in keys)) for rule in listed)
 
 
 def _grants(binding: Any, roles: Mapping[str, tuple[Rule, ...]], namespace: str | None) -> Iterator[Grant]:
@@ -100,9 +79,9 @@ def _grants(binding: Any, roles: Mapping[str, tuple[Rule, ...]], namespace: str 
     default = _DEFAULTS_LABEL in (binding["metadata"].get("labels") or {})
     subjects: list[Any] = binding.get("subjects") or []
     for entry in subjects:
-        subject = _subject(entry, namespace)
-        if not (default and _own(subject, role)):
-            yield Grant(subject, f"{kind} {_name(binding)}", role, namespace is None, roles.get(role))
+        grant = Grant(_subject(entry, namespace), f"{kind} {_name(binding)}", role, namespace is None, roles.get(role))
+        if not (default and _own(grant)):
+            yield grant
 
 
 def _subject(entry: Any, namespace: str | None) -> str:
@@ -111,8 +90,8 @@ def _subject(entry: Any, namespace: str | None) -> str:
     return f"{entry['kind']} {entry['name']}"
 
 
-def _own(subject: str, role: str) -> bool:
+def _own(grant: Grant) -> bool:
     """Whether Kubernetes grants this to its own parts, or to everybody so that they can find the API at all."""
-    if subject in EVERYBODY:
-        return role in _PUBLIC
-    return subject.startswith(("User system:", "Group system:", "ServiceAccount kube-system/"))
+    if grant.to_everybody:
+        return grant.role in _PUBLIC
+    return grant.subject.startswith(("User system:", "Group system:", "ServiceAccount kube-system/"))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from runbook.bucket import ACCESS
 from runbook.ops_settings import OpsSettings
 from scripts import log, notify
-from scripts.access.flags import Flag, flags
+from scripts.access.findings import Flag, judge
 from scripts.access.grants import collect
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
@@ -23,13 +23,17 @@ _SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a review found; ``rights`` are the lines of each subject, ``accounts`` the namespace's ServiceAccounts."""
+    """What a review found; ``rights`` are the lines of each subject, ``accounts`` the namespace's ServiceAccounts.
+
+    ``accepted`` has what a waiver says of a finding, by the finding's line.
+    """
 
     time: str
     namespace: str
     rights: dict[str, list[str]]
     flags: list[Flag]
     accounts: list[str]
+    accepted: dict[str, str]
 
     def text(self) -> str:
         """As it is kept in the bucket."""
@@ -91,7 +95,7 @@ def compare(before: Review | None, now: Review) -> Differences:
     return Differences(
         before.time if before else None,
         [str(flag) for flag in sorted(new - old)],
-        [str(flag) for flag in sorted(old - new)],
+        [str(flag) for flag in sorted(old - new) if str(flag) not in now.accepted],
         sorted(lines(now) - lines(before)) if before else [],
         sorted(lines(before) - lines(now)),
     )
@@ -107,6 +111,7 @@ def report(review: Review, differences: Differences) -> list[str]:
         ("granted", differences.granted),
         ("revoked", differences.revoked),
         ("findings that were known", known),
+        ("findings that a waiver accepts", [f"{line}, {said}" for line, said in review.accepted.items()]),
     )
     told = [line for title, lines in parts if lines for line in (f"{title}:", *(f"  {one}" for one in lines), "")]
     if not differences.new_flags:
@@ -126,7 +131,8 @@ def _look(settings: OpsSettings, now: datetime) -> Review:
         found = rights.setdefault(grant.subject, [])
         found += [line for line in grant.lines() if line not in found]
     ordered = {subject: sorted(lines) for subject, lines in rights.items()}
-    return Review(f"{now:%Y-%m-%dT%H:%M:%SZ}", settings.namespace, ordered, flags(grants), accounts)
+    judged = judge(grants, settings.waivers, now.date())
+    return Review(f"{now:%Y-%m-%dT%H:%M:%SZ}", settings.namespace, ordered, judged.flags, accounts, judged.accepted)
 
 
 def _previous(bucket: Bucket, folder: str) -> Review | None:
@@ -140,9 +146,10 @@ def _parse(content: bytes, key: str) -> Review:
         data: Any = json.loads(content)
         if data["version"] != _VERSION:
             raise CheckFailedError(f"review {key} is of version {data['version']}; this release knows {_VERSION}")
-        return Review(
-            data["time"], data["namespace"], data["rights"], [Flag(*flag) for flag in data["flags"]], data["accounts"]
-        )
+        flags = [Flag(*flag) for flag in data["flags"]]
+        # Reviews of earlier releases knew no waivers.
+        accepted = data.get("accepted", {})
+        return Review(data["time"], data["namespace"], data["rights"], flags, data["accounts"], accepted)
     except (ValueError, KeyError, TypeError):
         raise CheckFailedError(f"review {key} is damaged; look at it, and remove it to begin anew") from None
 
@@ -156,6 +163,7 @@ def _data(review: Review, differences: Differences, key: str | None, told: list[
         "granted": differences.granted,
         "revoked": differences.revoked,
         "findings": len(review.flags),
+        "accepted": review.accepted,
         "subjects": len(review.rights),
         "kept": key,
         "notified": notify.plain(told),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from policies.plain import SECRET, UNKNOWN
 from tests.policies.cases import Case, Waiting
 from tests.policies.stack import Declared
 
@@ -26,13 +29,43 @@ GRAFANA = Declared(
     },
 )
 
+
+def right(verb: str, *resources: str, group: str = "", **more: Any) -> dict[str, Any]:
+    """A rule of a role."""
+    return {"apiGroups": [group], "resources": list(resources), "verbs": [verb], **more}
+
+
+_ISSUERS = right("create", "clusterissuers", group="cert-manager.io")
+# The ClusterRole `crypto-review` by a RoleBinding.
+IN_NAMESPACE = Declared(
+    "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+    "cluster-binding",
+    {
+        "metadata": {"name": "crypto-review", "namespace": "crypto"},
+        "roleRef": {"kind": "ClusterRole", "name": "crypto-review"},
+        "subjects": [{"kind": "ServiceAccount", "name": "ops"}],
+    },
+)
+
 PASSES: list[Case] = [
     ("ingress-backend-declared", ("grafana", "", GRAFANA)),
-    (
-        "rbac-no-escalation",
-        (ROLE, "rules.0", {"resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": ["m"]}),
-    ),
+    ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", ["/healthz", "/livez/*"])),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("create", "serviceaccounts/token", resourceNames=["m"]))),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("create", "serviceaccounts/token", resourceNames=[UNKNOWN]))),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("get", "nodes/proxy"))),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("create", "pods", "deployments", group="*"))),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "jobs", group="apps"))),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "pods/exec", "pods/portforward"))),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "pods", resourceNames=["p"]))),
+    ("rbac-no-way-to-ports", (ROLE, "rules.0", right("get", "pods/log", "pods/exec"))),
+    ("rbac-no-issuing", (ROLE, "rules.0", right("get", "issuers", group="cert-manager.io"))),
+    # A RoleBinding gives nothing on what belongs to no namespace.
+    ("rbac-no-issuing", (REVIEW, "rules.0", _ISSUERS), ("cluster-binding", "", IN_NAMESPACE)),
+    ("rbac-secrets-by-name", (ROLE, "rules.0", right("get", "secrets", group="example.com"))),
     ("rbac-no-cluster-admin", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "admin"})),
+    ("rbac-no-namespace-admin", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "view"})),
+    ("rbac-no-namespace-admin", (BINDING, "roleRef", {"kind": "Role", "name": "admin"})),
+    ("rbac-no-namespace-admin", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "cluster-admin"})),
     ("rbac-no-anonymous", (BINDING, "subjects.0", {"kind": "Group", "name": "crypto:on-call"})),
     ("rbac-no-anonymous", (BINDING, "subjects.0", {"kind": "Group", "name": "default"})),
     ("rbac-role-declared", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "edit"})),
@@ -72,30 +105,60 @@ FAILS: list[Case] = [
     ("rbac-secrets-by-name", ("backup-role", "metadata.name", "health-check")),
     *(("rbac-no-wildcards", (ROLE, f"rules.0.{key}", ["*"])) for key in ("apiGroups", "resources", "verbs")),
     ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", ["*"])),
-    *(("rbac-no-escalation", (ROLE, "rules.0.verbs", [verb])) for verb in ("escalate", "bind", "impersonate")),
+    ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", ["/*"])),
+    *(("rbac-no-wildcards", (ROLE, "rules.0.resources", [each])) for each in ("*/exec", "*/scale", "pods/*")),
+    ("rbac-no-wildcards", (ROLE, "rules.0.resources", [3])),
+    ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", [3])),
+    ("rbac-no-wildcards", (REVIEW, "aggregationRule", {"clusterRoleSelectors": [{}]})),
     *(
-        ("rbac-no-escalation", (ROLE, "rules.0.resources", [each]))
-        for each in ("pods/exec", "pods/attach", "nodes/proxy")
+        ("rbac-no-escalation", (ROLE, "rules.0", right(verb, "roles", group=group)))
+        for verb in ("escalate", "bind", "create")
+        for group in ("rbac.authorization.k8s.io", "*")
     ),
-    ("rbac-no-escalation", (ROLE, "rules.0.resources", ["serviceaccounts/token"])),
-    (
-        "rbac-no-escalation",
-        (ROLE, "rules.0", {"resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": []}),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("impersonate", "serviceaccounts"))),
+    ("rbac-no-escalation", (REVIEW, "rules.0", right("impersonate", "users"))),
+    ("rbac-no-escalation", (REVIEW, "rules.0", right("get", "nodes/proxy"))),
+    *(
+        ("rbac-no-escalation", (ROLE, "rules.0", right("create", each)))
+        for each in ("pods/exec", "pods/attach", "*/exec", "*", "serviceaccounts/token", "*/token")
     ),
-    (
-        "rbac-no-escalation",
-        (ROLE, "rules.0", {"resources": ["pods/exec"], "verbs": ["create"], "resourceNames": ["p"]}),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("create", "serviceaccounts/token", resourceNames=[]))),
+    ("rbac-no-escalation", (ROLE, "rules.0", right("create", "pods/exec", resourceNames=["p"]))),
+    ("rbac-no-escalation", (ROLE, "rules.0", {"resources": ["pods/exec"], "verbs": ["create"]})),
+    ("rbac-no-escalation", (ROLE, "rules.0", {**right("create"), "resources": SECRET})),
+    ("rbac-no-own-pods", (ROLE, "rules.0.verbs", ["get", "patch"])),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "jobs", group="batch"))),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "pods")), (BINDING, "", None)),
+    ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "pods", resourceNames=[""]))),
+    ("rbac-no-own-pods", (REVIEW, "rules.0", right("create", "pods"))),
+    ("rbac-no-own-pods", (REVIEW, "rules.0", right("create", "pods")), ("cluster-binding", "", IN_NAMESPACE)),
+    *(
+        ("rbac-no-way-to-ports", (ROLE, "rules.0", right("get", each)))
+        for each in ("pods/portforward", "pods/proxy", "services/proxy")
     ),
+    ("rbac-no-issuing", (ROLE, "rules.0", right("create", "certificates", group="cert-manager.io"))),
+    ("rbac-no-issuing", (REVIEW, "rules.0", _ISSUERS)),
+    # A role that no binding of the stack gives may be bound by another stack: a ClusterRole everywhere.
+    ("rbac-no-issuing", (REVIEW, "rules.0", _ISSUERS), ("cluster-binding", "", None)),
+    ("rbac-secrets-by-name", (ROLE, "rules.0.resources", ["*"]), (ROLE, "rules.0.apiGroups", [""])),
+    ("rbac-secrets-by-name", (ROLE, "rules.1.resourceNames", [""])),
     ("rbac-secrets-by-name", (ROLE, "rules.1.resourceNames", None)),
     ("rbac-secrets-by-name", (ROLE, "rules.1.resourceNames", [])),
     ("rbac-secrets-by-name", ("backup-role", "rules.0.verbs", ["get", "delete"])),
     ("rbac-secrets-by-name", ("backup-role", "metadata.name", "backup-other")),
-    ("rbac-secrets-by-name", (REVIEW, "metadata.name", "backup-resources"), (REVIEW, "rules.0.resources", ["secrets"])),
+    (
+        "rbac-secrets-by-name",
+        (REVIEW, "metadata.name", "backup-resources"),
+        (REVIEW, "rules.0", right("get", "secrets")),
+    ),
     ("rbac-cluster-role-reads", (REVIEW, "rules.0.verbs", ["get", "update"])),
     ("rbac-no-cluster-admin", (BINDING, "roleRef.name", "cluster-admin")),
     ("rbac-no-cluster-admin", (BINDING, "roleRef", None)),
     ("rbac-no-cluster-admin", ("cluster-binding", "roleRef.name", "admin")),
     ("rbac-no-cluster-admin", ("cluster-binding", "roleRef.name", "edit")),
+    ("rbac-no-namespace-admin", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "admin"})),
+    ("rbac-no-namespace-admin", (BINDING, "roleRef", {"kind": "ClusterRole", "name": "edit"})),
+    ("rbac-no-anonymous", (BINDING, "subjects.0", {"kind": "Group", "name": "system:masters"})),
     ("rbac-no-anonymous", (BINDING, "subjects", None)),
     ("rbac-no-anonymous", (BINDING, "subjects", [])),
     ("rbac-no-anonymous", (BINDING, "subjects.0", {"kind": "Group", "name": "system:authenticated"})),
@@ -176,11 +239,16 @@ FAILS: list[Case] = [
 
 WAITS: list[Waiting] = [
     ("rbac-no-wildcards", ROLE, "rules.0.verbs"),
-    ("rbac-no-escalation", ROLE, "rules.0.resources"),
-    ("rbac-secrets-by-name", ROLE, "rules.0.resources"),
+    ("rbac-no-escalation", ROLE, "rules.0"),
+    ("rbac-no-escalation", ROLE, "rules.1.resources"),
+    ("rbac-no-own-pods", ROLE, "rules.0.verbs"),
+    ("rbac-no-way-to-ports", ROLE, "rules"),
+    ("rbac-no-issuing", ROLE, "rules"),
+    ("rbac-secrets-by-name", ROLE, "rules.0"),
     ("rbac-secrets-by-name", ROLE, "rules.1.resourceNames"),
     ("rbac-cluster-role-reads", REVIEW, "rules"),
     ("rbac-no-cluster-admin", BINDING, "roleRef"),
+    ("rbac-no-namespace-admin", BINDING, "roleRef.name"),
     ("rbac-no-anonymous", BINDING, "subjects"),
     ("rbac-role-declared", BINDING, "roleRef.name"),
     ("rbac-role-declared", BINDING, "roleRef.kind"),

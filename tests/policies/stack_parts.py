@@ -223,7 +223,7 @@ def cron_job(job: Job) -> Declared:
 
 
 def access() -> Iterator[Declared]:
-    reads = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"]}
+    reads = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]}
     one = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["jwt-secret"]}
     every = {"apiGroups": [""], "resources": ["secrets", "pods"], "verbs": ["get", "list"]}
     roles = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "list"]}

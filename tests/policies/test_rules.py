@@ -171,3 +171,17 @@ def test_an_identifier_of_the_bucket_is_as_good_as_its_name() -> None:
 def test_a_name_that_differs_is_no_reference_whatever_else_the_property_was_computed_from() -> None:
     stack = good_stack().with_value("api-gateway-hpa", "spec.scaleTargetRef.name", "another")
     assert "service-has-hpa" in rules_that_speak(stack.with_links("api-gateway-hpa", spec=("api-gateway-deployment",)))
+
+
+def test_a_right_that_leads_to_others_is_told_with_its_binding_role_and_subjects() -> None:
+    stack = good_stack().with_value("ops-role", "rules.0.verbs", ["patch"])
+    (found,) = judge_rule("rbac-no-own-pods", stack).findings
+    assert found.resource == "RoleBinding ops-binding"
+    assert found.judgement.found == '"ops", by which ServiceAccount ops can patch deployments (apps)'
+    (unbound,) = judge_rule("rbac-no-own-pods", stack.without("ops-binding")).findings
+    assert (unbound.resource, unbound.judgement.found) == ("Role ops", "patch deployments (apps)")
+    (admin,) = judge_rule(
+        "rbac-no-namespace-admin",
+        good_stack().with_value("ops-binding", "roleRef", {"kind": "ClusterRole", "name": "admin"}),
+    ).findings
+    assert admin.judgement.found == '"admin", for ServiceAccount ops'

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policies.model import Finding, Judgement, Meta, Outcome, Severity
 from policies.waiving.applying import Ledger
-from policies.waiving.reading import Waivers, from_entries
+from policies.waiving.reading import Waivers, WaiversError, from_entries, read
 from runbook import practices
 from runbook.sections import Section
 
@@ -108,3 +110,15 @@ def test_a_rule_that_broke_cannot_be_excused() -> None:
     ledger = Ledger(waivers(entry()))
     assert ledger.waiver_of(finding(outcome=Outcome.FAILED)) is None
     assert len(ledger.leftovers()) == 1
+
+
+def test_a_stacks_own_file_has_its_waivers_in_a_setting(tmp_path: Path) -> None:
+    stack = tmp_path / "Pulumi.prod.yaml"
+    stack.write_text(yaml.safe_dump({"config": {"crypto:policies": {"waivers": [entry()]}}}))
+    (found,) = read(stack, METAS, TODAY).entries
+    assert (found.rule, found.place) == ("a-rule", "Pulumi.prod.yaml, entry 1")
+    stack.write_text(yaml.safe_dump({"config": {"crypto:domain": "example.com"}}))
+    assert read(stack, METAS, TODAY) == Waivers(file=str(stack))
+    stack.write_text(yaml.safe_dump({"config": {"crypto:policies": {"waivers": "soon"}}}))
+    with pytest.raises(WaiversError, match="a list of entries"):
+        read(stack, METAS, TODAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_a_review_is_kept_and_the_next_one_begins_with_what_differs(runs: Runs, 
     assert second.code == 1
     lines = second.stdout.splitlines()
     assert lines[0].startswith("NEW FINDINGS since 20")
-    assert lines[1] == "  User mallory: may read secrets: get secrets (Role snoop by RoleBinding snoop)"
+    assert lines[1] == "  User mallory: can read Secrets: get secrets (Role snoop by RoleBinding snoop)"
     assert lines[3:5] == ["granted:", "  User mallory: get secrets in the namespace, Role snoop by RoleBinding snoop"]
     assert lines[6] == "revoked:"
     assert "2 accounts without any right: default, health-check" in second.stdout
@@ -120,31 +121,33 @@ def test_the_first_review_tells_everything_and_nothing_is_new_to_it(runs: Runs) 
 
     assert first.code == 0
     assert first.stdout.splitlines()[0] == "findings (the first review: later ones are compared with it):"
-    assert "User ada: may read secrets" in first.stdout
+    assert "User ada: can read Secrets" in first.stdout
     assert (second.code, second.json["first"]) == (1, False)
-    assert [line.partition(":")[0] for line in second.json["new"]] == ["User eve"]
+    assert {line.partition(":")[0] for line in second.json["new"]} == {"User eve"}
 
 
 @pytest.mark.parametrize(
-    ("verbs", "resources", "words"),
+    ("verbs", "resources", "group", "words"),
     [
-        (["*"], ["pods"], "may use any of the verbs"),
-        (["get"], ["*"], "may use any of the resources"),
-        (["list"], ["secrets"], "may read secrets"),
-        (["watch"], ["secrets"], "may read secrets"),
-        (["escalate"], ["roles"], "may raise its own rights"),
-        (["bind"], ["roles"], "may raise its own rights"),
-        (["impersonate"], ["users"], "may raise its own rights"),
-        (["create"], ["pods/exec"], "may become another account"),
-        (["create"], ["serviceaccounts/token"], "may become another account"),
+        (["*"], ["pods"], "", "may use any of the verbs"),
+        (["get"], ["*"], "", "may use any of the resources"),
+        (["list"], ["secrets"], "", "can read Secrets"),
+        (["watch"], ["secrets"], "", "can read Secrets"),
+        (["escalate"], ["roles"], "rbac.authorization.k8s.io", "can give itself rights"),
+        (["bind"], ["clusterroles"], "rbac.authorization.k8s.io", "can give itself rights"),
+        (["impersonate"], ["serviceaccounts"], "", "can act as another"),
+        (["create"], ["pods/exec"], "", "can run commands in running pods"),
+        (["create"], ["serviceaccounts/token"], "", "can take the token of a service account"),
+        (["create"], ["jobs"], "batch", "can start pods of its own making"),
+        (["get"], ["pods/proxy"], "", "can connect to any port"),
     ],
 )
 @pytest.mark.parametrize("cluster", [False, True], ids=["namespace", "cluster"])
 def test_dangerous_rights_are_found_wherever_they_come_from(
-    runs: Runs, verbs: list[str], resources: list[str], words: str, cluster: bool
+    runs: Runs, verbs: list[str], resources: list[str], group: str, words: str, cluster: bool
 ) -> None:
     runs.ops("access", "review")
-    role(runs.api, "x", verbs, resources, cluster=cluster)
+    role(runs.api, "x", verbs, resources, cluster=cluster, apiGroups=[group])
     binding(runs.api, "x", f"{'Cluster' if cluster else ''}Role x", "Group developers", cluster=cluster)
     answer = runs.ops("access", "review", "--json")
 
@@ -152,13 +155,41 @@ def test_dangerous_rights_are_found_wherever_they_come_from(
     assert any(line.startswith("Group developers: ") and words in line for line in answer.json["new"])
 
 
+def test_what_a_waiver_accepts_is_told_and_is_new_again_once_the_waiver_has_ended(runs: Runs) -> None:
+    said = {"rule": "rbac-no-own-pods", "owner": "platform", "reason": "Until admission does.", "ticket": "OPS-1"}
+    today = datetime.now(UTC).date()
+    waiver = {**said, "resource": "RoleBinding on-call", "expires": str(today + timedelta(days=1))}
+    runs.ops("access", "review")
+    for name in ("on-call", "another"):
+        role(runs.api, name, ["create"], ["jobs"], apiGroups=["batch"])
+    binding(runs.api, "on-call", "Role on-call", "Group people")
+    runs.configure(waivers=[waiver])
+    accepted = runs.ops("access", "review")
+    binding(runs.api, "another", "Role another", "Group people")
+    beside = runs.ops("access", "review", "--json")
+    runs.configure(waivers=[{**waiver, "expires": str(today - timedelta(days=1))}])
+    ended = runs.ops("access", "review", "--json")
+
+    line = "Group people: can start pods of its own making, under any account and with any Secret and volume of the"
+    assert accepted.code == 0
+    assert f"findings that a waiver accepts:\n  {line} namespace: create jobs (batch)" in accepted.stdout
+    assert f"by RoleBinding on-call), until {waiver['expires']} by platform (OPS-1): Until" in accepted.stdout
+    # Another binding is another finding.
+    assert (beside.code, len(beside.json["new"])) == (1, 1)
+    assert "by RoleBinding another)" in beside.json["new"][0]
+    assert ended.code == 1
+    assert [told.partition(": ")[0] for told in ended.json["new"]] == ["Group people", "platform"]
+    assert "answers for a waiver of rbac-no-own-pods of RoleBinding on-call that ended on" in ended.json["new"][1]
+
+
 @pytest.mark.parametrize(
     ("verbs", "resources", "more"),
     [
         (["create", "delete"], ["secrets"], {}),
         (["get"], ["secrets"], {"apiGroups": ["example.com"]}),
-        (["get"], ["pods", "pods/exec"], {}),
-        (["get"], ["/healthz"], {}),
+        (["get"], ["pods", "pods/log"], {}),
+        (["update"], ["nodes"], {}),
+        (["get"], [], {"nonResourceURLs": ["/healthz"]}),
     ],
 )
 def test_harmless_rights_are_listed_and_not_flagged(
@@ -175,7 +206,8 @@ def test_harmless_rights_are_listed_and_not_flagged(
 @pytest.mark.parametrize(
     ("subject", "target", "words"),
     [
-        ("User root", "ClusterRole cluster-admin", "is bound to cluster-admin"),
+        ("User root", "ClusterRole cluster-admin", "is bound to cluster-admin: can start pods"),
+        ("User eve", "ClusterRole edit", "is bound to edit: can start pods"),
         ("ServiceAccount default", "Role health-check", "account of every pod that names none"),
         ("Group system:serviceaccounts:crypto", "Role health-check", "everybody of a kind"),
         ("Group system:authenticated", "Role health-check", "everybody of a kind"),
@@ -184,7 +216,8 @@ def test_harmless_rights_are_listed_and_not_flagged(
 )
 def test_bindings_that_mean_more_than_they_say_are_found(runs: Runs, subject: str, target: str, words: str) -> None:
     runs.ops("access", "review")
-    role(runs.api, "cluster-admin", ["*"], ["*"], cluster=True)
+    for name in ("cluster-admin", "edit"):
+        role(runs.api, name, ["*"], ["*"], cluster=True)
     binding(runs.api, "b", target, subject)
     answer = runs.ops("access", "review", "--json")
 

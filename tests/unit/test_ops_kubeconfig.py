@@ -40,7 +40,7 @@ def _refused(file: Path) -> str:
 
 
 def test_a_usual_kubeconfig_is_read(tmp_path: Path) -> None:
-    made = kubeconfig.configuration(_write(tmp_path))
+    made: Any = kubeconfig.configuration(_write(tmp_path))
     assert (made.host, made.api_key["authorization"]) == ("https://127.0.0.1:6443", "Bearer a-token")
 
 
