@@ -31,9 +31,13 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
 _TABLES: Final = f"SELECT n.nspname, c.relname {_FROM_TABLES} ORDER BY 1, 2"
 _MOMENT: Final = "SELECT pg_export_snapshot(), pg_database_size(current_database()), now()"
 # A checksum of a row is that of its text: every type has one, and it says what a client would see.
-_COUNT: Final = "SELECT count(*), NULL FROM ONLY {} AS t"
+# The path of these queries is the database's own, and a cast of the row to text may be its owner's: so each function is
+# named in full, and the text is made by the type's own output.
+_COUNT: Final = "SELECT pg_catalog.count(*), NULL FROM ONLY {} AS t"
 _CHECKSUM: Final = """
-SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
+SELECT pg_catalog.count(*), pg_catalog.numeric_out(coalesce(pg_catalog.sum(pg_catalog.hashtextextended(
+  pg_catalog.textin(pg_catalog.record_out(t.*)) COLLATE pg_catalog."C", 0)), 0))
+FROM ONLY {} AS t
 """
 _OWN_PATH: Final = """
 SELECT set_config('search_path', coalesce(max(substr(c, length('search_path=') + 1)), '"$user", public'), false)
@@ -187,6 +191,8 @@ class Counting:
     def _count(self) -> None:
         try:
             connection = self._snapshot.connection
-            self._found = count(connection, self._snapshot.tables), surroundings.large_objects(connection)
+            # First, for the tables are counted with a path that may have anything before PostgreSQL's own functions.
+            large_objects = surroundings.large_objects(connection)
+            self._found = count(connection, self._snapshot.tables), large_objects
         except Exception as error:  # noqa: BLE001 - raised again by result
             self._error = error

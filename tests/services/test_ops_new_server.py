@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE
+from scripts.backup import snapshot
 from tests.services import ops_environment, whole_database
 from tests.services.ops_environment import PASSWORDS, Environment
 from tests.services.servers import SUPERUSER, Server
@@ -59,10 +60,34 @@ def on(environment: Environment, server: Server, database: str = _NAME) -> None:
     environment.configure(postgres=postgres | {"host": server.host, "port": server.port, "database": database})
 
 
-def test_a_restore_on_an_empty_server_is_equal_by_pg_dump_and_pg_dumpall(
-    environment: Environment, new_server: Server
-) -> None:
+@pytest.fixture(scope="module")
+def whole(environment: Environment) -> Environment:
+    """The environment with the whole database on its server."""
     build(environment, "LOCALE_PROVIDER icu ICU_LOCALE 'sv-u-kn-true' ENCODING UTF8", ROLES, OBJECTS)
+    return environment
+
+
+def test_the_checksum_of_a_table_is_that_of_the_texts_of_its_rows_as_in_every_release(whole: Environment) -> None:
+    earlier = sql.SQL("""
+        SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
+    """)
+    with whole.connect(_NAME) as connection:
+        connection.execute("SET extra_float_digits = 1")
+        tables = snapshot.tables_of(connection)
+        found = {
+            (table.schema_name, table.name): (table.rows, table.checksum)
+            for table in snapshot.count(connection, tables)
+        }
+        expected = {table: connection.execute(earlier.format(sql.Identifier(*table))).fetchone() for table in tables}
+
+    assert len([rows for rows, _ in found.values() if rows]) > 5
+    assert found == expected
+
+
+def test_a_restore_on_an_empty_server_is_equal_by_pg_dump_and_pg_dumpall(
+    whole: Environment, new_server: Server
+) -> None:
+    environment = whole
     on(environment, environment.database)
     saved = environment.ops("backup", "postgres", "--json")
     assert saved.code == 0, saved.stderr
