@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from scripts import log
+from scripts import lazy, log
 from scripts.backup import schema, snapshot, surroundings
 from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Sequence, Surroundings, Table
@@ -30,11 +30,19 @@ class Comparison:
 
 
 def against(
-    access: Access, database: str, manifest: PostgresManifest, archive: Archive, otherwise: str, *, bare: bool
+    access: Access,
+    reader: lazy.psycopg.Connection,
+    database: str,
+    manifest: PostgresManifest,
+    archive: Archive,
+    otherwise: str,
+    *,
+    bare: bool,
 ) -> Comparison:
     """Compare ``database`` with its backup, and give the planner its statistics meanwhile.
 
-    ``bare`` says that it was restored without owners and rights.
+    ``reader`` counts the rows: the planner runs functions of an index as the role that reads its table. ``bare`` says
+    that it was restored without owners and rights.
 
     Raises:
         CheckFailedError: something differs; its line ends with ``otherwise``.
@@ -47,10 +55,10 @@ def against(
         analyzing = pool.submit(_analyze, access, database)
         with (
             postgres.connect(access, database, application="ops restore", doing=f"comparing {database}") as connection,
-            postgres.cancelled(connection),
+            postgres.cancelled(reader),
         ):
             server = connection.info.server_version
-            tables = snapshot.count(connection, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
+            tables = snapshot.count(reader, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
             wrong = list(_of_rows(manifest, tables))
             if manifest.surroundings is not None:
                 compared += ["properties and rights of the database", "extensions", "sequences"]

@@ -1,65 +1,176 @@
 """pg_restore fed by the stored object, which is checked once more on the way.
 
 The rows come as one stream. What stands before and after them, such as tables and indexes, comes from the archive's
-list: so schemas come first, then extensions in the version that was saved, and indexes several at once.
+list: so schemas come first, then extensions in the version that was saved, and indexes several at once. A stand-in
+restores what may run code of an owner, in runs of entries that follow one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from scripts import lazy, log
+from scripts.backup import stand_in, toc
+from scripts.backup.entries import Entry
 from scripts.backup.postgres_model import Extension
+from scripts.backup.stand_in import Cast, StandIn
 from scripts.backup.toc import Archive
 from scripts.clients import postgres
 from scripts.clients.child import Child
 from scripts.clients.postgres import Access
-from scripts.exits import UsageError
+from scripts.exits import OpsError, UsageError
 
 # Nothing of the fresh database is needed before the swap, whose commit makes all of it durable at once.
 _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 # Indexes that are built at once, each with workers of the server's own.
 _JOBS: Final = 2
+_REFUSED: Final = re.compile(r"permission denied|must be (owner|superuser|member|able)|only superuser")
 
 
-def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...], *, bare: bool) -> None:
+def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...], cast: Cast) -> None:
     """Restore the archive into ``database``; the first error of pg_restore ends it.
-
-    ``bare`` leaves out owners and rights, whose roles the server may lack.
 
     Raises:
         CheckFailedError: the content is not the manifest's, or pg_restore refuses something.
-        UsageError: the server does not have an extension.
+        UsageError: the server does not have an extension, or an object needs a superuser and may run code of its owner.
         TemporaryError: the server or the bucket went away.
     """
-    # Subscriptions are made by ``properties``: pg_dump gives them to superusers alone, with their secrets.
-    arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions", f"--dbname={database}"]
-    if bare:
-        arguments += ["--no-owner", "--no-privileges"]
-    with postgres.child_login(access, database, "ops restore pg_restore") as (environment, descriptors):
-        login = {**environment, "PGOPTIONS": f"{environment.get('PGOPTIONS', '')} {_OPTIONS}".strip()}
+    filling = _Filling(archive, access, database, cast)
+    before, data, after = (archive.section(name) for name in ("pre-data", "data", "post-data"))
+    filling.entries(None, [entry for entry in before if entry.is_schema])
+    _extend(access, database, extensions)
+    taken_back = filling.allow()
+    filling.runs([entry for entry in before if not entry.is_schema])
+    filling.allow()
+    # Later releases of pg_dump have large objects themselves beside their content.
+    filling.entries(None, [entry for entry in data if cast.of(entry) is None and not entry.is_said_of_another])
+    filling.rows(data)
+    # What indexes, foreign keys and materialized views read must be readable as it was. Rights of schemas come at the
+    # end, because owners need more to make what follows.
+    filling.entries(None, [entry for entry in archive.entries if entry.is_right and not entry.is_right_of_schema])
+    filling.allow()
+    log.info("the rows are in; building indexes and constraints", database=database)
+    jobs = f"--jobs={_JOBS}"
+    filling.runs([entry for entry in after if not entry.is_refresh and not entry.is_event_trigger], jobs)
+    filling.runs([entry for entry in after if entry.is_refresh], jobs)
+    filling.settle(taken_back)
+    # Rights once more, now that every object has its owner.
+    filling.entries(None, [entry for entry in archive.entries if entry.is_said_of_another])
+    filling.entries(None, [entry for entry in after if entry.is_event_trigger])
 
-        def entries(*options: str, schemas: bool = False) -> None:
-            with (
-                archive.chosen(schemas=schemas) as (chosen, listed),
-                archive.reading([*arguments, chosen, *options], (login, (*descriptors, listed))) as child,
-            ):
-                _await(child, database)
 
-        entries("--section=pre-data", schemas=True)
-        _extend(access, database, extensions)
-        entries("--section=pre-data")
-        with Child([archive.program.path, *arguments, "--section=data"], login, descriptors, feeds=True) as child:
-            log.info("restore started", database=database, pg_restore=archive.program.version, pid=child.pid)
-            blocks = archive.stream()
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    archive: Archive
+    access: Access
+    database: str
+    cast: Cast
+
+    def runs(self, entries: Iterable[Entry], *options: str) -> None:
+        """Restore entries in their order, each by the one that may."""
+        for who, run in groupby(_with_rights(entries, self.cast), self.cast.of):
+            self.entries(who, list(run), *options)
+            if who is None:
+                # Types and functions have their rights already, and those who made them have stand-ins.
+                self.allow()
+
+    def entries(self, who: StandIn | None, entries: list[Entry], *options: str) -> None:
+        """Restore entries as a stand-in, or as superuser (None)."""
+        if not entries:
+            return
+        with (
+            self._login(who) as login,
+            toc.chosen(entries) as (chosen, listed),
+            self.archive.reading([*self._arguments(who), chosen, *options], (login[0], (*login[1], listed))) as child,
+        ):
+            self._await(child)
+
+    def rows(self, entries: Iterable[Entry]) -> None:
+        """Restore the rows, the content of large objects and the counters of sequences from the stream."""
+        who = self.cast.common
+        content = [entry for entry in entries if self.cast.of(entry) is not None]
+        with (
+            self._login(who) as (environment, descriptors),
+            toc.chosen(content) as (chosen, listed),
+            Child(
+                [self.archive.program.path, *self._arguments(who), chosen],
+                environment,
+                (*descriptors, listed),
+                feeds=True,
+            ) as child,
+        ):
+            log.info("restore started", database=self.database, pg_restore=self.archive.program.version, pid=child.pid)
+            blocks = self.archive.stream()
             _feed(child, blocks)
-            _await(child, database)
+            self._await(child)
             # pg_restore stops after the last entry that it needs; the rest must be what was saved all the same.
             for _ in blocks:
                 pass
-        log.info("the rows are in; building indexes and constraints", database=database)
-        entries("--section=post-data", f"--jobs={_JOBS}")
+
+    def allow(self) -> tuple[lazy.sql.Composed, ...]:
+        """Give the stand-ins what they need of what is there."""
+        with self._session() as session:
+            return stand_in.allow(session, self.cast)
+
+    def settle(self, taken_back: Iterable[lazy.sql.Composed]) -> None:
+        """Give the objects to their owners."""
+        with self._session() as session:
+            stand_in.settle(session, self.cast, taken_back)
+
+    @contextmanager
+    def _session(self) -> Generator[lazy.psycopg.Connection]:
+        doing = f"rights in {self.database}"
+        with postgres.connect(self.access, self.database, application="ops restore", doing=doing) as session:
+            yield session
+
+    @contextmanager
+    def _login(self, who: StandIn | None) -> Generator[tuple[dict[str, str], tuple[int, ...]]]:
+        access = self.access if who is None else who.access
+        with postgres.child_login(access, self.database, "ops restore pg_restore") as (environment, descriptors):
+            yield {**environment, "PGOPTIONS": f"{environment.get('PGOPTIONS', '')} {_OPTIONS}".strip()}, descriptors
+
+    def _arguments(self, who: StandIn | None) -> list[str]:
+        # Subscriptions are made by ``properties``: pg_dump gives them to superusers alone, with their secrets.
+        arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions"]
+        if self.cast.bare:
+            arguments += ["--no-owner", "--no-privileges"]
+        elif who is not None and who.owner is not None:
+            arguments.append("--no-owner")
+        return [*arguments, f"--dbname={self.database}"]
+
+    def _await(self, child: Child) -> None:
+        code, stderr = child.wait()
+        if code != 0:
+            raise _error(code, stderr, self.database)
+
+
+def _error(code: int, stderr: str, database: str) -> OpsError:
+    error = postgres.child_error("pg_restore", code, stderr, database)
+    if code < 0 or not _REFUSED.search(stderr):
+        return error
+    return UsageError(
+        f"{error}; ops gives a superuser's rights to nothing that may run code of an owner: have a superuser own the "
+        "object, or drop it, and back up again"
+    )
+
+
+def _with_rights(entries: Iterable[Entry], cast: Cast) -> Iterator[Entry]:
+    """The entries without what is said of them, but the rights of those that a superuser makes.
+
+    Until a function of a superuser has its rights, every role may call it.
+    """
+    superusers = False
+    for entry in entries:
+        if not entry.is_said_of_another:
+            superusers = cast.of(entry) is None
+            yield entry
+        elif superusers and entry.is_right:
+            yield entry
 
 
 def _extend(access: Access, database: str, extensions: tuple[Extension, ...]) -> None:
@@ -84,12 +195,6 @@ def _extend(access: Access, database: str, extensions: tuple[Extension, ...]) ->
             if session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (extension.schema_name,)).fetchone():
                 statement += lazy.sql.SQL(" SCHEMA {}").format(lazy.sql.Identifier(extension.schema_name))
             session.execute(statement)
-
-
-def _await(child: Child, database: str) -> None:
-    code, stderr = child.wait()
-    if code != 0:
-        raise postgres.child_error("pg_restore", code, stderr, database)
 
 
 def _feed(child: Child, blocks: Iterator[bytes]) -> None:

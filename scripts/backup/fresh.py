@@ -24,7 +24,7 @@ from scripts.exits import UsageError
 # PostgreSQL cuts longer names off.
 NAME_BYTES: Final = 63
 _SUFFIX: Final = "_restore_"
-_DIGITS: Final = 8
+DIGITS: Final = 8
 # Its comment begins with this; the comment that the database had before follows.
 KEPT_MARK: Final = "put aside by ops restore"
 _KEPT_FORMAT: Final = "%Y%m%dt%H%M%Sz"
@@ -37,13 +37,18 @@ def derived(database: str, suffix: str) -> str:
 
 def new_name(database: str, digits: str) -> str:
     """The name of a fresh database for ``database`` with these eight random digits."""
-    check = hashlib.sha256(f"{database} {digits}".encode()).hexdigest()[:_DIGITS]
+    check = hashlib.sha256(f"{database} {digits}".encode()).hexdigest()[:DIGITS]
     return derived(database, f"{_SUFFIX}{digits}{check}")
 
 
 def is_name(database: str, name: str) -> bool:
     """Whether ``name`` is one that ``ops`` has given to a fresh database made for ``database``."""
-    return name == new_name(database, name[-2 * _DIGITS : -_DIGITS])
+    return name == new_name(database, name[-2 * DIGITS : -DIGITS])
+
+
+def is_name_of_any(name: str) -> bool:
+    """Whether ``name`` is one that ``ops`` has given to something made for a restore, of a database of any name."""
+    return is_name(name[: -len(_SUFFIX) - 2 * DIGITS], name)
 
 
 def kept_name(database: str, moment: datetime) -> str:
@@ -84,7 +89,7 @@ def put_aside(admin: lazy.psycopg.Connection) -> set[str]:
 
 def drop_stale(admin: lazy.psycopg.Connection, database: str) -> None:
     """Drop what killed runs left behind; the caller holds the lock, so that no run fills them."""
-    start = new_name(database, "0" * _DIGITS)[: -2 * _DIGITS]
+    start = new_name(database, "0" * DIGITS)[: -2 * DIGITS]
     for name in sorted(name for name in names(admin) if name.startswith(start)):
         if is_name(database, name):
             log.warning("dropping what an earlier run left behind", database=name)
@@ -100,7 +105,7 @@ def created(admin: lazy.psycopg.Connection, facts: DatabaseFacts) -> Generator[s
     Raises:
         UsageError: the server does not know its locale, or the owner does not exist.
     """
-    name = new_name(facts.name, secrets.token_hex(_DIGITS // 2))
+    name = new_name(facts.name, secrets.token_hex(DIGITS // 2))
     try:
         _create(admin, name, facts)
         yield name

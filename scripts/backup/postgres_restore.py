@@ -9,7 +9,7 @@ from pathlib import Path
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
-from scripts.backup import fresh, lock, rebuild, room, surroundings, swap
+from scripts.backup import fresh, lock, rebuild, room, stand_in, surroundings, swap
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_model import DatabaseFacts
@@ -120,6 +120,7 @@ def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tup
     log.info("verifying the object", id=job.manifest.id, bytes=job.manifest.stored.bytes)
     job.stored.verify()
     fresh.drop_stale(admin, job.database)
+    stand_in.drop_stale(admin, job.database)
     otherwise = f"{job.database} is unchanged"
     logins = (job.settings.postgres.owner, job.settings.postgres.backup, job.settings.postgres.superuser)
     secrets = {login.user: Path(login.password_file).parent.name for login in logins}

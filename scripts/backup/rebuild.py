@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from scripts import lazy, log
-from scripts.backup import compare, fresh, properties, roles, toc
+from scripts.backup import compare, fresh, properties, roles, stand_in, toc
 from scripts.backup.fill import fill
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_model import DatabaseFacts, Surroundings
@@ -58,14 +58,18 @@ def rebuilt(
     with (
         administration(access) as admin,
         roles.present(admin, surroundings) as made,
-        fresh.created(admin, facts) as name,
         toc.opened(stored, program) as archive,
+        stand_in.present(admin, access, facts.name, archive.entries, _former(surroundings, made), bare=bare) as cast,
+        fresh.created(admin, facts) as name,
     ):
-        fill(archive, access, name, surroundings.extensions if surroundings else (), bare=bare)
-        properties.apply(admin, name, facts)
-        found = compare.against(access, name, manifest, archive, otherwise, bare=bare)
+        fill(archive, access, name, surroundings.extensions if surroundings else (), cast)
+        # Logged in before the rights of the database may shut it out.
+        with stand_in.reading(cast, name) as reader:
+            properties.apply(admin, name, facts)
+            found = compare.against(access, reader, name, manifest, archive, otherwise, bare=bare)
         # At last: PostgreSQL drops no database that has a subscription.
         properties.subscribe(access, name, surroundings.subscriptions if surroundings else ())
+        stand_in.drop(admin, cast)
         log.info("rebuilt", id=manifest.id, database=name)
         notes = (*found.notes, *_notes(surroundings, made, secrets or {}))
         yield Rebuilt(name, found.counts, found.compared, notes)
@@ -76,6 +80,11 @@ def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
     with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing="restore") as admin:
         yield admin
+
+
+def _former(surroundings: Surroundings | None, made: tuple[str, ...]) -> list[str]:
+    """The superusers of the backup that were made, and are none."""
+    return [role.name for role in (surroundings.roles if surroundings else ()) if role.superuser and role.name in made]
 
 
 def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,9 @@
-"""Compares the schema of an archive with the one that came back of it, object by object, as pg_dump writes them."""
+"""Compares the schema of an archive with the one that came back of it, object by object, as pg_dump writes them.
+
+PostgreSQL keeps an expression as it understood it, and writes it down anew: ``status IN ('new')`` on a varchar comes
+back with its casts and parentheses in other places. So these are left out of the comparison, and names of columns that
+PostgreSQL itself adds; every other word must be the same.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,15 @@ from scripts.clients.postgres import Access
 _HEADER: Final = re.compile(rb"-- Name: (.*); Type: (.*); Schema: (.*); Owner: .*\n?")
 # What fills a materialized view belongs to the data for pg_dump, and to the schema for pg_restore.
 _REFRESH: Final = "MATERIALIZED VIEW DATA"
+_NAME: Final = rb'(?:"(?:[^"]|"")*"|[A-Za-z_\x80-\xff][\w$\x80-\xff]*)'
+_WORDING: Final = re.compile(
+    # A cast: a type's name, which may have several words, a size and dimensions.
+    rb"::\s*" + _NAME + rb"(?:\." + _NAME + rb")*(?: varying| precision)?(?:\([\d, ]*\))?"
+    rb"(?: with(?:out)? time zone)?(?:\[\d*\])*|[()\s]+"
+)
+# PostgreSQL gives a name to a column of a query that has none.
+_COLUMN: Final = re.compile(rb"\bAS\s+" + _NAME)
+_QUERIES: Final = frozenset({"FUNCTION", "PROCEDURE", "VIEW", "MATERIALIZED VIEW", "RULE"})
 _OPTIONS: Final = ("--schema-only", "--no-subscriptions")
 
 
@@ -26,8 +40,8 @@ def differences(archive: Archive, dump: Program, access: Access, database: str) 
     Raises:
         OpsError: pg_dump or pg_restore ends with an error.
     """
-    saved = _objects(_of_archive(archive))
-    found = _objects(_of_database(dump, access, database))
+    saved = objects(_of_archive(archive))
+    found = objects(_of_database(dump, access, database))
     lines: list[str] = []
     for label in sorted(saved.keys() | found.keys()):
         if saved.get(label) != found.get(label):
@@ -36,27 +50,28 @@ def differences(archive: Archive, dump: Program, access: Access, database: str) 
     return lines
 
 
-def _objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
+def objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
     """Digests of what stands below each header: objects of one name and type share theirs, and have no order."""
     found: dict[str, Counter[str]] = {}
-    label, digest, skipped = "the beginning", hashlib.sha256(), False
+    label, kind, said = "the beginning", "", list[bytes]()
 
     def end() -> None:
-        if not skipped:
-            found.setdefault(label, Counter())[digest.hexdigest()] += 1
+        if kind != _REFRESH:
+            text = b"".join(said)
+            text = _WORDING.sub(b"", _COLUMN.sub(b"", text) if kind in _QUERIES else text)
+            found.setdefault(label, Counter())[hashlib.sha256(text).hexdigest()] += 1
 
     for line in _lines(pieces):
         if match := _HEADER.fullmatch(line):
             end()
             name, kind, schema = (part.decode(errors="replace") for part in match.groups())
-            skipped = kind == _REFRESH
             label = f"{kind.lower()} {name}" if schema == "-" else f"{kind.lower()} {schema}.{name}"
-            digest = hashlib.sha256()
+            said.clear()
         elif line.startswith((b"--", b"\\restrict ", b"\\unrestrict ")) or line == b"\n":
             # What says nothing: rules, remarks with versions, a random word of each run.
             continue
-        elif not skipped:
-            digest.update(line)
+        else:
+            said.append(line)
     end()
     return found
 

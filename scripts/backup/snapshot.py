@@ -31,9 +31,21 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
 _TABLES: Final = f"SELECT n.nspname, c.relname {_FROM_TABLES} ORDER BY 1, 2"
 _MOMENT: Final = "SELECT pg_export_snapshot(), pg_database_size(current_database()), now()"
 # A checksum of a row is that of its text: every type has one, and it says what a client would see.
-_COUNT: Final = "SELECT count(*), NULL FROM ONLY {} AS t"
+# The path of these queries is the database's own, and a cast of the row to text may be its owner's: so each function is
+# named in full, and the text is made by the type's own output.
+_COUNT: Final = "SELECT pg_catalog.count(*), NULL FROM ONLY {table} AS t"
 _CHECKSUM: Final = """
-SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
+SELECT pg_catalog.count(*), pg_catalog.numeric_out(coalesce(pg_catalog.sum(pg_catalog.hashtextextended(
+  pg_catalog.textin(pg_catalog.record_out({row})) COLLATE pg_catalog."C", 0)), 0))
+FROM ONLY {table} AS t
+"""
+# A table that inherits comes back with its parents' columns first, also those that the parents were given later.
+_INHERITING: Final = """
+SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+GROUP BY 1, 2
 """
 _OWN_PATH: Final = """
 SELECT set_config('search_path', coalesce(max(substr(c, length('search_path=') + 1)), '"$user", public'), false)
@@ -132,9 +144,11 @@ def count(
     connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...], *, checksums: bool = True
 ) -> tuple[Table, ...]:
     """The exact number of rows of each table and their checksum, as ``connection``'s transaction sees them."""
+    # Before the path changes: these names are PostgreSQL's own.
+    inheriting = {(schema, name): columns for schema, name, columns in connection.execute(_INHERITING).fetchall()}
     # The planner looks into the functions of an index, and they may need the database's own path.
     connection.execute(_OWN_PATH)
-    return tuple(_count(connection, schema, name, checksums=checksums) for schema, name in tables)
+    return tuple(_count(connection, table, inheriting.get(table), checksums=checksums) for table in tables)
 
 
 def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...]:
@@ -142,11 +156,17 @@ def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...
     return tuple((str(schema), str(name)) for schema, name in connection.execute(_TABLES.encode()).fetchall())
 
 
-def _count(connection: lazy.psycopg.Connection, schema: str, name: str, *, checksums: bool) -> Table:
+def _count(
+    connection: lazy.psycopg.Connection, table: tuple[str, str], columns: list[str] | None, *, checksums: bool
+) -> Table:
+    row = lazy.sql.SQL("t.*")
+    if columns is not None:
+        names = lazy.sql.SQL(", ").join(lazy.sql.Identifier("t", column) for column in columns)
+        row = lazy.sql.SQL("ROW({})").format(names)
     # ONLY: rows of partitions and of inheriting tables are counted where they are stored.
-    query = lazy.sql.SQL(_CHECKSUM if checksums else _COUNT).format(lazy.sql.Identifier(schema, name))
+    query = lazy.sql.SQL(_CHECKSUM if checksums else _COUNT).format(table=lazy.sql.Identifier(*table), row=row)
     rows, checksum = connection.execute(query).fetchone() or (0, None)
-    return Table(schema_name=schema, name=name, rows=int(rows), checksum=checksum)
+    return Table(schema_name=table[0], name=table[1], rows=int(rows), checksum=checksum)
 
 
 class Counting:
@@ -187,6 +207,8 @@ class Counting:
     def _count(self) -> None:
         try:
             connection = self._snapshot.connection
-            self._found = count(connection, self._snapshot.tables), surroundings.large_objects(connection)
+            # First, for the tables are counted with a path that may have anything before PostgreSQL's own functions.
+            large_objects = surroundings.large_objects(connection)
+            self._found = count(connection, self._snapshot.tables), large_objects
         except Exception as error:  # noqa: BLE001 - raised again by result
             self._error = error

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scripts import lazy
+from scripts.backup import fresh
 from scripts.backup.postgres_model import (
     DatabaseFacts,
     Extension,
@@ -132,10 +133,16 @@ def facts(connection: lazy.psycopg.Connection) -> DatabaseFacts:
 def read(connection: lazy.psycopg.Connection) -> Surroundings:
     """What the connection's database needs around it."""
     return Surroundings(
-        roles=tuple(_role(found, comment) for found, comment in connection.execute(_ROLE_FACTS.encode()).fetchall()),
+        # Stand-ins of a restore that is running belong to no database.
+        roles=tuple(
+            _role(found, comment)
+            for found, comment in connection.execute(_ROLE_FACTS.encode()).fetchall()
+            if not fresh.is_name_of_any(found["rolname"])
+        ),
         memberships=tuple(
             Membership(role=role, member=member, admin=admin, inherit=inherit, set=may_set)
             for role, member, admin, inherit, may_set in connection.execute(_MEMBERSHIPS.encode()).fetchall()
+            if not fresh.is_name_of_any(member)
         ),
         extensions=tuple(
             Extension(name=name, version=version, schema_name=schema)

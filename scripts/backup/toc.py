@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
+from scripts.backup.entries import Entry
 from scripts.backup.transfer import Stored
 from scripts.clients.child import Child
 from scripts.clients.pgtools import Program
@@ -21,10 +22,7 @@ from scripts.exits import CheckFailedError
 # Where the list is tried first, and how long it may be at most: an entry takes some hundred bytes.
 _FIRST_BYTES: Final = 2**20
 _MOST_BYTES: Final = 512 * 2**20
-# Of a line of the list: the number of the entry, the catalogue that its object is in, and the object.
-_ENTRY: Final = re.compile(r"(\d+); (\d+) (\d+) ")
 _VERSION: Final = re.compile(r"Dumped by pg_dump version: (\S+)")
-_SCHEMAS: Final = "2615"
 
 
 class Archive:
@@ -34,7 +32,7 @@ class Archive:
         self.program = program
         self._head = head
         self._rest = rest
-        self._entries = [line for line in listing.splitlines() if _ENTRY.match(line)]
+        self.entries = parsed(listing)
         match = _VERSION.search(listing)
         self.dump_version = match[1] if match is not None else "unknown"
 
@@ -56,21 +54,28 @@ class Archive:
         command = [self.program.path, *arguments, f"/proc/self/fd/{self._head}"]
         return Child(command, environment, (*descriptors, self._head), feeds=False)
 
-    @contextmanager
-    def chosen(self, *, schemas: bool) -> Generator[tuple[str, int]]:
-        """The option that has pg_restore take the schemas alone, or everything else, and the descriptor it names."""
-        lines = [line for line in self._entries if self._is_schema(line) is schemas]
-        descriptor = os.memfd_create("list")
-        try:
-            os.write(descriptor, "".join(f"{line}\n" for line in lines).encode())
-            yield f"--use-list=/proc/self/fd/{descriptor}", descriptor
-        finally:
-            os.close(descriptor)
+    def section(self, name: str) -> tuple[Entry, ...]:
+        """The entries of a section: ``pre-data``, ``data`` or ``post-data``."""
+        listing, reason = _list(self.program, self._head, f"--section={name}")
+        if listing is None:
+            raise CheckFailedError(f"pg_restore cannot list the {name} of the archive: {reason}")
+        return parsed(listing)
 
-    @staticmethod
-    def _is_schema(line: str) -> bool:
-        match = _ENTRY.match(line)
-        return match is not None and match[2] == _SCHEMAS
+
+def parsed(listing: str) -> tuple[Entry, ...]:
+    """The entries of a list; a name in it may have any character but those that end a line."""
+    return tuple(entry for line in listing.split("\n") if (entry := Entry.parse(line)) is not None)
+
+
+@contextmanager
+def chosen(entries: Iterable[Entry]) -> Generator[tuple[str, int]]:
+    """The option that has pg_restore take ``entries`` alone, in their order, and the descriptor that it names."""
+    descriptor = os.memfd_create("list")
+    try:
+        os.write(descriptor, "".join(f"{entry.line}\n" for entry in entries).encode(errors="surrogateescape"))
+        yield f"--use-list=/proc/self/fd/{descriptor}", descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -106,8 +111,8 @@ def _read_list(blocks: Iterator[bytes], program: Program, head: int, damaged: Ca
     return listing
 
 
-def _list(program: Program, head: int) -> tuple[str | None, str]:
-    command = [program.path, "--list", f"/proc/self/fd/{head}"]
+def _list(program: Program, head: int, *options: str) -> tuple[str | None, str]:
+    command = [program.path, "--list", *options, f"/proc/self/fd/{head}"]
     done = subprocess.run(command, pass_fds=(head,), capture_output=True, check=False)
     if done.returncode != 0:
         return None, done.stderr.decode(errors="replace").strip()

@@ -192,8 +192,9 @@ class Environment:
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def state(self) -> list[tuple[Any, ...]]:
-        """What must not change when a restore is refused: every database with its identity, and the services' rows."""
+        """What must not change when a restore is refused: databases and roles by their identity, the services' rows."""
         known = self.rows("SELECT oid, datname FROM pg_database ORDER BY oid", "postgres")
+        known += self.rows("SELECT oid, rolname FROM pg_roles ORDER BY oid", "postgres")
         return known + self.rows("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM prices)")
 
     def backup(self) -> str:

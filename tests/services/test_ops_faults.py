@@ -347,6 +347,7 @@ def test_a_restore_ended_at_any_moment_leaves_the_old_state_or_the_new_and_the_n
         assert environment.rows("SELECT count(*) FROM users") == [(_USERS,)]
         left = {name for name in environment.databases() if name != DATABASE}
         assert left == {*kept, again.json["kept"]}
+        assert environment.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE '%\\_restore\\_%'") == []
 
     assert sum(code != 0 for code in codes) >= _KILLS / 3, f"too few runs were hit: {codes}"
 

@@ -36,6 +36,7 @@ pytestmark = [
 ]
 
 _PRICES = 200_000
+_STAND_INS = "SELECT rolname FROM pg_roles WHERE rolname LIKE '%\\_restore\\_%'"
 
 
 @pytest.fixture(scope="module")
@@ -373,14 +374,16 @@ def test_a_restore_killed_in_the_middle_leaves_the_old_database_and_the_next_one
     process.kill()
     process.wait()
     os.kill(pid, signal.SIGCONT)
-    left = [name for name in environment.databases() if name != DATABASE]
-    assert len(left) == 1
-    assert [row for row in environment.state() if row[1] not in left] == before
+    made = [row for row in environment.state() if str(row[1]).startswith(f"{DATABASE}_restore_")]
+    # The fresh database and two stand-ins.
+    assert len(made) == 3
+    assert [row for row in environment.state() if row not in made] == before
 
     answer = environment.ops("restore", "postgres", "--yes", "--json")
 
     assert answer.code == 0, answer.stderr
     assert environment.databases() == sorted([DATABASE, answer.json["kept"]])
+    assert environment.rows(_STAND_INS) == []
 
 
 def test_a_killed_pg_restore_leaves_everything_as_it_was(environment: Environment) -> None:
@@ -417,6 +420,18 @@ def test_a_second_restore_at_the_same_time_is_refused(environment: Environment) 
     assert second.code == 75
     assert "another restore of crypto_db is running" in second.json["error"]
     assert first.code == 0, first.stderr
+
+
+def test_a_backup_that_is_made_during_a_restore_has_none_of_its_stand_ins(environment: Environment) -> None:
+    process, pid = _begin_held(environment)
+    backup = environment.backup()
+    os.kill(pid, signal.SIGCONT)
+    assert finish(process).code == 0
+
+    saved = environment.manifest(backup)["surroundings"]
+    names = {role["name"] for role in saved["roles"]} | {each["member"] for each in saved["memberships"]}
+    assert DATABASE_OWNER in names
+    assert [name for name in names if "_restore_" in name] == []
 
 
 def test_a_prepared_transaction_stops_the_swap_and_nothing_has_changed(environment: Environment) -> None:

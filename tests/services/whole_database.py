@@ -127,7 +127,7 @@ _SERVERS_OWN: Final = {"pg_monitor", "pg_read_all_data"}
 
 def dumped(server: Server, user: str, password: str, database: str) -> str:
     """All of a database by pg_dump: how it is created, its schema, its rows in a stable order, its large objects."""
-    return _run(server, user, password, ["pg_dump", "--create", "--inserts", "--rows-per-insert=1", database])
+    return _run(server, user, password, ["pg_dump", "--create", "--column-inserts", database])
 
 
 def roles(server: Server, user: str, password: str, names: Sequence[str]) -> list[str]:
@@ -138,14 +138,21 @@ def roles(server: Server, user: str, password: str, names: Sequence[str]) -> lis
     return sorted(re.sub(r" (NO)?LOGIN", "", match[0]) for match in found)
 
 
-def _run(server: Server, user: str, password: str, command: Sequence[str]) -> str:
+def _run(server: Server, user: str, password: str, command: Sequence[str], said: str | None = None) -> str:
     programs = postgres_programs()
     assert programs is not None
     environment = {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user, "PGPASSWORD": password}
     program = str(Path(programs) / command[0])
-    done = subprocess.run([program, *command[1:]], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *command[1:]], env=environment, input=said, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def replay(server: Server, user: str, password: str, text: str) -> None:
+    """Give a dump to psql; each error ends it."""
+    _run(server, user, password, ["psql", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=postgres"], text)
 
 
 def comparable(text: str) -> list[str]:
