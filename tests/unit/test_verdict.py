@@ -29,7 +29,10 @@ from local.review.verdict import COMMENT, verdict
 from policies.waiving.reading import today
 from tests.policies.stack import Stack, good_stack
 from tests.unit.code_host import BOT, HEAD, PERSON, TOKEN, CodeHost, archive, running, written
-from tests.unit.test_review import BAD, log_of, rendered, shown
+from tests.unit.test_review import BAD, log_of, plain_stacks, rendered, shown, without_waivers
+
+# A fixture of every test here, too.
+assert plain_stacks
 
 _WORKFLOW = PROJECT_ROOT / ".github" / "workflows" / "verdict.yml"
 
@@ -356,6 +359,8 @@ def checkout(folder: Path) -> Path:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder)
+    for config in (folder / "policies" / "config").glob("*.json"):
+        config.write_text(without_waivers(config.read_text()))
     return folder
 
 

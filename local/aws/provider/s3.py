@@ -17,6 +17,7 @@ from local.aws.provider.values import Values
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_ATTEMPTS = 3
 _MISSING = ("NoSuchBucket", "404")
 _HOSTED_ZONES = {
     "eu-central-1": "Z21DNDUVLTQW6Q",
@@ -87,16 +88,26 @@ class Bucket(ResourceType):
         s3 = clients.s3(state.get("region"))
         if self.read(clients, resource_id, state) is None:
             return
-        if state.get("forceDestroy"):
-            _empty(s3, resource_id)
-        try:
-            s3.delete_bucket(Bucket=resource_id)
-        except ClientError as error:
-            if code_of(error) != "BucketNotEmpty":
-                raise
-            raise ProviderError(
-                f"the bucket {resource_id} is not empty: empty it, or set forceDestroy=True and run `pulumi up` first"
-            ) from None
+        force = bool(state.get("forceDestroy"))
+        # A job that is on its way may write once more: what it leaves goes with the next attempt.
+        for _ in range(_ATTEMPTS if force else 1):
+            if force:
+                _empty(s3, resource_id)
+            if _deleted(s3, resource_id):
+                return
+        raise ProviderError(
+            f"the bucket {resource_id} is not empty: empty it, or set forceDestroy=True and run `pulumi up` first"
+        )
+
+
+def _deleted(s3: S3Client, bucket: str) -> bool:
+    try:
+        s3.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) != "BucketNotEmpty":
+            raise
+        return False
+    return True
 
 
 def _tag(s3: S3Client, bucket: str, inputs: Values) -> None:

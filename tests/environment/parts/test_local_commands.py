@@ -360,9 +360,14 @@ def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:
         pulumi_cli.check_stack("staging")
 
 
-def test_production_is_judged_with_its_own_tightening() -> None:
-    assert "--policy-pack-config" in pulumi_cli.policy_pack("prod")
-    assert "--policy-pack-config" not in pulumi_cli.policy_pack("local")
+@pytest.mark.parametrize("stack", ["prod", "local"])
+def test_a_stack_is_judged_with_its_own_tightening(stack: str) -> None:
+    *_, option, file = pulumi_cli.policy_pack(stack)
+    assert (option, Path(file).name) == ("--policy-pack-config", f"{stack}.json")
+
+
+def test_a_stack_without_a_tightening_is_judged_by_the_pack_alone() -> None:
+    assert "--policy-pack-config" not in pulumi_cli.policy_pack("another")
 
 
 def test_the_pack_is_started_without_a_language_host() -> None:

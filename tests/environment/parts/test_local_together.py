@@ -130,7 +130,7 @@ def test_a_tool_that_fails_ends_the_images_at_once(world: World, monkeypatch: py
 
 
 def test_a_tool_that_fails_ends_the_start_of_the_cluster_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def bring_up(_spec: object, _progress: object, stop: Stop) -> None:
+    def bring_up(_spec: object, _progress: object, stop: Stop, _built: object) -> None:
         world.fail_with("second: signal: killed\n")
         world.release()
         until_stopped(stop)

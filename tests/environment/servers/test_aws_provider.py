@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pulumi.provider.experimental import provider as protocol
 
+from local.aws.provider import s3 as bucket_type
 from local.aws.provider.errors import ProviderError
 from local.aws.provider.provider import AwsProvider
 from local.aws.provider.registry import resource_types
@@ -268,6 +269,26 @@ def test_a_bucket_with_objects_is_deleted_only_by_force(engine: Engine, endpoint
     with pytest.raises(ProviderError, match="the bucket crypto-full is not empty"):
         engine.delete(token, resource_id, state)
     engine.delete(token, resource_id, {**state, "forceDestroy": True})
+    assert engine.read(token, resource_id, state)[0] == ""
+
+
+def test_a_bucket_into_which_a_job_writes_once_more_is_deleted_by_force(
+    engine: Engine, endpoint: AwsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "aws:s3/bucket:Bucket"
+    resource_id, state = engine.create(token, {"bucket": "crypto-late"})
+    empty = bucket_type._empty  # pyright: ignore[reportPrivateUsage] - what it does before it deletes
+    s3, late = endpoint.client("s3"), ["k"]
+
+    def emptied(client: Any, bucket: str) -> None:
+        empty(client, bucket)
+        if late:
+            s3.put_object(Bucket=bucket, Key=late.pop(), Body=b"late")
+
+    monkeypatch.setattr(bucket_type, "_empty", emptied)
+    engine.delete(token, resource_id, {**state, "forceDestroy": True})
+
+    assert late == []
     assert engine.read(token, resource_id, state)[0] == ""
 
 
