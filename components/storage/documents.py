@@ -102,8 +102,7 @@ def bucket_role(role: BucketRole, bucket_arn: str, key_arn: str, prefix: str) ->
         "Resource": bucket_arn,
         "Condition": {"StringLike": {"s3:prefix": [f"{prefix}{start}*" for start in role.lists]}},
     }
-    # Uploads that a killed run left behind are found by listing them; S3 knows no prefix of that action, and a
-    # condition on one would refuse it.
+    # Uploads that a killed run left behind are found by listing them. MinIO refuses a condition on a prefix for it.
     unfinished = {
         "Sid": "ListUploads",
         "Effect": "Allow",
