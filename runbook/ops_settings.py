@@ -83,7 +83,7 @@ class BackupTarget(_Model):
     prefix: str
     region: str
     endpoint: str | None = None
-    retention_days: int = Field(ge=1)
+    retention_days: int = Field(ge=1, le=36500)
     shrink_share: float = Field(default=practices.BACKUP_SHRINK.value, ge=0, le=1)
     public_key: str | None = None
     private_key_file: str | None = None

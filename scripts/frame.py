@@ -39,9 +39,13 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print the result as exact
 _Command = TypeVar("_Command", bound=Callable[Concatenate[OpsSettings, ...], Outcome])
 
 
+# Beyond it an option means for ever, which none of them does.
+_YEAR: Final = 366 * 86400
+
+
 def seconds(flag: str, text: str, least: float = 0.1) -> Any:
     """An option that takes seconds, with this help."""
-    return typer.Option(flag, min=least, help=text, metavar="SECONDS")
+    return typer.Option(flag, min=least, max=_YEAR, help=text, metavar="SECONDS")
 
 
 def _shared(

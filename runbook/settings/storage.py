@@ -19,7 +19,7 @@ class BackupSettings(Model):
         Field(max_length=54, description="3 to 54 characters: roles and other buckets are named after it"),
     ]
     prefix: str = Field(default="crypto-analytics/", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/$")
-    retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1)
+    retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1, le=36500)
     shrink_share: float = Field(
         default=practices.BACKUP_SHRINK.value,
         ge=0,

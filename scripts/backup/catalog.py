@@ -52,7 +52,10 @@ def parse_time(text: str) -> datetime:
         raise UsageError(f"{text!r} is no time; write it like 2026-03-01T02:30:00Z") from None
     if moment.tzinfo is None:
         raise UsageError(f"{text!r} has no time zone; write it like 2026-03-01T02:30:00Z or 2026-03-01T02:30:00+01:00")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{text!r} is beyond the years 1 to 9999") from None
 
 
 @dataclass(frozen=True, slots=True)

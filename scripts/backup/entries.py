@@ -20,12 +20,13 @@ _FUNCTIONS: Final = 1255
 _SCHEMAS: Final = 2615
 _DEFAULT_RIGHTS: Final = 826
 _EVENT_TRIGGERS: Final = 3466
+_WRAPPERS: Final = 2328
 _SUPERUSERS: Final = frozenset({
     _SCHEMAS,
     _DEFAULT_RIGHTS,
     _EVENT_TRIGGERS,
     1417,  # foreign servers
-    2328,  # foreign data wrappers
+    _WRAPPERS,
     2601,  # access methods
     2605,  # casts
     2612,  # languages
@@ -81,6 +82,11 @@ class Entry:
     def is_said_of_another(self) -> bool:
         """Whether it is a right, a comment or a label: its object has an entry of its own."""
         return self.catalogue == _DEFAULT_RIGHTS or self._is("ACL ", "COMMENT ", "SECURITY LABEL ")
+
+    @property
+    def must_be_superusers(self) -> bool:
+        """Whether PostgreSQL lets no other role own it."""
+        return self.catalogue in {_EVENT_TRIGGERS, _WRAPPERS}
 
     def owner(self, roles: Mapping[str, str | None]) -> str | None:
         """Its owner, which stands last; None where it has none, or where several of ``roles`` may be meant.

@@ -61,7 +61,7 @@ def fill(archive: Archive, access: Access, database: str, extensions: tuple[Exte
     filling.settle(taken_back)
     # Rights once more, now that every object has its owner.
     filling.entries(None, [entry for entry in archive.entries if entry.is_said_of_another])
-    filling.entries(None, [entry for entry in after if entry.is_event_trigger])
+    filling.runs([entry for entry in after if entry.is_event_trigger], allows=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,21 @@ class _Filling:
     database: str
     cast: Cast
 
-    def runs(self, entries: Iterable[Entry], *options: str) -> None:
-        """Restore entries in their order, each by the one that may."""
-        for who, run in groupby(_with_rights(entries, self.cast), self.cast.of):
-            self.entries(who, list(run), *options)
-            if who is None:
+    def runs(self, entries: Iterable[Entry], *options: str, allows: bool = True) -> None:
+        """Restore entries in their order, each by the one that may.
+
+        ``allows`` says that stand-ins use what a superuser makes.
+        """
+        for (who, kept), run in groupby(_with_rights(entries, self.cast), self._maker):
+            self.entries(who, list(run), *options, *([] if kept else ["--no-owner"]))
+            if who is None and allows:
                 # Types and functions have their rights already, and those who made them have stand-ins.
                 self.allow()
+
+    def _maker(self, entry: Entry) -> tuple[StandIn | None, bool]:
+        """Who makes an entry, and whether it gets its owner: some kinds must be a superuser's, and stay its maker's."""
+        owner = entry.owner(self.cast.roles)
+        return self.cast.of(entry), not (entry.must_be_superusers and owner not in self.cast.present_superusers)
 
     def entries(self, who: StandIn | None, entries: list[Entry], *options: str) -> None:
         """Restore entries as a stand-in, or as superuser (None)."""
@@ -141,7 +149,9 @@ class _Filling:
             arguments += ["--no-owner", "--no-privileges"]
         elif who is not None and who.owner is not None:
             arguments.append("--no-owner")
-        return [*arguments, f"--dbname={self.database}"]
+        # As a connection string, for pg_restore takes a name with a `=` in it for one.
+        quoted = re.sub(r"([\\'])", r"\\\1", self.database)
+        return [*arguments, f"--dbname=dbname='{quoted}'"]
 
     def _await(self, child: Child) -> None:
         code, stderr = child.wait()

@@ -99,7 +99,10 @@ def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Ma
             where = f"the Secret {secrets[name]}" if name in secrets else "its Secret"
             notes.append(f"role {name} is new here and has no login: ALTER ROLE {name} LOGIN PASSWORD, from {where}")
         if role.superuser:
-            notes.append(f"role {name} was a superuser and is none here")
+            notes.append(
+                f"role {name} was a superuser and is none here: the event triggers and foreign-data wrappers that it "
+                "owned are this superuser's"
+            )
     notes += [
         f"subscription {each.name} is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
         for each in surroundings.subscriptions

@@ -30,6 +30,10 @@ _OLDEST: Final = 7
 _AHEAD: Final = 5
 
 
+# Some set-ups rename them away, and those that empty a database are missed only once it is swapped.
+_COMMANDS: Final = ("FLUSHDB", "SWAPDB", "RESTORE", "EVAL", "MULTI")
+
+
 @dataclass(slots=True)
 class _Result:
     """What a restore has done: ``swapped`` says that the data is that of the backup.
@@ -98,9 +102,20 @@ def _check(client: lazy.redis.Redis, manifest: RedisManifest) -> int:
             f"the backup needs about {size(manifest.used_memory_bytes)} beside the {size(used)} in use, and maxmemory "
             f"is {size(most)}: old keys would be evicted; raise maxmemory meanwhile, or empty Redis first (FLUSHALL)"
         )
+    _check_commands(client)
     redis_staging.check(client, [space.index for space in manifest.databases])
     there = redis_staging.databases(client)
     return redis_staging.users_databases(client, there.last).total
+
+
+def _check_commands(client: lazy.redis.Redis) -> None:
+    """Raise where a command is renamed away, without which a restore would leave its copy and its lock behind."""
+    untyped: Any = client  # redis-py does not type this method
+    answers = untyped.execute_command("COMMAND INFO", *_COMMANDS)
+    if gone := [name for name, answer in zip(_COMMANDS, answers, strict=True) if not answer]:
+        raise UsageError(
+            f"this Redis has no {', '.join(gone)} (rename-command): a restore needs it; start Redis with it meanwhile"
+        )
 
 
 def _confirm(manifest: RedisManifest, before: int) -> None:

@@ -31,6 +31,10 @@ _WORDING: Final = re.compile(
 # PostgreSQL gives a name to a column of a query that has none.
 _COLUMN: Final = re.compile(rb"\bAS\s+" + _NAME)
 _QUERIES: Final = frozenset({"FUNCTION", "PROCEDURE", "VIEW", "MATERIALIZED VIEW", "RULE"})
+# Rules, remarks with versions, a random word of each run, and owners that must be superusers: each server has its own.
+_SAYS_NOTHING: Final = re.compile(
+    rb"--|\\(?:un)?restrict |\n|ALTER (?:EVENT TRIGGER|FOREIGN DATA WRAPPER) .* OWNER TO .*;\n"
+)
 _OPTIONS: Final = ("--schema-only", "--no-subscriptions")
 
 
@@ -67,10 +71,7 @@ def objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
             name, kind, schema = (part.decode(errors="replace") for part in match.groups())
             label = f"{kind.lower()} {name}" if schema == "-" else f"{kind.lower()} {schema}.{name}"
             said.clear()
-        elif line.startswith((b"--", b"\\restrict ", b"\\unrestrict ")) or line == b"\n":
-            # What says nothing: rules, remarks with versions, a random word of each run.
-            continue
-        else:
+        elif not _SAYS_NOTHING.match(line):
             said.append(line)
     end()
     return found

@@ -47,6 +47,14 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
 GROUP BY 1, 2
 """
+_HASHED: Final = """
+SELECT n.nspname, c.relname, rn.nspname, r.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class r ON r.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
+WHERE c.relispartition AND c.relkind = 'r' AND EXISTS (
+  SELECT FROM pg_partition_ancestors(c.oid) a JOIN pg_partitioned_table p ON p.partrelid = a.relid
+  WHERE p.partstrat = 'h')
+"""
 _OWN_PATH: Final = """
 SELECT set_config('search_path', coalesce(max(substr(c, length('search_path=') + 1)), '"$user", public'), false)
 FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
@@ -149,6 +157,15 @@ def count(
     # The planner looks into the functions of an index, and they may need the database's own path.
     connection.execute(_OWN_PATH)
     return tuple(_count(connection, table, inheriting.get(table), checksums=checksums) for table in tables)
+
+
+def hashed(connection: lazy.psycopg.Connection) -> dict[str, str]:
+    """The tables whose rows a hash has spread, with the table that they are partitions of, by their labels.
+
+    The hash of an enum is another after a restore, and so is the partition of a row.
+    """
+    found = connection.execute(_HASHED).fetchall()
+    return {f"{schema}.{name}": f"{above}.{root}" for schema, name, above, root in found}
 
 
 def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...]:

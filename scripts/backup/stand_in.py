@@ -108,7 +108,13 @@ class Cast:
     owners: frozenset[str]
     roles: Mapping[str, str | None]
     superusers: frozenset[str]
+    former: frozenset[str]
     bare: bool
+
+    @property
+    def present_superusers(self) -> frozenset[str]:
+        """The superusers of this server."""
+        return self.superusers - self.former
 
     @property
     def makers(self) -> tuple[StandIn, ...]:
@@ -232,6 +238,7 @@ def _chosen(
         frozenset() if bare else frozenset(each for each in found - apart.keys() if not each.startswith("pg_")),
         names,
         frozenset((*superusers, *former)),
+        frozenset(former) - frozenset(superusers),
         bare,
     )
 

@@ -81,7 +81,9 @@ def prune(
     ] = False,
     older_than: Annotated[
         int | None,
-        typer.Option("--older-than", min=0, help="With --databases: [default: the retention].", metavar="DAYS"),
+        typer.Option(
+            "--older-than", min=0, max=36500, help="With --databases: [default: the retention].", metavar="DAYS"
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="With --databases: do not ask.")] = False,
     dry_run: DryRun = False,

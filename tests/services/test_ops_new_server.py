@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import LiteralString
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -129,6 +130,49 @@ INSERT INTO orders (status) VALUES ('new'), ('done');
 CREATE TABLE parent (a int); CREATE TABLE child (b int) INHERITS (parent); INSERT INTO child VALUES (1, 2);
 ALTER TABLE parent ADD COLUMN z int; UPDATE child SET z = 3;
 """
+
+
+# Owned by a superuser whom the throwaway server and a new one do not have; rows that a hash of OIDs spreads.
+_OF_ANOTHER_SUPERUSER = """
+CREATE ROLE dba SUPERUSER; SET ROLE dba;
+CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER ev ON ddl_command_end EXECUTE FUNCTION told();
+ALTER EVENT TRIGGER ev DISABLE;
+CREATE FOREIGN DATA WRAPPER w;
+CREATE TYPE kind AS enum ('a', 'b', 'c');
+CREATE TABLE spread (kind kind) PARTITION BY HASH (kind);
+CREATE TABLE spread_0 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE spread_1 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO spread VALUES ('a'), ('b'), ('c'), ('a');
+"""
+
+
+@pytest.mark.parametrize(("name", "dba"), [("dbname=postgres host=nowhere", "dba"), ("it's \\ own", "another")])
+def test_what_a_superuser_owns_whom_the_server_does_not_have_comes_back_under_odd_names_of_databases(
+    environment: Environment, new_server: Server, name: str, dba: str
+) -> None:
+    old = environment.database
+    environment.execute(f'CREATE DATABASE "{name}"')
+    try:
+        environment.execute(_OF_ANOTHER_SUPERUSER.replace("dba", dba), name)
+        on(environment, old, name)
+        saved = environment.ops("backup", "postgres", "--json")
+        assert saved.code == 0, saved.stderr
+        proven = environment.ops("backups", "verify", "--kind", "postgres", "--id", saved.json["id"], "--json")
+        on(environment, new_server, name)
+        restored = environment.ops("restore", "postgres", "--id", saved.json["id"], "--yes", "--json")
+    finally:
+        environment.execute(f'DROP DATABASE "{name}"')
+        environment.execute(f"DROP ROLE {dba}")
+
+    assert proven.code == 0, proven.stderr
+    assert restored.code == 0, restored.stderr
+    assert any(f"role {dba} was a superuser and is none here" in note for note in restored.json["notes"])
+    with psycopg.connect(
+        host=new_server.host, port=new_server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name
+    ) as connection:
+        assert connection.execute("SELECT count(*) FROM spread").fetchone() == (4,)
+        assert connection.execute("SELECT evtname, evtenabled FROM pg_event_trigger").fetchall() == [("ev", "D")]
 
 
 def test_what_postgresql_words_otherwise_after_a_restore_is_restored_as_by_pg_dump_and_psql(

@@ -266,6 +266,23 @@ def test_a_restore_that_another_has_taken_over_touches_nothing_any_more(
     assert _sizes(server) == {0: 200, 3: 1}
 
 
+def test_a_redis_without_a_command_that_a_restore_needs_is_refused_before_it_begins(environment: Environment) -> None:
+    _backup(environment)
+    direct = environment.settings["redis"]
+    with servers.redis(*_OPTIONS, "--rename-command", "FLUSHDB", "", "--rename-command", "FLUSHALL", "") as other:
+        environment.configure(redis={"host": other.host, "port": other.port})
+        try:
+            _client(other).set("live", "v")
+            answers = [
+                environment.ops("restore", "redis", *options, "--json") for options in (("--yes",), ("--dry-run",))
+            ]
+        finally:
+            environment.configure(redis=direct)
+        assert [answer.code for answer in answers] == [2, 2]
+        assert all("this Redis has no FLUSHDB (rename-command)" in answer.json["error"] for answer in answers)
+        assert _sizes(other) == {0: 1}
+
+
 def test_functions_change_with_the_data_and_become_those_of_the_backup(
     environment: Environment, server: Server
 ) -> None:
