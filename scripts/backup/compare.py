@@ -17,7 +17,7 @@ from scripts.clients.postgres import Access
 from scripts.exits import CheckFailedError
 
 # What the swap gives it, and what a server makes itself.
-_LATER = frozenset({"name", "comment", "template", "collation_version"})
+_LATER = frozenset({"name", "comment", "template", "collation_version", "tablespace"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def against(
                 wrong += _of_facts(manifest.database, surroundings.facts(connection))
                 there = surroundings.read(connection)
                 wrong += _of_surroundings(manifest.surroundings, there)
-                notes += _versions(manifest.surroundings, there)
+                notes += _of_extensions(manifest.surroundings, there)
             if manifest.large_objects is not None:
                 compared.append("large objects")
                 wrong += _of_large_objects(manifest.large_objects, surroundings.large_objects(connection))
@@ -73,7 +73,7 @@ def against(
             notes.append(note)
         elif not bare:
             compared.append("schema")
-            wrong += schema.differences(archive, program, access, database)
+            wrong += schema.differences(archive, program, access, database, manifest.database.encoding)
         if wrong:
             raise CheckFailedError(
                 f"backup {manifest.id} is not restored: {shortened(wrong, 'differences')}; {otherwise}"
@@ -122,11 +122,17 @@ def _of_surroundings(saved: Surroundings, found: Surroundings) -> Iterator[str]:
             yield f"sequence {sequence.label} is behind {sequence.value}"
 
 
-def _versions(saved: Surroundings, found: Surroundings) -> Iterator[str]:
-    there = {extension.name: extension.version for extension in found.extensions}
-    for extension in saved.extensions:
-        if there.get(extension.name, extension.version) != extension.version:
-            yield f"extension {extension.name} is {there[extension.name]} instead of {extension.version}"
+def _of_extensions(saved: Surroundings, found: Surroundings) -> Iterator[str]:
+    """What a dump does not have of an extension that is there: its owner, and what was altered of what it made."""
+    there = {extension.name: extension for extension in found.extensions}
+    for before in saved.extensions:
+        after = there.get(before.name, before)
+        if after.version != before.version:
+            yield f"extension {before.name} is {after.version} instead of {before.version}"
+        elif before.members not in {None, after.members}:
+            yield f"functions, columns or views of extension {before.name} were altered, and are as it makes them here"
+        if before.owner not in {None, after.owner}:
+            yield f"extension {before.name} belonged to {before.owner} and belongs to {after.owner} here"
 
 
 def _of_large_objects(saved: LargeObjects, found: LargeObjects) -> Iterator[str]:

@@ -25,6 +25,8 @@ def stream(program: Program, access: Access, snapshot: Snapshot) -> Iterator[byt
         "--format=custom",
         "--compress=0",
         "--no-password",
+        # A database may have another one for its clients, in which not all of its characters can be written.
+        f"--encoding={snapshot.facts.encoding}",
         f"--snapshot={snapshot.name}",
         f"--lock-wait-timeout={LOCK_WAIT_SECONDS * 1000}",
     ]

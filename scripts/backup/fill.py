@@ -144,7 +144,7 @@ class _Filling:
 
     def _arguments(self, who: StandIn | None) -> list[str]:
         # Subscriptions are made by ``properties``: pg_dump gives them to superusers alone, with their secrets.
-        arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions"]
+        arguments = ["--format=custom", "--exit-on-error", "--no-password", "--no-subscriptions", *self.archive.options]
         if self.cast.bare:
             arguments += ["--no-owner", "--no-privileges"]
         elif who is not None and who.owner is not None:

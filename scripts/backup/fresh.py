@@ -116,7 +116,8 @@ def created(admin: lazy.psycopg.Connection, facts: DatabaseFacts) -> Generator[s
 
 def _create(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> None:
     try:
-        admin.execute(properties.creation(name, facts))
+        tablespace = facts.tablespace if facts.tablespace in properties.tablespaces(admin) else None
+        admin.execute(properties.creation(name, facts, tablespace))
     except (
         lazy.psycopg.errors.WrongObjectType,
         lazy.psycopg.errors.UndefinedObject,

@@ -39,7 +39,10 @@ class Setting(Record):
 
 
 class DatabaseFacts(Record):
-    """What a database is created with. ``rights`` None are the ones that every new database has."""
+    """What a database is created with.
+
+    ``rights`` None are the ones that every new database has, ``tablespace`` None is that of the server.
+    """
 
     name: str
     owner: str
@@ -51,6 +54,7 @@ class DatabaseFacts(Record):
     icu_rules: str | None = None
     collation_version: str | None = None
     connection_limit: int = -1
+    tablespace: str | None = None
     template: bool = False
     comment: str | None = None
     rights: tuple[Grant, ...] | None = None
@@ -85,11 +89,16 @@ class Membership(Record):
 
 
 class Extension(Record):
-    """An extension, its version and the schema of its objects."""
+    """An extension, its version and the schema of its objects.
+
+    ``members`` is a digest of what it made. Manifests of an older ``ops`` have neither that nor an owner.
+    """
 
     name: str
     version: str
     schema_name: str
+    owner: str | None = None
+    members: str | None = None
 
 
 class Sequence(Record):
@@ -114,10 +123,16 @@ class LargeObjects(Record):
 
 
 class Subscription(Record):
-    """A subscription; its connection string is a secret that no backup holds."""
+    """A subscription; its connection string is a secret that no backup holds.
+
+    ``options`` are those of CREATE SUBSCRIPTION; manifests of an older ``ops`` have none, and no owner.
+    """
 
     name: str
     publications: tuple[str, ...]
+    options: dict[str, str] = Field(default_factory=dict)
+    owner: str | None = None
+    comment: str | None = None
 
 
 class Surroundings(Record):

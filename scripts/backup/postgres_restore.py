@@ -18,7 +18,7 @@ from scripts.clients import pgtools, postgres
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.exits import UsageError
+from scripts.exits import TemporaryError, UsageError
 from scripts.output import Outcome, confirm, say
 
 
@@ -89,6 +89,16 @@ def program_for(admin: lazy.psycopg.Connection, manifest: PostgresManifest) -> P
     return pgtools.find("pg_restore", major)
 
 
+def _check_prepared(admin: lazy.psycopg.Connection, database: str) -> None:
+    """Raise where a prepared transaction keeps hold of the database: the swap, at the very end, would fail by it."""
+    found = admin.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s ORDER BY prepared", (database,))
+    if gids := [str(row[0]) for row in found.fetchall()]:
+        raise TemporaryError(
+            f"database {database} has the prepared transaction {gids[0]!r}, which would stop the swap: end it there "
+            "(COMMIT PREPARED or ROLLBACK PREPARED), or restore beside it with --into NAME"
+        )
+
+
 def _check(admin: lazy.psycopg.Connection, job: _Job) -> None:
     saved = job.manifest.database.name
     if job.into is None and saved != job.database:
@@ -96,6 +106,7 @@ def _check(admin: lazy.psycopg.Connection, job: _Job) -> None:
             f"backup {job.manifest.id} is of database {saved}, not of {job.database}; restore it with --into NAME"
         )
     if job.into is None:
+        _check_prepared(admin, job.database)
         return
     if len(job.into.encode()) > fresh.NAME_BYTES or not job.into or fresh.is_name(job.database, job.into):
         raise UsageError(

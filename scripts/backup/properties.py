@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from scripts import lazy
 from scripts.backup import roles
@@ -11,9 +12,16 @@ from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import UsageError
 
+_ANY_OWNER: Final = 160000
 
-def creation(name: str, facts: DatabaseFacts) -> lazy.sql.Composed:
-    """``CREATE DATABASE`` with what cannot be changed afterwards."""
+
+def tablespaces(admin: lazy.psycopg.Connection) -> frozenset[str]:
+    """Every tablespace of the server."""
+    return frozenset(str(row[0]) for row in admin.execute("SELECT spcname FROM pg_tablespace").fetchall())
+
+
+def creation(name: str, facts: DatabaseFacts, tablespace: str | None) -> lazy.sql.Composed:
+    """``CREATE DATABASE`` with what cannot be changed afterwards; ``tablespace`` None is that of the server."""
     statement = lazy.sql.SQL(
         "CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}"
     ).format(lazy.sql.Identifier(name), lazy.sql.Identifier(facts.owner), facts.encoding, facts.collate, facts.ctype)
@@ -23,6 +31,8 @@ def creation(name: str, facts: DatabaseFacts) -> lazy.sql.Composed:
             statement += lazy.sql.SQL(" ICU_RULES {}").format(facts.icu_rules)
     elif facts.provider == "b":
         statement += lazy.sql.SQL(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(facts.locale or "C")
+    if tablespace is not None:
+        statement += lazy.sql.SQL(" TABLESPACE {}").format(lazy.sql.Identifier(tablespace))
     return statement
 
 
@@ -64,15 +74,37 @@ def apply(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> No
 
 
 def subscribe(access: Access, name: str, subscriptions: Sequence[Subscription]) -> None:
-    """Make the subscriptions, disabled and without a connection: that holds a secret, which no backup has."""
+    """Make the subscriptions, disabled and without a connection: that holds a secret, which no backup has.
+
+    A subscription whose owner may own none on this server stays this superuser's.
+    """
     if not subscriptions:
         return
     with postgres.connect(access, name, application="ops restore", doing="subscriptions") as session:
         for each in subscriptions:
-            statement = lazy.sql.SQL(
-                "CREATE SUBSCRIPTION {} CONNECTION '' PUBLICATION {} WITH (connect = false, slot_name = NONE)"
-            ).format(
-                lazy.sql.Identifier(each.name),
-                lazy.sql.SQL(", ").join(lazy.sql.Identifier(publication) for publication in each.publications),
-            )
-            session.execute(statement)
+            for statement in _subscription(session, each):
+                session.execute(statement)
+
+
+def _subscription(session: lazy.psycopg.Connection, each: Subscription) -> Iterator[lazy.sql.Composed]:
+    subscription = lazy.sql.SQL("SUBSCRIPTION {}").format(lazy.sql.Identifier(each.name))
+    options = [lazy.sql.SQL("connect = false, slot_name = NONE")]
+    options += [
+        lazy.sql.SQL("{} = {}").format(lazy.sql.Identifier(name), lazy.sql.Literal(value))
+        for name, value in each.options.items()
+    ]
+    yield lazy.sql.SQL("CREATE {} CONNECTION '' PUBLICATION {} WITH ({})").format(
+        subscription,
+        lazy.sql.SQL(", ").join(lazy.sql.Identifier(publication) for publication in each.publications),
+        lazy.sql.SQL(", ").join(options),
+    )
+    if each.comment is not None:
+        yield lazy.sql.SQL("COMMENT ON {} IS {}").format(subscription, each.comment)
+    if each.owner is not None and _may_own(session, each.owner):
+        yield lazy.sql.SQL("ALTER {} OWNER TO {}").format(subscription, lazy.sql.Identifier(each.owner))
+
+
+def _may_own(session: lazy.psycopg.Connection, owner: str) -> bool:
+    """Whether a role may own a subscription: before PostgreSQL 16 a superuser alone."""
+    row = session.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", (owner,)).fetchone()
+    return row is not None and bool(row[0] or session.info.server_version >= _ANY_OWNER)

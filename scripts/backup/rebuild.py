@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from scripts import lazy, log
-from scripts.backup import compare, fresh, properties, roles, stand_in, toc
+from scripts.backup import compare, fresh, properties, roles, schema, stand_in, toc
 from scripts.backup.fill import fill
 from scripts.backup.manifest import PostgresManifest
 from scripts.backup.postgres_model import DatabaseFacts, Surroundings
+from scripts.backup.toc import Archive
 from scripts.backup.transfer import Stored
 from scripts.clients import postgres
 from scripts.clients.pgtools import Program
@@ -62,6 +63,7 @@ def rebuilt(
         stand_in.present(admin, access, facts.name, archive.entries, _former(surroundings, made), bare=bare) as cast,
         fresh.created(admin, facts) as name,
     ):
+        away = _tablespaces(admin, archive, facts)
         fill(archive, access, name, surroundings.extensions if surroundings else (), cast)
         # Logged in before the rights of the database may shut it out.
         with stand_in.reading(cast, name) as reader:
@@ -71,7 +73,7 @@ def rebuilt(
         properties.subscribe(access, name, surroundings.subscriptions if surroundings else ())
         stand_in.drop(admin, cast)
         log.info("rebuilt", id=manifest.id, database=name)
-        notes = (*found.notes, *_notes(surroundings, made, secrets or {}))
+        notes = (*found.notes, *away, *_notes(surroundings, made, secrets or {}))
         yield Rebuilt(name, found.counts, found.compared, notes)
 
 
@@ -80,6 +82,20 @@ def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
     with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing="restore") as admin:
         yield admin
+
+
+def _tablespaces(admin: lazy.psycopg.Connection, archive: Archive, facts: DatabaseFacts) -> list[str]:
+    """Have the archive restored without tablespaces where the server lacks one of them, and say so."""
+    there = properties.tablespaces(admin)
+    notes: list[str] = []
+    if facts.tablespace is not None and facts.tablespace not in there:
+        notes.append(f"this server has no tablespace {facts.tablespace}: the database lies in the server's own")
+    if lost := schema.tablespaces(archive) - there:
+        archive.options = ("--no-tablespaces",)
+        notes.append(
+            f"this server has no tablespace {', '.join(sorted(lost))}: all tables and indexes lie in the database's own"
+        )
+    return notes
 
 
 def _former(surroundings: Surroundings | None, made: tuple[str, ...]) -> list[str]:
@@ -100,12 +116,16 @@ def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Ma
             notes.append(f"role {name} is new here and has no login: ALTER ROLE {name} LOGIN PASSWORD, from {where}")
         if role.superuser:
             notes.append(
-                f"role {name} was a superuser and is none here: the event triggers and foreign-data wrappers that it "
-                "owned are this superuser's"
+                f"role {name} was a superuser and is none here: this superuser has the event triggers, foreign-data "
+                "wrappers and subscriptions that it owned"
             )
     notes += [
         f"subscription {each.name} is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
         for each in surroundings.subscriptions
     ]
-    notes += [f"the user mapping of {each} has no password here" for each in surroundings.user_mappings]
+    notes += [
+        f"the user mapping of {each} may lack options here, which no backup reads: ALTER USER MAPPING ... OPTIONS (ADD "
+        "user, password), from its Secret"
+        for each in surroundings.user_mappings
+    ]
     return notes

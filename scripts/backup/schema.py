@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from scripts.backup.toc import Archive
@@ -20,6 +20,7 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 
 _HEADER: Final = re.compile(rb"-- Name: (.*); Type: (.*); Schema: (.*); Owner: .*\n?")
+_TABLESPACE: Final = re.compile(rb"-- Name: .*; Owner: .*; Tablespace: (.*)\n?")
 # What fills a materialized view belongs to the data for pg_dump, and to the schema for pg_restore.
 _REFRESH: Final = "MATERIALIZED VIEW DATA"
 _NAME: Final = rb'(?:"(?:[^"]|"")*"|[A-Za-z_\x80-\xff][\w$\x80-\xff]*)'
@@ -36,45 +37,78 @@ _SAYS_NOTHING: Final = re.compile(
     rb"--|\\(?:un)?restrict |\n|ALTER (?:EVENT TRIGGER|FOREIGN DATA WRAPPER) .* OWNER TO .*;\n"
 )
 _OPTIONS: Final = ("--schema-only", "--no-subscriptions")
+# What a line of a difference shows of each side, in characters.
+_SHOWN: Final = 80
 
 
-def differences(archive: Archive, dump: Program, access: Access, database: str) -> list[str]:
+def differences(archive: Archive, dump: Program, access: Access, database: str, encoding: str) -> list[str]:
     """What the schema of ``database`` has less, more or otherwise than the archive, one line each.
 
     Raises:
         OpsError: pg_dump or pg_restore ends with an error.
     """
-    saved = objects(_of_archive(archive))
-    found = objects(_of_database(dump, access, database))
-    lines: list[str] = []
-    for label in sorted(saved.keys() | found.keys()):
-        if saved.get(label) != found.get(label):
-            word = "is missing" if label not in found else "is new" if label not in saved else "is not the same"
-            lines.append(f"{label} {word}")
-    return lines
+    options = (*archive.options, *_OPTIONS)
+    saved = objects(_of_archive(archive, options))
+    found = objects(_of_database(dump, access, database, (*options, f"--encoding={encoding}")))
+    labels = {label for label in saved.keys() | found.keys() if saved.get(label) != found.get(label)}
+    if not labels:
+        return []
+    # Once more, for a schema may have too many words to keep them all.
+    before, after = (
+        words(pieces, labels)
+        for pieces in (
+            _of_archive(archive, options),
+            _of_database(dump, access, database, (*options, f"--encoding={encoding}")),
+        )
+    )
+    return [f"{label} {_difference(before.get(label), after.get(label))}" for label in sorted(labels)]
+
+
+def _difference(saved: Counter[bytes] | None, found: Counter[bytes] | None) -> str:
+    if saved is None or found is None:
+        return "is missing" if found is None else "is new"
+    less, more = (next(iter(lines), b"").decode(errors="replace") for lines in (saved - found, found - saved))
+    return f"is not the same: {less.strip()[:_SHOWN]!r} became {more.strip()[:_SHOWN]!r}"
+
+
+def tablespaces(archive: Archive) -> frozenset[str]:
+    """The tablespaces that tables, indexes and materialized views of the archive name."""
+    matches = (_TABLESPACE.fullmatch(line) for line in _lines(_of_archive(archive, _OPTIONS)))
+    return frozenset(match[1].decode() for match in matches if match)
+
+
+def words(pieces: Iterator[bytes], labels: Collection[str]) -> dict[str, Counter[bytes]]:
+    """The lines that stand below the headers of ``labels``, for a person to read."""
+    found: dict[str, Counter[bytes]] = {}
+    for label, _, said in _sections(pieces):
+        if label in labels:
+            found.setdefault(label, Counter()).update(said)
+    return found
 
 
 def objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
     """Digests of what stands below each header: objects of one name and type share theirs, and have no order."""
     found: dict[str, Counter[str]] = {}
-    label, kind, said = "the beginning", "", list[bytes]()
-
-    def end() -> None:
+    for label, kind, said in _sections(pieces):
         if kind != _REFRESH:
             text = b"".join(said)
             text = _WORDING.sub(b"", _COLUMN.sub(b"", text) if kind in _QUERIES else text)
             found.setdefault(label, Counter())[hashlib.sha256(text).hexdigest()] += 1
+    return found
 
+
+def _sections(pieces: Iterator[bytes]) -> Iterator[tuple[str, str, list[bytes]]]:
+    """Each object's label, its kind, and the lines that stand below its header."""
+    label, kind, said = "the beginning", "", list[bytes]()
     for line in _lines(pieces):
         if match := _HEADER.fullmatch(line):
-            end()
+            yield label, kind, said
             name, kind, schema = (part.decode(errors="replace") for part in match.groups())
             label = f"{kind.lower()} {name}" if schema == "-" else f"{kind.lower()} {schema}.{name}"
-            said.clear()
+            said = []
         elif not _SAYS_NOTHING.match(line):
             said.append(line)
-    end()
-    return found
+    yield label, kind, said
 
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -86,19 +120,18 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _of_archive(archive: Archive) -> Iterator[bytes]:
-    arguments = [*_OPTIONS, "--file=-"]
-    with archive.reading(arguments) as child:
+def _of_archive(archive: Archive, options: Sequence[str]) -> Iterator[bytes]:
+    with archive.reading([*options, "--file=-"]) as child:
         yield from child.output()
         code, stderr = child.wait()
     if code != 0:
         raise postgres.child_error("pg_restore", code, stderr, "the archive's schema")
 
 
-def _of_database(dump: Program, access: Access, database: str) -> Iterator[bytes]:
+def _of_database(dump: Program, access: Access, database: str, options: Sequence[str]) -> Iterator[bytes]:
     with (
         postgres.child_login(access, database, "ops restore pg_dump") as (environment, descriptors),
-        Child([dump.path, *_OPTIONS, "--no-password"], environment, descriptors, feeds=False) as child,
+        Child([dump.path, *options, "--no-password"], environment, descriptors, feeds=False) as child,
     ):
         yield from child.output()
         code, stderr = child.wait()

@@ -25,8 +25,9 @@ from scripts.backup.postgres_model import (
 
 # As JSON, because the names of some columns change from release to release.
 _DATABASE: Final = """
-SELECT to_jsonb(d), pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), shobj_description(d.oid, 'pg_database')
-FROM pg_database d WHERE d.datname = current_database()
+SELECT to_jsonb(d), pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), shobj_description(d.oid, 'pg_database'),
+       nullif(t.spcname, 'pg_default')
+FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = current_database()
 """
 _RIGHTS: Final = """
 SELECT CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable
@@ -38,7 +39,7 @@ SELECT CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END, split_part(
 FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
 WHERE d.datname = current_database() ORDER BY 1, 2
 """
-# Nothing records what the first superuser (10) owns, and roles below 16384 are the server's own.
+# Nothing records what the first superuser (10) owns, nor what the members of the server's own roles (below 16384) read.
 _ROLES: Final = """
 WITH RECURSIVE base AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
 named(oid) AS (
@@ -46,6 +47,8 @@ named(oid) AS (
     AND (d.dbid = base.oid OR d.dbid = 0 AND d.classid = 'pg_database'::regclass AND d.objid = base.oid)
   UNION SELECT datdba FROM base
   UNION SELECT s.setrole FROM pg_db_role_setting s, base WHERE s.setdatabase = base.oid AND s.setrole <> 0
+  UNION SELECT m.member FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+    WHERE r.rolname IN ('pg_read_all_data', 'pg_write_all_data')
   UNION SELECT 10::oid WHERE EXISTS (
     SELECT FROM (
       SELECT 'pg_class'::regclass AS class, oid, relowner AS owner FROM pg_class
@@ -74,7 +77,19 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - a constant
 # In the order in which they were made: what one needs stands before it.
 _EXTENSIONS: Final = """
-SELECT e.extname, e.extversion, n.nspname
+SELECT e.extname, e.extversion, n.nspname, pg_get_userbyid(e.extowner), (
+  SELECT md5(string_agg(m.said, ' ' ORDER BY m.said COLLATE "C")) FROM pg_depend d JOIN (
+    SELECT 'pg_proc'::regclass AS class, p.oid,
+      format('%s %s', p.oid::regprocedure, to_jsonb(p) - ARRAY['oid', 'pronamespace', 'proowner', 'proacl', 'prolang',
+        'prorettype', 'proargtypes', 'proallargtypes', 'prosupport', 'provariadic', 'protrftypes', 'proargdefaults',
+        'prosqlbody']) AS said
+    FROM pg_proc p
+    UNION ALL SELECT 'pg_class'::regclass, a.attrelid,
+      format('%s %s %s %s', a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull)
+    FROM pg_attribute a WHERE a.attnum > 0
+    UNION ALL SELECT 'pg_class'::regclass, v.oid, pg_get_viewdef(v.oid) FROM pg_class v WHERE v.relkind = 'v'
+  ) m ON m.class = d.classid AND m.oid = d.objid
+  WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e')
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid
 """
 _SEQUENCES: Final = """
@@ -95,10 +110,32 @@ FROM (
        LATERAL generate_series(0, greatest(l.size - 1, 0), 1048576) at
 ) o
 """
+# Column by column, because its connection string is a secret that not every role may read.
 _SUBSCRIPTIONS: Final = """
-SELECT s.subname, s.subpublications FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
-WHERE d.datname = current_database() ORDER BY 1
+SELECT s.subname, s.subpublications, pg_get_userbyid(s.subowner), obj_description(s.oid, 'pg_subscription'),
+       jsonb_build_object({options})
+FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() ORDER BY 1
 """
+# Columns and the option that each of them keeps; older releases have fewer.
+_SUBSCRIPTION_OPTIONS: Final = {
+    "subbinary": "binary",
+    "substream": "streaming",
+    "subsynccommit": "synchronous_commit",
+    "subtwophasestate": "two_phase",
+    "subdisableonerr": "disable_on_error",
+    "subpasswordrequired": "password_required",
+    "subrunasowner": "run_as_owner",
+    "suborigin": "origin",
+    "subfailover": "failover",
+}
+_COLUMNS: Final = """
+SELECT attname FROM pg_attribute WHERE attrelid = 'pg_subscription'::regclass AND attname = ANY(%s) ORDER BY attnum
+"""
+# Some columns keep a letter for a value; a two-phase commit that is pending was asked for.
+_LETTERS: Final = {
+    "substream": {"t": "on", "f": "off", "p": "parallel"},
+    "subtwophasestate": {"d": "off", "p": "on", "e": "on"},
+}
 _USER_MAPPINGS: Final = "SELECT srvname || ' for ' || usename FROM pg_user_mappings ORDER BY 1"
 
 
@@ -107,7 +144,7 @@ def facts(connection: lazy.psycopg.Connection) -> DatabaseFacts:
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise LookupError("a connection has a database")
-    found, owner, encoding, comment = row
+    found, owner, encoding, comment, tablespace = row
     explicit = found["datacl"] is not None
     return DatabaseFacts(
         name=found["datname"],
@@ -121,6 +158,7 @@ def facts(connection: lazy.psycopg.Connection) -> DatabaseFacts:
         icu_rules=found.get("daticurules"),
         collation_version=found.get("datcollversion"),
         connection_limit=found["datconnlimit"],
+        tablespace=tablespace,
         template=found["datistemplate"],
         comment=comment,
         rights=tuple(_grants(connection)) if explicit else None,
@@ -145,16 +183,18 @@ def read(connection: lazy.psycopg.Connection) -> Surroundings:
             if not fresh.is_name_of_any(member)
         ),
         extensions=tuple(
-            Extension(name=name, version=version, schema_name=schema)
-            for name, version, schema in connection.execute(_EXTENSIONS).fetchall()
+            Extension(name=name, version=version, schema_name=schema, owner=owner, members=members)
+            for name, version, schema, owner, members in connection.execute(_EXTENSIONS).fetchall()
         ),
         sequences=tuple(
             Sequence(schema_name=schema, name=name, value=value, increment=increment)
             for schema, name, value, increment in connection.execute(_SEQUENCES).fetchall()
         ),
         subscriptions=tuple(
-            Subscription(name=name, publications=tuple(publications))
-            for name, publications in connection.execute(_SUBSCRIPTIONS).fetchall()
+            Subscription(
+                name=name, publications=tuple(publications), options=_options(options), owner=owner, comment=comment
+            )
+            for name, publications, owner, comment, options in _subscriptions(connection)
         ),
         user_mappings=tuple(str(row[0]) for row in connection.execute(_USER_MAPPINGS).fetchall()),
     )
@@ -164,6 +204,26 @@ def large_objects(connection: lazy.psycopg.Connection) -> LargeObjects:
     """All large objects, read whole; the caller has seen to it that it may."""
     count, size, checksum = connection.execute(_LARGE_OBJECTS).fetchone() or (0, 0, "0")
     return LargeObjects(count=count, bytes=int(size), checksum=checksum)
+
+
+def _subscriptions(
+    connection: lazy.psycopg.Connection,
+) -> list[tuple[str, list[str], str, str | None, dict[str, object]]]:
+    found = connection.execute(_COLUMNS, (list(_SUBSCRIPTION_OPTIONS),)).fetchall()
+    pairs = lazy.sql.SQL(", ").join(
+        lazy.sql.SQL("{}, {}").format(lazy.sql.Literal(name), lazy.sql.Identifier("s", name)) for (name,) in found
+    )
+    return connection.execute(lazy.sql.SQL(_SUBSCRIPTIONS).format(options=pairs)).fetchall()
+
+
+def _options(found: dict[str, object]) -> dict[str, str]:
+    """The options of CREATE SUBSCRIPTION that its columns keep."""
+    words = {True: "on", False: "off"}
+    options: dict[str, str] = {}
+    for column, value in found.items():
+        word = words[value] if isinstance(value, bool) else str(value)
+        options[_SUBSCRIPTION_OPTIONS[column]] = _LETTERS.get(column, {}).get(word, word)
+    return options
 
 
 def _grants(connection: lazy.psycopg.Connection) -> list[Grant]:

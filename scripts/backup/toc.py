@@ -26,12 +26,16 @@ _VERSION: Final = re.compile(r"Dumped by pg_dump version: (\S+)")
 
 
 class Archive:
-    """An archive whose list of contents has been read; ``dump_version`` is that of the pg_dump which made it."""
+    """An archive whose list of contents has been read; ``dump_version`` is that of the pg_dump which made it.
+
+    ``options`` are those that each pg_restore over it gets, and each pg_dump that is compared with it.
+    """
 
     def __init__(self, program: Program, head: int, listing: str, rest: Iterator[bytes]) -> None:
         self.program = program
         self._head = head
         self._rest = rest
+        self.options: tuple[str, ...] = ()
         self.entries = parsed(listing)
         match = _VERSION.search(listing)
         self.dump_version = match[1] if match is not None else "unknown"

@@ -24,6 +24,7 @@ _PINNED: Final = {
     "default_transaction_isolation": "read committed",
     "row_security": "off",
     "search_path": "",
+    "quote_all_identifiers": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
     # A session that lasts as long as a dump must outlive what ends idle sessions.

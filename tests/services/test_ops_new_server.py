@@ -175,6 +175,64 @@ def test_what_a_superuser_owns_whom_the_server_does_not_have_comes_back_under_od
         assert connection.execute("SELECT evtname, evtenabled FROM pg_event_trigger").fetchall() == [("ev", "D")]
 
 
+# A client's encoding and quotes that the database sets for others; a role that reads by the server's own role alone.
+_SET_FOR_OTHERS = """
+CREATE TABLE t (word text) TABLESPACE faster; INSERT INTO t VALUES ('\u4e2d');
+CREATE INDEX ON t (word) TABLESPACE fast;
+CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple, stopwords = english);
+CREATE EXTENSION citext; ALTER FUNCTION citext_eq SECURITY DEFINER; CREATE EXTENSION pg_trgm;
+CREATE ROLE watcher LOGIN; GRANT pg_read_all_data TO watcher;
+ALTER DATABASE spaced SET client_encoding = 'LATIN1'; ALTER DATABASE spaced SET quote_all_identifiers = on;
+"""
+_SPACES = """
+SELECT c.relname, t.spcname
+FROM pg_class c JOIN pg_database d ON d.datname = current_database()
+  JOIN pg_tablespace t ON t.oid = coalesce(nullif(c.reltablespace, 0), d.dattablespace)
+WHERE c.relname LIKE 't%' AND c.relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+def test_tablespaces_come_back_where_the_server_has_them_and_a_note_says_where_it_has_not(
+    environment: Environment, new_server: Server
+) -> None:
+    old = environment.database
+    with environment.connect("postgres") as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        for name in ("fast", "faster"):
+            connection.execute(f"CREATE TABLESPACE {name} LOCATION ''".encode())
+        connection.execute("CREATE DATABASE spaced TABLESPACE fast")
+    environment.execute(_SET_FOR_OTHERS, "spaced")
+    on(environment, old, "spaced")
+    before = environment.rows(_SPACES, "spaced")
+    saved = environment.ops("backup", "postgres", "--json")
+    assert saved.code == 0, saved.stderr
+
+    proven = environment.ops("backups", "verify", "--kind", "postgres", "--id", saved.json["id"], "--json")
+    here = environment.ops("restore", "postgres", "--yes", "--json")
+    after = environment.rows(_SPACES, "spaced")
+    on(environment, new_server, "spaced")
+    there = environment.ops("restore", "postgres", "--yes", "--json")
+
+    assert [answer.code for answer in (proven, here, there)] == [0, 0, 0], (proven, here, there)
+    assert before == after == [("t", "faster"), ("t_word_idx", "fast")]
+    assert not [note for note in here.json["notes"] if "tablespace" in note]
+    notes = [note for note in there.json["notes"] if "tablespace" in note]
+    assert notes == [
+        "this server has no tablespace fast: the database lies in the server's own",
+        "this server has no tablespace faster: all tables and indexes lie in the database's own",
+    ]
+    altered = "functions, columns or views of extension citext were altered, and are as it makes them here"
+    assert [note for note in there.json["notes"] if "extension" in note] == [altered]
+    login = "role watcher is new here and has no login: ALTER ROLE watcher LOGIN PASSWORD, from its Secret"
+    assert login in there.json["notes"]
+    with psycopg.connect(
+        host=new_server.host, port=new_server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname="spaced"
+    ) as connection:
+        connection.execute("SET client_encoding = 'UTF8'")
+        assert connection.execute("SELECT word FROM t").fetchall() == [("\u4e2d",)]
+        assert connection.execute("SELECT pg_has_role('watcher', 'pg_read_all_data', 'MEMBER')").fetchone() == (True,)
+
+
 def test_what_postgresql_words_otherwise_after_a_restore_is_restored_as_by_pg_dump_and_psql(
     environment: Environment, new_server: Server
 ) -> None:

@@ -27,7 +27,7 @@ from tests.services import ops_environment
 from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
 from tests.services.ops_process import OpsProcess
-from tests.services.servers import Server
+from tests.services.servers import SUPERUSER, Server
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -434,7 +434,7 @@ def test_a_backup_that_is_made_during_a_restore_has_none_of_its_stand_ins(enviro
     assert [name for name in names if "_restore_" in name] == []
 
 
-def test_a_prepared_transaction_stops_the_swap_and_nothing_has_changed(environment: Environment) -> None:
+def test_a_prepared_transaction_is_named_before_a_restore_begins(environment: Environment) -> None:
     with environment.connect(role="owner") as connection:
         connection.execute("BEGIN")
         connection.execute("INSERT INTO users (email) VALUES ('in doubt')")
@@ -448,7 +448,8 @@ def test_a_prepared_transaction_stops_the_swap_and_nothing_has_changed(environme
             connection.execute("ROLLBACK PREPARED 'in-doubt'")
 
     assert answer.code == 75
-    assert "prepared transaction" in answer.json["error"]
+    assert "prepared transaction 'in-doubt', which would stop the swap" in answer.json["error"]
+    assert "restore started" not in answer.stderr
     assert after == before
 
 
@@ -588,8 +589,12 @@ def test_a_schema_that_came_back_otherwise_stops_the_restore_and_is_named(
         environment.execute("ALTER TABLE users ALTER email SET DEFAULT 'x'; CREATE VIEW more AS SELECT 1", name)
 
     monkeypatch.setattr(properties, "apply", spoilt)
+    words = (
+        r"table public\.users is not the same: 'email text,' became \"email text DEFAULT 'x'::text,\"; "
+        r"view public\.more is new"
+    )
 
-    with pytest.raises(CheckFailedError, match=r"table public\.users is not the same; view public\.more is new"):
+    with pytest.raises(CheckFailedError, match=words):
         postgres_restore.run(config.load(str(environment.config)), Selection(), into="spoilt")
     assert environment.databases() == [DATABASE]
 
@@ -621,12 +626,22 @@ def test_a_backup_of_an_older_format_takes_the_properties_of_the_present_databas
 
 def test_a_subscription_comes_back_disabled_and_its_secret_is_in_no_backup(environment: Environment) -> None:
     subscription = "CREATE SUBSCRIPTION feed CONNECTION 'host=nowhere password=Geheim-17' PUBLICATION a, \"B c\" "
-    environment.execute(subscription + "WITH (connect = false, slot_name = NONE)", DATABASE)
+    options = "binary, streaming, two_phase, disable_on_error, synchronous_commit = 'remote_write'"
+    environment.execute(subscription + f"WITH (connect = false, slot_name = NONE, {options})", DATABASE)
+    environment.execute("COMMENT ON SUBSCRIPTION feed IS 'from afar'", DATABASE)
     try:
         backup = environment.backup()
         answer = environment.ops("restore", "postgres", "--id", backup, "--into", "subscribed", "--json")
         found = environment.rows(
             "SELECT subname, subenabled, subconninfo, subpublications FROM pg_subscription", "subscribed"
+        )
+        kept = environment.rows(
+            """
+            SELECT subbinary, substream, subtwophasestate, subdisableonerr, subsynccommit, rolname,
+                   coalesce(obj_description(s.oid, 'pg_subscription'), 'none')
+            FROM pg_subscription s JOIN pg_roles r ON r.oid = s.subowner
+            """,
+            "subscribed",
         )
     finally:
         for name in (DATABASE, "subscribed"):
@@ -634,6 +649,8 @@ def test_a_subscription_comes_back_disabled_and_its_secret_is_in_no_backup(envir
 
     assert answer.code == 0, answer.stderr
     assert ("feed", False, "", ["a", "B c"]) in found
+    # Both subscriptions are seen, and the comment of the database's own.
+    assert sorted(kept) == [(True, True, "p", True, "remote_write", SUPERUSER, word) for word in ("from afar", "none")]
     assert answer.json["notes"] == [
         "subscription feed is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
     ]
