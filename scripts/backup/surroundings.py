@@ -77,20 +77,26 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - a constant
 # In the order in which they were made: what one needs stands before it.
 _EXTENSIONS: Final = """
-SELECT e.extname, e.extversion, n.nspname, pg_get_userbyid(e.extowner), (
-  SELECT md5(string_agg(m.said, ' ' ORDER BY m.said COLLATE "C")) FROM pg_depend d JOIN (
-    SELECT 'pg_proc'::regclass AS class, p.oid,
-      format('%s %s', p.oid::regprocedure, to_jsonb(p) - ARRAY['oid', 'pronamespace', 'proowner', 'proacl', 'prolang',
-        'prorettype', 'proargtypes', 'proallargtypes', 'prosupport', 'provariadic', 'protrftypes', 'proargdefaults',
-        'prosqlbody']) AS said
-    FROM pg_proc p
-    UNION ALL SELECT 'pg_class'::regclass, a.attrelid,
-      format('%s %s %s %s', a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull)
-    FROM pg_attribute a WHERE a.attnum > 0
-    UNION ALL SELECT 'pg_class'::regclass, v.oid, pg_get_viewdef(v.oid) FROM pg_class v WHERE v.relkind = 'v'
-  ) m ON m.class = d.classid AND m.oid = d.objid
-  WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e')
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid
+WITH members AS (
+  SELECT refobjid AS extension, classid, objid FROM pg_depend
+  WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+),
+said(extension, said) AS (
+  SELECT extension, format('%s %s', p.oid::regprocedure, to_jsonb(p) - ARRAY['oid', 'pronamespace', 'proowner',
+    'proacl', 'prolang', 'prorettype', 'proargtypes', 'proallargtypes', 'prosupport', 'provariadic', 'protrftypes',
+    'proargdefaults', 'prosqlbody'])
+  FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
+  UNION ALL
+  SELECT extension, format('%s %s %s %s', objid::regclass, attname, format_type(atttypid, atttypmod), attnotnull)
+  FROM members JOIN pg_attribute ON classid = 'pg_class'::regclass AND objid = attrelid AND attnum > 0
+  UNION ALL
+  SELECT extension, pg_get_viewdef(v.oid)
+  FROM members JOIN pg_class v ON classid = 'pg_class'::regclass AND objid = v.oid AND v.relkind = 'v'
+),
+digests AS (SELECT extension, md5(string_agg(said, ' ' ORDER BY said COLLATE "C")) AS digest FROM said GROUP BY 1)
+SELECT e.extname, e.extversion, n.nspname, pg_get_userbyid(e.extowner), d.digest
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace LEFT JOIN digests d ON d.extension = e.oid
+ORDER BY e.oid
 """
 _SEQUENCES: Final = """
 SELECT n.nspname, c.relname, pg_sequence_last_value(c.oid), s.seqincrement
