@@ -37,8 +37,8 @@ _STEP_MEGABYTES = 500
 _POLL_SECONDS = 0.02
 # What a checksum of each table costs is the difference to a run that only counts rows.
 _WITHOUT_CHECKSUMS = """
-from scripts.backup import snapshot
-snapshot._CHECKSUM = snapshot._COUNT
+from scripts.backup import rows
+rows._SUM = rows._COUNT
 from scripts.cli import main
 main()
 """

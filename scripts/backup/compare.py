@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from scripts import lazy, log
-from scripts.backup import schema, snapshot, surroundings
+from scripts.backup import rows, schema, surroundings
 from scripts.backup.manifest import PostgresManifest, differences, rows_of, shortened
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Sequence, Surroundings, Table
 from scripts.backup.toc import Archive
@@ -58,8 +58,9 @@ def against(
             postgres.cancelled(reader),
         ):
             server = connection.info.server_version
-            tables = snapshot.count(reader, snapshot.tables_of(connection), checksums=_has_checksums(manifest))
-            wrong = list(_of_rows(manifest, tables, snapshot.hashed(connection)))
+            method = manifest.checksums if _has_checksums(manifest) else None
+            tables = rows.count(reader, rows.tables_of(connection), method)
+            wrong = list(_of_rows(manifest, tables, rows.hashed(connection)))
             if manifest.surroundings is not None:
                 compared += ["properties and rights of the database", "extensions", "sequences"]
                 wrong += _of_facts(manifest.database, surroundings.facts(connection))
@@ -97,13 +98,13 @@ def _of_rows(manifest: PostgresManifest, found: tuple[Table, ...], hashed: Mappi
 
 
 def _sums(tables: tuple[Table, ...], hashed: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
-    rows, checksums = dict[str, int](), dict[str, int]()
+    counts, checksums = dict[str, int](), dict[str, int]()
     for table in tables:
         label = hashed.get(table.label, table.label)
-        rows[label] = rows.get(label, 0) + table.rows
+        counts[label] = counts.get(label, 0) + table.rows
         if table.checksum is not None:
             checksums[label] = checksums.get(label, 0) + int(table.checksum)
-    return rows, checksums
+    return counts, checksums
 
 
 def _of_facts(saved: DatabaseFacts, found: DatabaseFacts) -> Iterator[str]:

@@ -13,6 +13,7 @@ from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
 from scripts.backup.record import Bytes, Record, Sha256
+from scripts.backup.rows import Method
 from scripts.exits import CheckFailedError, UsageError
 
 # 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object; before 4 there are no
@@ -115,6 +116,7 @@ class PostgresManifest(Manifest):
     client_version: str
     database_bytes: Bytes
     tables: tuple[Table, ...]
+    checksums: Method = "text"
     surroundings: Surroundings | None = None
     large_objects: LargeObjects | None = None
 

@@ -90,6 +90,7 @@ def _transfer(
         duration_seconds=seconds,
         database_bytes=shot.size,
         tables=tables,
+        checksums=shot.checksums,
         surroundings=shot.surroundings,
         large_objects=large_objects,
     )

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from scripts import lazy
-from scripts.backup import surroundings
+from scripts.backup import rows, surroundings
 from scripts.backup.manifest import shortened
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
+from scripts.backup.rows import Method
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 from scripts.exits import OpsError, TemporaryError, UsageError
@@ -20,46 +21,7 @@ from scripts.exits import OpsError, TemporaryError, UsageError
 # A table that is being rewritten is waited for, but not for the whole night.
 LOCK_WAIT_SECONDS: Final = 60
 
-# Tables of extensions are made by the extension itself and are not in the dump.
-_FROM_TABLES: Final = """
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-  AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND
-    d.deptype = 'e')
-"""
-_TABLES: Final = f"SELECT n.nspname, c.relname {_FROM_TABLES} ORDER BY 1, 2"
 _MOMENT: Final = "SELECT pg_export_snapshot(), pg_database_size(current_database()), now()"
-# A checksum of a row is that of its text: every type has one, and it says what a client would see.
-# The path of these queries is the database's own, and a cast of the row to text may be its owner's: so each function is
-# named in full, and the text is made by the type's own output.
-_COUNT: Final = "SELECT pg_catalog.count(*), NULL FROM ONLY {table} AS t"
-_CHECKSUM: Final = """
-SELECT pg_catalog.count(*), pg_catalog.numeric_out(coalesce(pg_catalog.sum(pg_catalog.hashtextextended(
-  pg_catalog.textin(pg_catalog.record_out({row})) COLLATE pg_catalog."C", 0)), 0))
-FROM ONLY {table} AS t
-"""
-# A table that inherits comes back with its parents' columns first, also those that the parents were given later.
-_INHERITING: Final = """
-SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attname)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
-GROUP BY 1, 2
-"""
-_HASHED: Final = """
-SELECT n.nspname, c.relname, rn.nspname, r.relname
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_class r ON r.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
-WHERE c.relispartition AND c.relkind = 'r' AND EXISTS (
-  SELECT FROM pg_partition_ancestors(c.oid) a JOIN pg_partitioned_table p ON p.partrelid = a.relid
-  WHERE p.partstrat = 'h')
-"""
-_OWN_PATH: Final = """
-SELECT set_config('search_path', coalesce(max(substr(c, length('search_path=') + 1)), '"$user", public'), false)
-FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
-WHERE d.datname = current_database() AND s.setrole = 0 AND starts_with(c, 'search_path=')
-"""
 _UNREADABLE: Final = """
 SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(%s) AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
@@ -89,6 +51,7 @@ class Snapshot:
     server_version: str
     server_major: int
     tables: tuple[tuple[str, str], ...]
+    checksums: Method
     surroundings: Surroundings
 
 
@@ -110,7 +73,7 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
         if found is None:
             raise TemporaryError(f"database {database} vanished while its snapshot was taken")
         exported, size, taken_at = found
-        tables = tables_of(connection)
+        tables = rows.tables_of(connection)
         _check_rights(connection, access.user)
         if tables:
             names = lazy.sql.SQL(", ").join(
@@ -126,13 +89,14 @@ def opened(access: Access, database: str) -> Generator[Snapshot]:
             connection.info.parameter_status("server_version") or "",
             connection.info.server_version // 10000,
             tables,
+            rows.method_for(connection),
             surroundings.read(connection),
         )
 
 
 def _check_rights(connection: lazy.psycopg.Connection, role: str) -> None:
     """Raise unless the role may read everything: pg_dump would name one object, without what to do."""
-    tables = [row[0] for row in connection.execute(f"SELECT c.oid {_FROM_TABLES}".encode()).fetchall()]
+    tables = [row[0] for row in connection.execute(f"SELECT c.oid {rows.FROM_TABLES}".encode()).fetchall()]
     who = lazy.sql.Identifier(role).as_string(connection)
     remedies = {
         _UNREADABLE: f"GRANT pg_read_all_data TO {who}",
@@ -146,44 +110,6 @@ def _check_rights(connection: lazy.psycopg.Connection, role: str) -> None:
             f"role {role} may not read large object {shortened(closed, 'large objects')}: "
             f"GRANT SELECT ON LARGE OBJECT {', '.join(closed[:3])} TO {who}, and of each that is made later"
         )
-
-
-def count(
-    connection: lazy.psycopg.Connection, tables: tuple[tuple[str, str], ...], *, checksums: bool = True
-) -> tuple[Table, ...]:
-    """The exact number of rows of each table and their checksum, as ``connection``'s transaction sees them."""
-    # Before the path changes: these names are PostgreSQL's own.
-    inheriting = {(schema, name): columns for schema, name, columns in connection.execute(_INHERITING).fetchall()}
-    # The planner looks into the functions of an index, and they may need the database's own path.
-    connection.execute(_OWN_PATH)
-    return tuple(_count(connection, table, inheriting.get(table), checksums=checksums) for table in tables)
-
-
-def hashed(connection: lazy.psycopg.Connection) -> dict[str, str]:
-    """The tables whose rows a hash has spread, with the table that they are partitions of, by their labels.
-
-    The hash of an enum is another after a restore, and so is the partition of a row.
-    """
-    found = connection.execute(_HASHED).fetchall()
-    return {f"{schema}.{name}": f"{above}.{root}" for schema, name, above, root in found}
-
-
-def tables_of(connection: lazy.psycopg.Connection) -> tuple[tuple[str, str], ...]:
-    """Schema and name of every table that a dump of the database holds."""
-    return tuple((str(schema), str(name)) for schema, name in connection.execute(_TABLES.encode()).fetchall())
-
-
-def _count(
-    connection: lazy.psycopg.Connection, table: tuple[str, str], columns: list[str] | None, *, checksums: bool
-) -> Table:
-    row = lazy.sql.SQL("t.*")
-    if columns is not None:
-        names = lazy.sql.SQL(", ").join(lazy.sql.Identifier("t", column) for column in columns)
-        row = lazy.sql.SQL("ROW({})").format(names)
-    # ONLY: rows of partitions and of inheriting tables are counted where they are stored.
-    query = lazy.sql.SQL(_CHECKSUM if checksums else _COUNT).format(table=lazy.sql.Identifier(*table), row=row)
-    rows, checksum = connection.execute(query).fetchone() or (0, None)
-    return Table(schema_name=table[0], name=table[1], rows=int(rows), checksum=checksum)
 
 
 class Counting:
@@ -226,6 +152,6 @@ class Counting:
             connection = self._snapshot.connection
             # First, for the tables are counted with a path that may have anything before PostgreSQL's own functions.
             large_objects = surroundings.large_objects(connection)
-            self._found = count(connection, self._snapshot.tables), large_objects
+            self._found = rows.count(connection, self._snapshot.tables, self._snapshot.checksums), large_objects
         except Exception as error:  # noqa: BLE001 - raised again by result
             self._error = error

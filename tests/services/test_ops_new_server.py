@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from runbook.datastores import BACKUP_ROLE
-from scripts.backup import schema, snapshot
+from scripts.backup import rows, schema
 from tests.services import ops_environment, whole_database
 from tests.services.ops_environment import PASSWORDS, Environment
 from tests.services.servers import SUPERUSER, Server
@@ -68,24 +68,78 @@ def whole(environment: Environment) -> Environment:
     return environment
 
 
-def test_the_checksum_of_a_table_is_that_of_the_texts_of_its_rows_as_in_every_release(whole: Environment) -> None:
+def test_the_checksum_in_text_is_that_of_the_texts_of_the_rows_as_in_every_release(whole: Environment) -> None:
     earlier = sql.SQL("""
         SELECT count(*), coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)), 0)::text FROM ONLY {} AS t
     """)
     with whole.connect(_NAME) as connection:
         connection.execute("SET extra_float_digits = 1")
-        tables = snapshot.tables_of(connection)
+        tables = rows.tables_of(connection)
         found = {
             (table.schema_name, table.name): (table.rows, table.checksum)
-            for table in snapshot.count(connection, tables)
+            for table in rows.count(connection, tables, "text")
         }
         expected = {table: connection.execute(earlier.format(sql.Identifier(*table))).fetchone() for table in tables}
 
         # Its columns are taken by their names: a restore gives them another order.
         del found["public", "derived"], expected["public", "derived"]
 
-    assert len([rows for rows, _ in found.values() if rows]) > 5
+    assert len([count for count, _ in found.values() if count]) > 5
     assert found == expected
+
+
+# Values that differ least: by sign, scale, spelling, dimension, or in 32 bits alone; -0 and 0 are equal for PostgreSQL.
+_NEIGHBOURS: LiteralString = """
+CREATE TYPE n_kind AS enum ('a', 'b'); CREATE TYPE n_pair AS (a int, b text); CREATE DOMAIN n_word AS varchar(9);
+CREATE EXTENSION IF NOT EXISTS citext; CREATE EXTENSION IF NOT EXISTS hstore;
+CREATE TABLE neighbours (
+  a int8, b numeric, c float8, d text, e bpchar(5), f interval, g jsonb, h int[], i n_kind, j n_pair, k n_word,
+  l citext, m hstore, n n_kind[], o timestamptz, p regclass, q bytea, r int4range, s inet, t timetz, u json, v bool
+);
+INSERT INTO neighbours VALUES
+  (1, 1, 0, 'a', 'a', '1 mon', '{"a": 1}', '{1,2}', 'a', '(1,a)', 'a', 'a', 'a=>1', '{a}', '2026-01-01Z', 'pg_class',
+   '\\x01', '[1,2)', '10.0.0.1', '02:00+00', '{"a":1}', true),
+  (4294967296, -1, '-0', 'A', 'b', '30 days', '{"a": 1.0}', '{{1,2}}', 'b', '(1,b)', 'A', 'A', 'a=>2', '{b}',
+   '2026-01-01 00:00:00.000001Z', 'pg_type', '\\x02', '[1,3)', '10.0.0.1/8', '03:00+01', '{"a": 1}', false),
+  (NULL, 1.0, 'NaN', '', '', NULL, 'null', '[2:3]={1,2}', NULL, '(1,)', '', '', '', '{}', 'infinity', NULL, '', 'empty',
+   NULL, NULL, 'null', NULL);
+"""
+
+
+# The first row keeps its value, gets one of the others, and changes it with the second row.
+_CHANGES: tuple[LiteralString, ...] = (
+    "UPDATE neighbours SET {0} = (SELECT {0} FROM neighbours WHERE a = 1) WHERE a = 1",
+    "UPDATE neighbours SET {0} = (SELECT {0} FROM neighbours WHERE a = 4294967296) WHERE a = 1",
+    "UPDATE neighbours SET {0} = (SELECT {0} FROM neighbours WHERE a IS NULL) WHERE a = 1",
+    "UPDATE neighbours n SET {0} = (SELECT {0} FROM neighbours o WHERE o.a <> n.a) WHERE a IS NOT NULL",
+)
+
+
+@pytest.mark.parametrize("method", ["binary", "text"])
+def test_a_checksum_tells_the_values_of_a_column_and_their_rows_apart_and_does_not_mind_the_order_of_rows(
+    environment: Environment, method: rows.Method
+) -> None:
+    with environment.connect("postgres") as connection, connection.transaction(force_rollback=True):
+        connection.execute(_NEIGHBOURS)
+
+        def checksum(*changes: sql.SQL | sql.Composed) -> str | None:
+            with connection.transaction(force_rollback=True):
+                for change in changes:
+                    connection.execute(change)
+                (table,) = rows.count(connection, (("public", "neighbours"),), method)
+            return table.checksum
+
+        plain = checksum()
+        moved = "CREATE TEMP TABLE t ON COMMIT DROP AS TABLE neighbours; DELETE FROM neighbours;"
+        back = "INSERT INTO neighbours SELECT * FROM t ORDER BY a DESC NULLS LAST"
+        assert checksum(sql.SQL(moved), sql.SQL(back)) == plain
+        columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'neighbours'::regclass AND attnum > 0"
+        names = [str(name) for (name,) in connection.execute(columns).fetchall()]
+        assert len(names) == 22
+        for name in names:
+            same, *others = [checksum(sql.SQL(change).format(sql.Identifier(name))) for change in _CHANGES]
+            assert same == plain, name
+            assert len({plain, *others}) == 4, name
 
 
 def test_a_restore_on_an_empty_server_is_equal_by_pg_dump_and_pg_dumpall(
