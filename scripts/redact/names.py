@@ -45,14 +45,8 @@ _SECRETS: Final = (
     "accesssign", "bapisign", "xamzcredential", "xamzsignature", "sharedaccesssignature",
 )  # fmt: skip
 _PHRASES: Final = (
-    "mnemonic",
-    "seedphrase",
-    "seedwords",
-    "recoveryphrase",
-    "backupphrase",
-    "secretphrase",
-    "walletseed",
-)
+    "mnemonic", "seedphrase", "seedwords", "recoveryphrase", "backupphrase", "secretphrase", "walletseed",
+)  # fmt: skip
 # Whole last words; the same signs end other words, too ("bypass", "compass").
 _SECRET_WORDS: Final = frozenset({"pass", "pw", "pword"})
 _PERHAPS_WORDS: Final = frozenset(

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from scripts.redact.names import Kind
+
 # What a log, a description or a comment says in the place of a secret.
 _STATUS: Final = frozenset(
     {
@@ -158,6 +160,19 @@ def harmless(value: Value) -> bool:
     if not text or text.lower().rstrip(".!:;,") in _STATUS or _PLACEHOLDER.fullmatch(text):
         return True
     return not value.quoted and (_PATH.fullmatch(text) or _CODE.fullmatch(text)) is not None
+
+
+def secret(value: Value, kind: Kind) -> bool:
+    """Whether this is the secret that a name of this kind promises."""
+    text = value.text.strip()
+    if kind is Kind.HARMLESS or harmless(value):
+        return False
+    if kind is Kind.PERHAPS:
+        return random(text) or user_and_password(text)
+    if kind in (Kind.KEY, Kind.NAMED):
+        return random(text) and not checksum(text)
+    # A count or the key of a keyboard is no token.
+    return kind is Kind.PASSWORD or not (len(text) < 3 or (text.isdigit() and len(text) < 6))
 
 
 def random(text: str) -> bool:

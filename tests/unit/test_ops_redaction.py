@@ -90,8 +90,12 @@ def test_lines_are_masked_in_a_log_as_by_themselves() -> None:
 
 
 def test_every_shape_has_an_issuer_and_a_hint_and_every_frame_an_origin() -> None:
-    assert all(shape.issuer and all(shape.hints) and "(?P<secret>" in shape.pattern for shape in SHAPES)
-    assert all(frame.origin and all(frame.hints) and "secret" in frame.pattern for frame in FRAMES)
+    for rule in (*SHAPES.all, *FRAMES.all):
+        assert rule.origin
+        assert rule.hints
+        assert all(rule.hints)
+        assert "(?P<secret>" in rule.pattern
+    assert all(hint == hint.lower() for frame in FRAMES.all for hint in frame.hints)
 
 
 _NAMES = st.sampled_from(
