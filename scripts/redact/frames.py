@@ -83,6 +83,9 @@ FRAMES: Final = Rules((
             (?: {_GAP} for {_GAP} \S{{1,200}} {_MAYBE_GAP} = {_MAYBE_GAP} (?: password\( )?
             | {_MAYBE_GAP} \( {_MAYBE_GAP} | {_GAP} (?: values {_GAP} )? ) [en]? ) {_QUOTED}""", "pass ident crypt"),
     _frame("SQL, between dollars", rf"(?i: \b password {_GAP} ) \$\w{{0,16}}\$ (?P<secret> [^$\n]++ )", "$"),
+    _frame("SQL, values of a row", r"""(?i: \b insert \s{1,9}+ into \s [^()]{1,200}+
+            \( [^()]{0,400}? (?: passw | secret | token | api_?key ) [^()]{0,400}+ \) \s{0,9}+ values \s{0,9}+ \( )
+            (?P<secret> [^\n']{0,999}+ ' [^\n]{0,999}? ) \) (?= [;\s] | \Z )""", "insert"),
     _frame("Go, name of a MySQL source",
         r"(?<! [\w:@/] ) \w[\w.-]{0,63}+ : (?P<secret> [^\s@\"']{1,200}? ) @(?:tcp|unix)\(", "@tcp( @unix(", None),
     _frame("Oracle",
@@ -106,8 +109,8 @@ FRAMES: Final = Rules((
     _frame("PostgreSQL, .pgpass",
         rf"""(?<! [\w.*:/@\\-] ) (?! [0-9a-f]{{1,4}}: ) [\w.*-]{{1,253}}+ : (?: \d{{4,5}} | \* ) : {_PART} : {_PART} :
             (?P<secret> (?: [^\s"'\\] | \\. ){{4,}}+ )""", ":"),
-    _frame("Redis, AUTH", rf"""\b AUTH {_GAP} (?: [^\s"']{{1,200}} {_GAP} )? (?P<secret> [^\s"']{{1,512}}+ )
-            (?= [ \t]*+ (?: ["'\n\r] | SETNAME | \Z ) )""", "auth", _no_command),
+    _frame("Redis, AUTH", rf"""\b AUTH2? {_GAP} (?: [^\s"']{{1,200}} {_GAP} )? (?P<secret> [^\s"']{{1,512}}+ )
+            (?= [ \t]*+ (?: ["'\n\r] | SETNAME | KEYS | \Z ) )""", "auth", _no_command),
     _frame("Redis, AUTH in quotes",
         rf"(?i: \"auth\" ) {_GAP} (?: \"[^\"\n]{{1,200}}\" {_GAP} )? \" (?P<secret> [^\"\n]++ ) \"", '"auth"'),
     _frame("Redis, protocol",
@@ -116,27 +119,39 @@ FRAMES: Final = Rules((
     _frame("Redis, settings",
         rf"""(?i: \b (?: requirepass | masterauth | auth-pass {_GAP} [^\s"']{{1,200}} ) ) [ \t"']{{1,9}}
             (?P<secret> [^\s"']++ )""", "requirepass masterauth auth-pass"),
+    _frame("Bitcoin, commands", rf"""(?i: \b (?: importprivkey | walletpassphrase ) ) {_GAP} ["']?
+            (?P<secret> (?<= ["'] ) [^"'\n]++ | [^\s"']++ )""", "importprivkey walletpassphrase"),
     _frame("Redis, ACL", r"""(?: (?i: \b setuser ) | \b user [ \t] [^\s>]{1,200} [ \t] (?:on|off) )
             [^\n>]{0,200}? [\s"'] > (?P<secret> [^\s"']++ )""", "user"),
     _frame("Kafka, PlainLoginModule",
         r"\b user_[\w.-]{1,128}+ = (?P<quote> \\*+[\"'] ) (?P<secret> [^\"'\\\n]++ )", "user_"),
-    _frame("settings of AWS and Pulumi",
-        rf"""\b (?:configure|config) {_GAP} set {_GAP} (?: --[\w-]{{1,32}} {_GAP} ){{0,4}}
-            (?: [^\s=]{{1,200}}: )? {_NAME} {_GAP} ["']? (?P<secret> [^\s"']{{1,4096}}+ )""", "config", _named_secret),
+    _frame("Terraform, a change",
+        rf'(?<! [\w.-] ) {_NAME} {_MAYBE_GAP} [=:] {_MAYBE_GAP} " [^"\n]{{0,200}} " {_GAP} -> {_GAP} "'
+        r'(?P<secret> [^"\n]++ )', "->", _named_secret),
+    _frame("GitHub, a workflow's command", r"::add-mask:: (?P<secret> [^\n]++ )", "::add-mask::"),
+    _frame("settings of AWS, Pulumi and .NET",
+        rf"""\b (?: configure | config | user-secrets ) {_GAP} set {_GAP} (?: --[\w-]{{1,32}} {_GAP} ){{0,4}} ["']?
+            (?: [^\s=]{{1,200}}: )? {_NAME} ["']? {_GAP} ["']? (?P<secret> [^\s"']{{1,4096}}+ )""",
+        "config user-secrets", _named_secret),
     _frame("shell", rf"""\b echo {_GAP} (?: -n[ \t] )? ["']? (?P<secret> [^\s"'|]{{1,512}}+ ) ["']? {_MAYBE_GAP}
-            \| [^\n|]{{0,120}} -stdin""", "-stdin"),
-    _frame("shell, here-string", rf"-stdin {_MAYBE_GAP} <<< {_MAYBE_GAP} [\"']? (?P<secret> [^\s\"']++ )", "-stdin"),
+            \| [^\n|]{{0,120}} (?: -stdin | sudo[ ]-S )""", "-stdin sudo"),
+    _frame("shell, here-string",
+        rf"(?: -stdin | kinit [^\n<]{{0,99}}+ ) {_MAYBE_GAP} <<< {_MAYBE_GAP} [\"']? (?P<secret> [^\s\"']++ )", "<<<"),
     _frame("Python, requests", rf"\b auth=\( [\"'] [^\"'\n]{{0,200}} [\"'] , [ ]? {_QUOTED}", "auth=("),
     _frame("address in an address", r"(?i: %3a%2f%2f ) (?P<secret> [^\s@/&\"']{1,500}? ) %40", "%3a%2f%2f", None),
     _frame("token in an address", r":// (?P<secret> [\w-]{16,}+ ) @", "://", _is_random),
     _frame("Redis, address", r"\b rediss?:// (?P<secret> [^\s/:@\"'<>]{1,512}+ ) @", "redis", _like_a_token),
+    _frame("sentences, from one to another", rf"""(?i: \b (?: password | passphrase | secret | token | key ) {_GAP}
+            (?: (?: was | is ) {_GAP} )? (?: changed | rotated | set ) {_GAP} from {_GAP} \S{{1,200}} {_GAP} to ) {_GAP}
+            ["'`]? (?P<secret> [^\s"'`]{{4,}}+ )""", "from", _like_a_token),
     _frame("sentences",
         rf"""(?i: \b (?P<name> password | passwd | passphrase | pwd | pw | auth | seed | secret | token | credentials?
             | (?: (?:api|private|unseal) [ _-]? )? key ) (?: [ ]\d{{1,2}} (?=:) )? )
             (?: {_GAP} (?:reset|changed|rotated|set|now) )?
             (?P<verb> {_GAP} (?: is | was | to | from | => | -> ) {_MAYBE_GAP} :?
             | {_GAP} for (?: {_GAP} (?! is | was ) [^\s:]{{1,128}}+ ){{1,2}} : | (?<= \d) : )?
-            {_GAP} ["'`]? (?! (?i: sha\d | md5 ) ) (?P<secret> (?= [^\s"'`]{{4}} )
+            {_GAP} ["'`]? (?! (?i: sha\d | md5 | (?: key | token | secret | password ) \b ) )
+            (?P<secret> (?= [^\s"'`]{{4}} )
             (?: [^\s"'`,.;:)]++ | [,.;:)]++ (?= [^\s"'`] ) )++ )""",
         "pass pw key token secret auth seed credential", _told),
     _frame("columns", r"""(?i: passw(?:or)?d | passphrase | _pwd ) [ \t]{1,40}

@@ -15,7 +15,7 @@ from scripts.redact.values import Line, Value
 # a long word is read once.
 _KEY: Final = re.compile(
     r"(?<![\w.-])(?P<name>(?P<dash>--?(?=[A-Za-z]))?+[\w.-]++)(?P<close>\\*+[\"'`]?\]?)"
-    r"(?:[ \t]*+(?:=>|:=|={1,3}|(?P<colon>:)(?!:|//)|%3[aAdD](?:%2[02]|\+)*+)"
+    r"(?:[ \t]*+(?:=>|:=|={1,3}|(?P<colon>:)(?!:|//)|::(?=[ \t])|%3[aAdD](?:%2[02]|\+)*+)"
     r"|(?P<blank>(?(dash)(?:[ \t]++(?=[^\s-])|,[ \t]*+(?=[\"']))|(?!))))"
 )
 # The words before a name that is written with blanks.

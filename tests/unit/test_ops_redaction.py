@@ -160,6 +160,9 @@ _GROWING = (
     "password: |\n ", "a=", "login ", "AUTH ", "PASSWORD '", "kind: Secret\ndata:\n", '"kind":"Secret","data":{',
     "mysql -p", "curl -u a:", "--token ", "*** ", "<password>", "('password','", "|a|", "name=password value=",
     "Cookie: a=b", "Set-Cookie: a=b;path ", "secret key: ", "%3A%2F%2F", "mnemonic: a", "authorization: digest a=",
+    "insert into a (password) values (", "values ('", "password to ", "key was changed from a to ", "key for a b c ",
+    "->", 'password = "a" -> "', "password ,", "--token", "-password", "BEGIN PRIVATE KEY-----\nabc",
+    "a7a7a7a7a7a7a7a7\n",
 )  # fmt: skip
 
 
