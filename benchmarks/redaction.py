@@ -23,7 +23,7 @@ from scripts.backup.keys import BackupId
 from scripts.log_review.grouping import Groups
 from scripts.log_review.masking import pattern
 from scripts.log_review.parsing import events
-from scripts.output import Screen
+from scripts.output import Screen, shortened
 
 _LINES: Final = 1_000_000
 _BACKUPS: Final = 1_200
@@ -58,8 +58,8 @@ def short_texts() -> tuple[float, float]:
     return cleaned / len(texts) * 1e6, shown / len(texts) * 1e6
 
 
-def table(count: int = _BACKUPS) -> tuple[float, float]:
-    """Seconds that the table of so many backups takes, and those of cleaning its cells."""
+def table(count: int = _BACKUPS) -> tuple[float, float, float]:
+    """Seconds that the table of so many backups takes, those of cleaning its cells, and of its termination message."""
     now = datetime.now(UTC).replace(microsecond=0)
     entries = [_entry(now - timedelta(hours=number), number) for number in range(count)]
     # Such as its cells are.
@@ -69,7 +69,9 @@ def table(count: int = _BACKUPS) -> tuple[float, float]:
     ]
     cells = [cell for row in rows for cell in row]
     whole = _seconds(lambda: listing.table(Screen(io.StringIO()), entries, now))
-    return whole, _seconds(lambda: [redact.clean(cell) for cell in cells])
+    data = {"command": "backups list", "exit": 0, "backups": [listing.plain(entry, now) for entry in entries]}
+    ended = _seconds(lambda: shortened(data))
+    return whole, _seconds(lambda: [redact.clean(cell) for cell in cells]), ended
 
 
 def _entry(at: datetime, number: int) -> Entry:
@@ -120,8 +122,9 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU seconds of one thread")
     cleaned, shown = short_texts()
     print(f"a short text          {cleaned:6.1f} us, {cleaned / shown:4.1f}x of making it visible")
-    whole, cells = table()
+    whole, cells, ended = table()
     print(f"{_BACKUPS:,} backups in a table {whole:.2f} s, cleaning its cells {cells:.3f} s ({cells / whole:.0%})")
+    print(f"their termination message {ended:.2f} s")
     review, errors, patterns = log_review(lines)
     print(f"{lines:,} lines of a log {review:.1f} s, {lines / review:,.0f} lines/s")
     print(f"cleaning its errors {errors:.1f} s ({errors / review:.0%}), {errors / patterns:.1f}x of their patterns")

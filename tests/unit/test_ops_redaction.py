@@ -405,6 +405,20 @@ def test_a_termination_message_has_no_half_of_a_secret() -> None:
     assert "Geheim" not in found
 
 
+def test_a_long_result_is_cleaned_once_for_its_termination_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[object] = []
+
+    def plain(value: object) -> object:
+        cleaned.append(value)
+        return value
+
+    monkeypatch.setattr(redact, "plain", plain)
+    payload = {"command": "x", "exit": 0, "backups": ["y" * 99] * 99, "more": ["z" * 99] * 99}
+
+    assert json.loads(output.shortened(payload))["left_out"] == ["backups", "more"]
+    assert cleaned == [payload]
+
+
 def test_no_finding_of_a_health_check_has_a_secret() -> None:
     found = Finding("x", Status.FAIL, "password=hunter2", "token=hunter2", "postgres://u:hunter2@h/d refuses")
 
