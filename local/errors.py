@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from scripts import redact
+
 _LOG_LINES = 6
 _LOG_COLUMNS = 300
 
@@ -18,11 +20,13 @@ class LocalError(RuntimeError):
 
     def with_log(self, lines: Sequence[str]) -> Self:
         """The error with the last lines of a log, which are shown below its own line."""
-        for line in [line.rstrip() for line in lines if line.strip()][-_LOG_LINES:]:
+        # Before anything is cut: half of a secret is not known as one.
+        whole = redact.clean("\n".join(lines)).split("\n")
+        for line in [line.rstrip() for line in whole if line.strip()][-_LOG_LINES:]:
             self.add_note(f"  | {line[:_LOG_COLUMNS]}")
         return self
 
     def shown(self) -> str:
-        """The line, and below it what belongs to it."""
+        """The line, and below it what belongs to it; without secrets of what it repeats."""
         notes: list[str] = getattr(self, "__notes__", [])
-        return "\n".join((str(self), *notes))
+        return redact.clean("\n".join((str(self), *notes)))

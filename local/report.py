@@ -8,6 +8,7 @@ import time
 from typing import TextIO
 
 from runbook.units import stopwatch
+from scripts import redact
 
 
 class Report:
@@ -24,9 +25,10 @@ class Report:
         return time.monotonic() - self._started
 
     def say(self, subject: str, text: str) -> None:
-        """One line, written whole."""
+        """One line, written whole and without secrets."""
+        shown = redact.clean(text)
         with self._lock:
-            self._stream.write(f"[{stopwatch(self.elapsed_seconds):>5}] {subject:<10} {text}\n")
+            self._stream.write(f"[{stopwatch(self.elapsed_seconds):>5}] {subject:<10} {shown}\n")
             self._stream.flush()
 
 

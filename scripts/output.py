@@ -192,9 +192,10 @@ def shortened(payload: Mapping[str, object], limit: int = TERMINATION_BYTES) -> 
     # Before anything is cut: a rule may not know half of a secret.
     kept = cast("dict[str, object]", redact.plain(payload))
     left_out: list[str] = []
-    while len(_line(kept).encode()) > limit:
+    while len((line := visible.json_line(kept)).encode()) > limit:
         largest = max(
-            (key for key in kept if key not in ("command", "exit", "left_out")), key=lambda key: len(_line(kept[key]))
+            (key for key in kept if key not in ("command", "exit", "left_out")),
+            key=lambda key: len(visible.json_line(kept[key])),
         )
         value = kept.pop(largest)
         if isinstance(value, str):
@@ -203,7 +204,7 @@ def shortened(payload: Mapping[str, object], limit: int = TERMINATION_BYTES) -> 
                 del kept[largest]
         left_out.append(largest)
         kept["left_out"] = sorted(set(left_out))
-    return _line(kept)
+    return line
 
 
 def _line(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Chat by an incoming webhook of Slack."""
+"""Chat by an incoming webhook of Slack, or of what reads Slack's webhooks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # What Slack shows of a message without folding it away; the whole stands in the mail and in the job's log.
 LONGEST: Final = 3500
 _CUT: Final = "\n[shortened]"
+# Slack opens addresses of a text and shows what it finds below the message.
+_NO_PREVIEW: Final = {"unfurl_links": False, "unfurl_media": False}
 
 
 def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
@@ -28,7 +30,7 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
     url = _address(target)
     try:
         with lazy.httpx.Client(timeout=seconds) as client:
-            answer = client.post(url, json={"text": compose(message)})
+            answer = client.post(url, json={"text": compose(message), **_NO_PREVIEW})
     except lazy.httpx.InvalidURL:
         raise _unusable(target, "holds no address") from None
     except lazy.httpx.HTTPError as error:
@@ -40,16 +42,21 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
 
 
 def compose(message: Message) -> str:
-    """The text that is posted: the subject in bold, and the text in a fixed width."""
-    text = message.text.strip().replace("```", "'''")
+    """The text that is posted: the subject in bold, and both in code.
+
+    In code neither Slack nor Mattermost nor Teams reads markup: ``@here`` calls nobody, and ``[safe](http://evil)`` is
+    no link. A backtick would end it.
+    """
+    text = message.text.strip().replace("`", "'")
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition("\n")[0] or text[:LONGEST]
         text += _CUT
-    return f"*{_escaped(message.subject)}*\n```\n{_escaped(text)}\n```"
+    subject = message.subject.replace("`", "'")
+    return f"*`{_escaped(subject)}`*\n```\n{_escaped(text)}\n```"
 
 
 def _escaped(text: str) -> str:
-    # Slack's three control characters; without this, "<!channel>" in a log line would call everybody.
+    # Slack's three control characters, which it reads in code, too: "<!channel>" in a log line would call all members.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

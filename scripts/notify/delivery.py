@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from runbook.ops_settings import OpsSettings
-from scripts import log, redact
+from scripts import log, redact, visible
 from scripts.clients import background
 from scripts.exits import OpsError, TemporaryError
 from scripts.notify import chat, mail
@@ -53,11 +53,7 @@ def send(settings: OpsSettings, message: Message, *, seconds: float = SECONDS) -
     sink that has not answered within ``seconds`` has failed.
     """
     sinks = _sinks(settings)
-    cleaned = Message(
-        redact.clean(one_line(message.subject)),
-        redact.clean(message.text),
-        None if message.html is None else redact.clean(message.html),
-    )
+    cleaned = shown(message)
     end = time.monotonic() + seconds
     found = background.within(seconds, [(sink.name, partial(_try, sink, cleaned, end)) for sink in sinks])
     late = f"no answer within {seconds:g} s"
@@ -68,6 +64,15 @@ def send(settings: OpsSettings, message: Message, *, seconds: float = SECONDS) -
         if not result.sent:
             log.warning("notification not sent", sink=result.sink, reason=result.detail)
     return results
+
+
+def shown(message: Message) -> Message:
+    """``message`` without secrets, its subject on one line, and no character in it that steers a reader's program."""
+    return Message(
+        visible.line(redact.clean(one_line(message.subject))),
+        visible.document(redact.clean(message.text)),
+        None if message.html is None else visible.document(redact.clean(message.html)),
+    )
 
 
 def plain(deliveries: Sequence[Delivery]) -> list[dict[str, object]]:

@@ -11,8 +11,8 @@ a place that an earlier attempt has read already.
 from __future__ import annotations
 
 from scripts.redact.announced import hide
-from scripts.redact.mask import MASK
 from scripts.redact.names import names_secret
+from scripts.redact.rules import MASK
 from scripts.redact.structures import plain
 from scripts.redact.text import clean
 

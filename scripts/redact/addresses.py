@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from scripts.redact.mask import MASK
+from scripts.redact.rules import MASK
 
 # RFC 3986. Passwords are found in it as people type them, with every sign; JSON may have escaped the slashes.
 _ADDRESS: Final = re.compile(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-from scripts.redact.mask import MASK
+from scripts.redact.rules import MASK
 
 # Shorter texts would mask parts of harmless words and so tell more than they hide.
 _SHORTEST: Final = 4

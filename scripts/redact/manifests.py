@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scripts.redact import values
-from scripts.redact.mask import replaced
+from scripts.redact.rules import replaced
 from scripts.redact.values import Line
 
 SECRETS: Final = ("Secret", "SecretList")

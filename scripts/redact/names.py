@@ -34,7 +34,7 @@ class Kind(Enum):
 
 _PASSWORDS: Final = (
     "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "pwd", "pswd", "requirepass", "masterauth",
-    "dbpass", "userpass", "rootpass", "adminpass", "sshpass", "passwords",
+    "dbpass", "userpass", "rootpass", "adminpass", "sshpass", "storepass", "keypass", "passwords",
 )  # fmt: skip
 _SECRETS: Final = (
     "secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "privkey", "signingkey", "encryptionkey",
@@ -42,17 +42,11 @@ _SECRETS: Final = (
     "storagekey", "authkey", "sharedkey", "sessionkey", "appkey", "applicationkey", "clientkey", "servicekey",
     "sshkey", "tlskey", "consumerkey", "subscriptionkey", "licensekey", "serverkey", "storedkey", "walletkey",
     "deployerkey", "integrationkey", "functionkey", "writekey", "adminkey", "accesskeyid", "privatekeyid", "apisign",
-    "accesssign", "bapisign", "xamzcredential", "xamzsignature", "sharedaccesssignature",
+    "accesssign", "bapisign", "xamzcredential", "xamzsignature", "sharedaccesssignature", "listenkey",
 )  # fmt: skip
 _PHRASES: Final = (
-    "mnemonic",
-    "seedphrase",
-    "seedwords",
-    "recoveryphrase",
-    "backupphrase",
-    "secretphrase",
-    "walletseed",
-)
+    "mnemonic", "seedphrase", "seedwords", "recoveryphrase", "backupphrase", "secretphrase", "walletseed",
+)  # fmt: skip
 # Whole last words; the same signs end other words, too ("bypass", "compass").
 _SECRET_WORDS: Final = frozenset({"pass", "pw", "pword"})
 _PERHAPS_WORDS: Final = frozenset(

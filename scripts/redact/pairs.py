@@ -1,4 +1,4 @@
-"""Secrets that a key names: ``password=...``, ``"apiKey": "..."``, ``Authorization: Basic ...``."""
+"""Secrets that a key names: ``password=...``, ``"apiKey": "..."``, ``Authorization: Basic ...``, ``--token ...``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from scripts.redact import names, values
-from scripts.redact.mask import replaced
 from scripts.redact.names import Kind
+from scripts.redact.rules import replaced
 from scripts.redact.values import Line, Value
 
 # A name, the quote that closes it, and what stands between it and its value. No name begins within another one, so that
 # a long word is read once.
 _KEY: Final = re.compile(
-    r"(?<![\w.-])(?P<name>[\w.-]++)(?P<close>\\*+[\"'`]?\]?)"
-    r"[ \t]*+(?:=>|:=|={1,3}|(?P<colon>:)(?!:|//)|%3[aAdD](?:%2[02]|\+)*+)"
+    r"(?<![\w.-])(?P<name>(?P<dash>--?(?=[A-Za-z]))?+[\w.-]++)(?P<close>\\*+[\"'`]?\]?)"
+    r"(?:[ \t]*+(?:=>|:=|={1,3}|(?P<colon>:)(?!:|//)|::(?=[ \t])|%3[aAdD](?:%2[02]|\+)*+)"
+    r"|(?P<blank>(?(dash)(?:[ \t]++(?=[^\s-])|,[ \t]*+(?=[\"']))|(?!))))"
 )
 # The words before a name that is written with blanks.
 _BEFORE: Final = re.compile(r"[A-Za-z]+ (?:[A-Za-z]+ )?$")
@@ -43,7 +44,7 @@ _UNEXPECTED: Final = ("nexpected ", "llegal ", "xpected ")
 
 def masked(text: str) -> str:
     """``text`` without the values of names of secrets."""
-    return replaced(text, _spans(text)) if "=" in text or ":" in text or "%3" in text else text
+    return replaced(text, _spans(text)) if "=" in text or ":" in text or "-" in text or "%3" in text else text
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -63,6 +64,10 @@ def _kind(text: str, key: re.Match[str]) -> Kind:
     name = key["name"]
     if name in _FOLDERS and text[key.end() : key.end() + 1] in ("/", "\n", ""):
         return Kind.HARMLESS
+    if key["blank"] is not None:
+        # An option; Pulumi's "set --secret" says what the value is.
+        pulumi = name == "--secret" and text.endswith("set ", 0, key.start())
+        return names.kind(name) if names.names_secret(name) and not pulumi else Kind.HARMLESS
     kind = names.kind(name)
     if name.lower() in _CONTINUED:
         before = _BEFORE.search(text, max(0, key.start() - 30), key.start())
@@ -113,17 +118,8 @@ def _read(text: str, key: re.Match[str], kind: Kind, line: Line) -> Value:
 
 
 def _of(value: Value, kind: Kind) -> Iterator[tuple[int, int]]:
-    if not values.harmless(value) and _secret(value.text.strip(), kind):
+    if values.secret(value, kind):
         yield value.start, value.end
-
-
-def _secret(text: str, kind: Kind) -> bool:
-    if kind is Kind.PERHAPS:
-        return values.random(text) or values.user_and_password(text)
-    if kind is Kind.KEY:
-        return values.random(text) and not values.checksum(text)
-    # A count or the key of a keyboard is no token.
-    return kind is Kind.PASSWORD or not (len(text) < 3 or (text.isdigit() and len(text) < 6))
 
 
 def _of_name(text: str, key: re.Match[str], line: Line) -> Iterator[tuple[int, int]]:

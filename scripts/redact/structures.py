@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from scripts.redact import manifests, names
-from scripts.redact.mask import MASK
 from scripts.redact.names import Kind
+from scripts.redact.rules import MASK
 from scripts.redact.text import clean
-from scripts.redact.values import Value, checksum, harmless, random
+from scripts.redact.values import Value, secret
 
 _WORDS: Final = ("args", "command")
 # Of these a part stays, which ``clean`` finds behind their name.
@@ -31,12 +31,11 @@ def plain(value: object) -> object:
 
 
 def _mapping(fields: Mapping[object, object]) -> dict[str, object]:
-    secret = fields.get("kind") in manifests.SECRETS
-    return {clean(str(key)): _field(fields, str(key), value, secret=secret) for key, value in fields.items()}
+    return {clean(str(key)): _field(fields, str(key), value) for key, value in fields.items()}
 
 
-def _field(fields: Mapping[object, object], key: str, value: object, *, secret: bool) -> object:
-    if secret and key in manifests.FIELDS and isinstance(value, Mapping):
+def _field(fields: Mapping[object, object], key: str, value: object) -> object:
+    if key in manifests.FIELDS and fields.get("kind") in manifests.SECRETS and isinstance(value, Mapping):
         return {clean(str(name)): MASK for name in cast("Mapping[object, object]", value)}
     if key in _WORDS and isinstance(value, list | tuple):
         return _arguments(cast("Sequence[object]", value))
@@ -52,27 +51,20 @@ def _named(name: str, value: object) -> object:
         return [_named(name, part) if names.names_secret(name) else plain(part) for part in parts]
     if kind in _HEADERS and isinstance(value, str):
         return clean(f"{name}: {value}")[len(name) + 2 :]
-    return MASK if _is_secret(kind, value) else plain(value)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, str | int)
+        or (isinstance(value, int) and kind is not Kind.PASSWORD)
+    ):
+        return plain(value)
+    return MASK if secret(Value(0, 0, str(value), quoted=True), kind) else plain(value)
 
 
-def _is_secret(kind: Kind, value: object) -> bool:
-    if isinstance(value, bool) or value is None:
-        return False
-    if isinstance(value, int):
-        return kind is Kind.PASSWORD
-    if not isinstance(value, str) or not value or harmless(Value(0, len(value), value, quoted=True)):
-        return False
-    if kind in (Kind.PASSWORD, Kind.SECRET, Kind.PHRASE):
-        return True
-    return random(value) and (kind is Kind.PERHAPS or (kind in (Kind.KEY, Kind.NAMED) and not checksum(value)))
-
-
-def _arguments(values: Sequence[object]) -> list[object]:
-    found: list[object] = []
-    before = ""
-    for value in values:
-        text = str(value)
-        secret = before.startswith("-") and names.names_secret(before)
-        found.append(MASK if secret and text and not text.startswith("-") else plain(value))
-        before = text
-    return found
+def _arguments(given: Sequence[object]) -> list[object]:
+    """Words of a command line: the one after an option that names a secret is masked."""
+    return [
+        MASK
+        if str(before).startswith("-") and not word.startswith("-") and word and names.names_secret(str(before))
+        else plain(value)
+        for before, value, word in zip(("", *given), given, map(str, given), strict=False)
+    ]

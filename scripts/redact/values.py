@@ -8,11 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from scripts.redact.names import Kind
+
 # What a log, a description or a comment says in the place of a secret.
 _STATUS: Final = frozenset(
     {
-        "(hidden)", "(redacted)", "(sensitive)", "[filtered]", "[hidden]", "[redacted]", "[secret]", "[secure]", "a",
-        "access", "an", "and", "any", "are", "as", "at", "authenticated", "authentication", "authorization",
+        "a", "access", "an", "and", "any", "are", "as", "at", "authenticated", "authentication", "authorization",
         "aws4-hmac-sha256", "bad", "basic", "be", "bearer", "been", "bool", "boolean", "but", "by", "bytes", "cannot",
         "changed", "check", "checking", "context", "could", "created", "default", "deleted", "denied", "digest",
         "disabled", "does", "doesn", "empty", "enabled", "encountered", "error", "exceeded", "exists", "expected",
@@ -23,16 +24,16 @@ _STATUS: Final = frozenset(
         "number", "object", "of", "oidc", "ok", "old", "omitted", "on", "only", "optional", "or", "permission",
         "policy", "present", "problem", "rbac", "read", "redacted", "refreshed", "refused", "rejected", "removed",
         "required", "reset", "revoked", "rotated", "rpc", "same-origin", "secretstr", "seems", "sensitive", "set",
-        "shall", "short", "should", "signature", "some", "str", "string", "succeeded", "success", "text", "the",
-        "this", "to", "token", "tokens", "too", "true", "type", "unable", "unauthenticated", "unauthorized",
-        "unchanged", "undefined", "unexpected", "unknown", "unset", "unsupported", "unverified", "updated", "use",
-        "used", "user", "uses", "using", "valid", "value", "verification", "was", "wasn", "were", "when", "while",
-        "will", "with", "without", "would", "wrong", "yes", "you", "your",
+        "shall", "short", "should", "signature", "some", "str", "string", "succeeded", "success", "text", "the", "this",
+        "to", "token", "tokens", "too", "true", "type", "unable", "unauthenticated", "unauthorized", "unchanged",
+        "undefined", "unexpected", "unknown", "unset", "unsupported", "unverified", "updated", "use", "used", "user",
+        "uses", "using", "valid", "value", "verification", "was", "wasn", "were", "when", "while", "will", "with",
+        "without", "would", "wrong", "yes", "you", "your",
     }
 )  # fmt: skip
 # A variable, a template, or what a reader is to put there.
 _PLACEHOLDER: Final = re.compile(
-    r"\*+|x{3,}|X{3,}|\.{3,}|-+|\$[A-Z_][A-Z0-9_]*|\$\{[^{}]*\}|"
+    r"\[(?i:secret|secure)\]|\*+|x{3,}|X{3,}|\.{3,}|-+|\$[A-Z_][A-Z0-9_]*|\$\{[^{}]*\}|"
     r"\$?\{\{(?:[^{}]*\}\})?|\{[a-z_.]*\}|\{[A-Za-z][\w-]*:|\$\([^()]*\)|"
     r"%\([a-z_]+\)s|%[a-z]|<[A-Za-z][A-Za-z '_-]*>?"
 )
@@ -155,9 +156,22 @@ def _closing(text: str, start: int, opening: re.Match[str], line_end: int) -> in
 def harmless(value: Value) -> bool:
     """Whether this stands where a secret could, and is none."""
     text = value.text.strip()
-    if not text or text.lower().rstrip(".!:;,") in _STATUS or _PLACEHOLDER.fullmatch(text):
+    if not text or text.lower().strip(".!:;,()[]") in _STATUS or _PLACEHOLDER.fullmatch(text):
         return True
     return not value.quoted and (_PATH.fullmatch(text) or _CODE.fullmatch(text)) is not None
+
+
+def secret(value: Value, kind: Kind) -> bool:
+    """Whether this is the secret that a name of this kind promises."""
+    text = value.text.strip()
+    if kind is Kind.HARMLESS or harmless(value):
+        return False
+    if kind is Kind.PERHAPS:
+        return random(text) or user_and_password(text)
+    if kind in (Kind.KEY, Kind.NAMED):
+        return random(text) and not checksum(text)
+    # A count or the key of a keyboard is no token.
+    return kind is Kind.PASSWORD or not (len(text) < 3 or (text.isdigit() and len(text) < 6))
 
 
 def random(text: str) -> bool:

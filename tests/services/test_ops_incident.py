@@ -104,7 +104,7 @@ def test_an_incident_lives_from_opening_to_its_rca(place: _Place, tmp_path: Path
         "RCA sent",
     ]
     subjects = [text.splitlines()[0] for text in place.desk.told]
-    assert subjects[0] == "*\N{LARGE RED CIRCLE} P1 INCIDENT: API gateway down*"
+    assert subjects[0] == "*`\N{LARGE RED CIRCLE} P1 INCIDENT: API gateway down`*"
     assert [
         words in subject for words, subject in zip(("INCIDENT", "ack", "P2", "closed", "RCA"), subjects, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 
 from runbook.ops_settings import ChatTarget, MailTarget, OpsSettings
 from scripts import notify, redact
-from scripts.notify import chat
+from scripts.notify import chat, delivery
 from scripts.notify.delivery import Message
 from tests.running import slots
 from tests.services import sinks
 from tests.services.sinks import MailServer, Webhook
 
 pytestmark = pytest.mark.timeout(120)
+_HEADERS = ("from", "to", "subject", "date", "message-id", "auto-submitted", "mime-version", "content-type")
 _MESSAGE = Message("Health: 2 of 21 checks fail", "redis  fail\nkafka  fail\n.\n..end")
 
 
@@ -142,7 +144,46 @@ def test_the_chat_gets_subject_and_text_in_one_message_without_calling_everybody
         results = notify.send(_settings(None, _webhook_file(tmp_path, hook.url)), message)
 
     assert results == [notify.Delivery("chat", sent=True)]
-    assert hook.posted == [{"text": "*a &lt;subject&gt;*\n```\n&lt;!channel&gt; &amp; '''x'''\n```"}]
+    text = "*`a &lt;subject&gt;`*\n```\n&lt;!channel&gt; &amp; '''x'''\n```"
+    # No address in it is opened by the server for a preview.
+    assert hook.posted == [{"text": text, "unfurl_links": False, "unfurl_media": False}]
+
+
+# What calls people, or shows another address than its own, in the markup of Slack, Mattermost or Teams.
+_MARKUP = (
+    "@here", "@channel @all", "<!channel>", "<!here|safe>", "<@U0123>", "[safe](http://evil.example)",
+    "<http://evil.example|safe>", "`@here`", "``` \n@here", "*bold* _x_ ~y~", "\u2028@here", "\r@here", "`",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("markup", _MARKUP)
+def test_all_that_the_chat_shows_of_others_stands_in_code_where_nothing_is_markup(markup: str) -> None:
+    message = Message(f"pod {markup} down", f"first\n{markup}\nlast")
+
+    posted = chat.compose(delivery.shown(message))
+
+    code = r"`[^`\n]+`|```\n[^`]+\n```"
+    assert re.sub(code, "", posted) == "**\n"
+    assert not set("<>") & set(posted)
+    assert len(re.findall(code, posted)) == 2
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["a\nBcc: x@example.com", "a\r\n\r\n<b>", "a\x85Bcc: x", "a\x1b[2J", "a\u202egnp.exe", "a\udc80", "a\x00b"],
+)
+def test_a_mail_has_no_header_and_no_control_character_of_others(hostile: str) -> None:
+    with sinks.mail_server() as server:
+        results = notify.send(_settings(_mail(server)), Message(f"pod {hostile}", f"text {hostile}"))
+
+    assert [result.sent for result in results] == [True]
+    mail = server.received[0]
+    assert sorted({name.lower() for name in mail.keys()}) == sorted(_HEADERS)  # noqa: SIM118 - no mapping
+    body = mail.get_body(("plain",))
+    assert body is not None
+    for shown in (mail["Subject"], body.get_content().replace("\n", "").replace("\r", "")):
+        assert shown.isprintable()
+        assert shown.startswith(("pod a", "text a"))
 
 
 def test_a_long_text_is_cut_at_a_line_and_says_so() -> None:

@@ -267,7 +267,7 @@ def test_people_are_told_once(system: System) -> None:
         system.ops("on", "--by", "ann")
         system.ops("off", "--by", "ann", "--silent")
 
-    assert [post["text"].splitlines()[0] for post in hook.posted] == ["*[crypto] maintenance on, by ann*"]
+    assert [post["text"].splitlines()[0] for post in hook.posted] == ["*`[crypto] maintenance on, by ann`*"]
 
 
 def test_a_stack_without_the_lease_says_what_to_do(system: System) -> None:

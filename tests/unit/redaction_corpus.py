@@ -377,6 +377,33 @@ SECRETS: Final = (
     "password: «hunter2», user: x",
     "Password=«hunter2».",
     "user=x\\npassword=«hunter2»\\nhost=y",
+    # Sentences and prompts of programs
+    "my password is «Winter2026», please reset it",
+    "admin password reset to «Winter2026»",
+    "password changed from «Winter2026» to «Summer2027»",
+    "sudo: password for bob: «Winter2026»",
+    "Unseal Key 1: «" + _base64(24) + "»",
+    f"api key «{_hex(32)}» invalid",
+    f"auth token «{_hex(32)}» was refused",
+    f"private key «0x{_hex(64)}» loaded",
+    f"rejected, key «{_some(64)}»",
+    "credentials «bob:Winter2026» rejected",
+    f"TOTP seed «{_upper(32)}» for bob",
+    # What else takes a secret
+    "keytool -genkey -storepass «changeit» -keystore x.jks",
+    "ssh-keygen -t ed25519 -N '«Winter2026»' -f id",
+    "kinit bob <<< «Winter2026»",
+    "echo '«Winter2026»' | sudo -S ls",
+    "docker login --password-stdin <<< «Winter2026»",
+    'dotnet user-secrets set "Db:Password" "«Winter2026»"',
+    "::add-mask::«Winter2026»",
+    '  ~ password = "«Winter2026»" -> "«Summer2027»"',
+    "userPassword:: «V2ludGVyMjAyNg==»",
+    "STATEMENT:  INSERT INTO users (name, password) VALUES («'bob', 'Winter2026'»);",
+    "MIGRATE h 6379 key 0 5000 AUTH2 bob «Winter2026» KEYS a",
+    f"GET /ws?listenKey=«{_some(64)}» HTTP/1.1",
+    "importprivkey «5K" + "".join(c for c in _some(70) if c not in "0OIl") + "»",
+    'walletpassphrase "«correct horse»" 60',
 )  # fmt: skip
 
 HARMLESS: Final = (
@@ -518,6 +545,15 @@ HARMLESS: Final = (
     'service_key: <team-X-key>',
     '<a accesskey="n" href="index.html">',
     "token = tokens[ i ];",
+    "password: (unchanged)",
+    "password reset token sent to user 42",
+    "password expires in 10 days",
+    "Accepted publickey for bob from 10.0.0.1 port 5000: RSA key SHA256:9f8e7d6c5b4a39281706f5e4d3c2b1a0AbCdEfGhIj",
+    "cache key user:1234:profile missed",
+    "Enter passphrase for key '/root/.ssh/id_ed25519':",
+    "npm_config_registry_of_the_whole_team is set",
+    "note std::string token_name",
+    "INSERT INTO users (id, password) VALUES ($1, $2)",
 )  # fmt: skip
 
 

@@ -90,8 +90,12 @@ def test_lines_are_masked_in_a_log_as_by_themselves() -> None:
 
 
 def test_every_shape_has_an_issuer_and_a_hint_and_every_frame_an_origin() -> None:
-    assert all(shape.issuer and all(shape.hints) and "(?P<secret>" in shape.pattern for shape in SHAPES)
-    assert all(frame.origin and all(frame.hints) and "secret" in frame.pattern for frame in FRAMES)
+    for rule in (*SHAPES.all, *FRAMES.all):
+        assert rule.origin
+        assert rule.hints
+        assert all(rule.hints)
+        assert "(?P<secret>" in rule.pattern
+    assert all(hint == hint.lower() for frame in FRAMES.all for hint in frame.hints)
 
 
 _NAMES = st.sampled_from(
@@ -156,6 +160,9 @@ _GROWING = (
     "password: |\n ", "a=", "login ", "AUTH ", "PASSWORD '", "kind: Secret\ndata:\n", '"kind":"Secret","data":{',
     "mysql -p", "curl -u a:", "--token ", "*** ", "<password>", "('password','", "|a|", "name=password value=",
     "Cookie: a=b", "Set-Cookie: a=b;path ", "secret key: ", "%3A%2F%2F", "mnemonic: a", "authorization: digest a=",
+    "insert into a (password) values (", "values ('", "password to ", "key was changed from a to ", "key for a b c ",
+    "->", 'password = "a" -> "', "password ,", "--token", "-password", "BEGIN PRIVATE KEY-----\nabc",
+    "a7a7a7a7a7a7a7a7\n",
 )  # fmt: skip
 
 
@@ -396,6 +403,20 @@ def test_a_termination_message_has_no_half_of_a_secret() -> None:
 
     assert json.loads(found)["left_out"] == ["detail"]
     assert "Geheim" not in found
+
+
+def test_a_long_result_is_cleaned_once_for_its_termination_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[object] = []
+
+    def plain(value: object) -> object:
+        cleaned.append(value)
+        return value
+
+    monkeypatch.setattr(redact, "plain", plain)
+    payload = {"command": "x", "exit": 0, "backups": ["y" * 99] * 99, "more": ["z" * 99] * 99}
+
+    assert json.loads(output.shortened(payload))["left_out"] == ["backups", "more"]
+    assert cleaned == [payload]
 
 
 def test_no_finding_of_a_health_check_has_a_secret() -> None:

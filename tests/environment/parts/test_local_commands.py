@@ -432,6 +432,19 @@ def test_a_report_line_carries_the_time_and_its_subject() -> None:
     ]
 
 
+def test_no_secret_of_a_log_gets_into_an_error_or_a_report_even_where_its_line_is_cut() -> None:
+    stream = io.StringIO()
+    log = ["connecting with password=hunter2", f"{'x' * 280} postgres://crypto:hunter2@db/crypto", "token: hunter2"]
+
+    error = LocalError("`kubectl apply --token hunter2` failed: password=hunter2").with_log(log)
+    Report(stream).say("services", "login with password=hunter2")
+
+    assert "hunter2" not in error.shown() + stream.getvalue()
+    assert error.shown().splitlines()[1] == "  | connecting with password=***"
+    assert error.shown().count("***") == 5
+    assert "password=***" in stream.getvalue()
+
+
 def test_make_targets_are_the_commands() -> None:
     makefile = (pulumi_cli.PROJECT_ROOT / "Makefile").read_text()
     for command in ("up", "down", "clean", "status", "logs", "env", "preview", "test"):
