@@ -265,6 +265,13 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: tuple[str, ...]) -> None:
     assert re.fullmatch(r"ops: .*\(see ops --help\)\n", answer.stderr)
 
 
+def test_an_argument_that_is_no_text_is_wrong_usage() -> None:
+    answer = _ops("incident", "open", "P1", "\udcff down", "--json")
+
+    assert answer.returncode == json.loads(answer.stdout)["exit"] == 2
+    assert "is no UTF-8 text" in json.loads(answer.stdout)["error"]
+
+
 def test_wrong_usage_is_json_where_json_was_asked_for() -> None:
     answer = _ops("health", "--json", "--timeout", "soon")
 
