@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from runbook import cron
 
@@ -17,6 +17,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*"
+_YEARS: Final = (2000, 9000)
 # PostgreSQL cuts longer names.
 _DATABASE_BYTES: Final = 63
 
@@ -61,6 +62,17 @@ def _database(name: str) -> str:
     return name
 
 
+def moment(at: datetime) -> datetime:
+    """A time from which others are counted, so far from the calendar's ends that they exist in each zone.
+
+    Raises:
+        ValueError: it is of another year.
+    """
+    if not _YEARS[0] <= at.year <= _YEARS[1]:
+        raise ValueError(f"must be of the years {_YEARS[0]} to {_YEARS[1]}")
+    return at
+
+
 def shown(value: object) -> str:
     """A value in a message, written as in the file that it stands in: ``true``, not ``True``."""
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
@@ -70,6 +82,7 @@ def shown(value: object) -> str:
 Whole = Annotated[int, BeforeValidator(_number)]
 Fraction = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
 Switch = Annotated[bool, Field(strict=True)]
+Moment = Annotated[AwareDatetime, AfterValidator(moment)]
 Day = Annotated[date, BeforeValidator(_day)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
 # Of a service, of brokers: more is a slip of the pen.
