@@ -42,6 +42,10 @@ _PREFIX: Final = re.compile(r"(?:CRON_)?TZ=([^ ]*) (.*)", re.DOTALL)
 _MOST: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS: Final = 5
+# Clocks change some times a year: starts that are further apart may each have a change before them.
+_OFTEN: Final = timedelta(days=31)
+# Before it, there are zones without a date.
+_CALENDAR: Final = datetime(1, 1, 2, tzinfo=UTC)
 # Five years from a leap year's first day: a yearly pattern, and the 29th of February, come twice.
 _SAMPLE: Final = tuple(date(2024, 1, 1) + timedelta(days=number) for number in range(_YEARS * 366))
 
@@ -81,16 +85,12 @@ class Times:
         """The first start after a moment with a zone, in that zone; None where there is none in five years."""
         if not (self.of_day and self.months):
             return None
-        clock = _Clock((moment - _EPOCH) // timedelta(seconds=1) + 1, self.zone or moment.tzinfo or UTC)
-        last = clock.local.year + _YEARS
-        while clock.local.year <= last:
-            # Where a field wraps, the greater ones are looked at again.
-            if not (
-                clock.to_month(self) or clock.to_day(self) or clock.to_hour(self) or clock.to_minute(self)
-                or clock.to_second()
-            ):  # fmt: skip
-                return datetime.fromtimestamp(clock.unix, moment.tzinfo)
-        return None
+        try:
+            clock = _Clock((moment - _EPOCH) // timedelta(seconds=1) + 1, self.zone or moment.tzinfo or UTC)
+            return datetime.fromtimestamp(clock.unix, moment.tzinfo) if clock.to_start(self) else None
+        except (OverflowError, ValueError):
+            # Where no calendar reaches.
+            return None
 
 
 @dataclass(frozen=True)
@@ -171,35 +171,34 @@ def latest(expression: str, place: str, since: datetime, until: datetime) -> dat
     Raises:
         ValueError: it is no cron expression, or the place is no time zone.
     """
-    cron = parse(expression)
-    begin, end = since.astimezone(zone(place)), until.astimezone(UTC)
+    cron, own = parse(expression), zone(place)
+    begin, end = max(since, _CALENDAR), until.astimezone(UTC)
     if isinstance(cron, Every):
-        first = begin.astimezone(UTC).replace(microsecond=0)
+        first = since.astimezone(UTC).replace(microsecond=0)
         count = (end - first) // cron.delay
         return first + count * cron.delay if count > 0 else None
-    whole = end - begin.astimezone(UTC)
-    # From the end: a job of every minute has had a million starts in two years, and one of them is asked for.
-    span = timedelta(hours=1)
-    while True:
-        look = begin if span >= whole else (end - span).astimezone(begin.tzinfo)
-        moments = [moment.astimezone(UTC) for moment in starts(cron, look, end)]
-        if moments or span >= whole:
-            return max(moments, default=None)
-        span *= 2
+    between = period(expression)
+    # From which moment a walk begins decides whether robfig/cron leaves a start out after a change of the clocks. Two
+    # walks have met after some starts without a change, and what starts often need not be walked from the beginning: a
+    # job of every minute has had a million starts in two years.
+    if between is not None and between <= _OFTEN:
+        span = max(40 * between, timedelta(days=2))
+        begin = end - min(span, end - begin)
+    return max((moment.astimezone(UTC) for moment in starts(cron, begin.astimezone(own), end)), default=None)
 
 
-def period(expression: str) -> timedelta:
-    """The longest time between two starts, to the minute within a day.
+def period(expression: str) -> timedelta | None:
+    """The longest time between two starts, to the minute within a day; None where it never starts.
 
     Raises:
-        ValueError: it is no cron expression, or it hardly ever starts.
+        ValueError: it is no cron expression.
     """
     cron = parse(expression)
     if isinstance(cron, Every):
         return cron.delay
     days = [number for number, day in enumerate(_SAMPLE) if day.month in cron.months and cron.on(day)]
-    if len(days) < 2 or not cron.of_day:
-        raise ValueError(f"{expression!r} runs hardly ever")
+    if not (days and cron.of_day):
+        return None
     between = max(later - earlier for earlier, later in pairwise(days)) * 24 * 60 + cron.of_day[0] - cron.of_day[-1]
     within = [later - earlier for earlier, later in pairwise(cron.of_day)]
     return timedelta(minutes=max([between, *within]))
@@ -216,7 +215,19 @@ class _Clock:
         self._moved = False
         self.unix, self.local = unix, datetime.fromtimestamp(unix, place)
 
-    def to_month(self, times: Times) -> bool:
+    def to_start(self, times: Times) -> bool:
+        """Go to the first start in five years; whether there is one."""
+        last = self.local.year + _YEARS
+        while self.local.year <= last:
+            # Where a field wraps, the greater ones are looked at again.
+            if not (
+                self._to_month(times) or self._to_day(times) or self._to_hour(times) or self._to_minute(times)
+                or self._to_second()
+            ):  # fmt: skip
+                return True
+        return False
+
+    def _to_month(self, times: Times) -> bool:
         while self.local.month not in times.months:
             self._begin(self.local.replace(day=1, hour=0, minute=0, second=0))
             first = self.local.replace(day=1)
@@ -225,7 +236,7 @@ class _Clock:
                 return True
         return False
 
-    def to_day(self, times: Times) -> bool:
+    def _to_day(self, times: Times) -> bool:
         while not times.on(self.local):
             self._begin(self.local.replace(hour=0, minute=0, second=0))
             before = self.local.day
@@ -240,7 +251,7 @@ class _Clock:
                 return True
         return False
 
-    def to_hour(self, times: Times) -> bool:
+    def _to_hour(self, times: Times) -> bool:
         while self.local.hour not in times.hours:
             self._begin(self.local.replace(minute=0, second=0))
             self._leap(self.local.hour, times.hours, 24, 3600)
@@ -248,7 +259,7 @@ class _Clock:
                 return True
         return False
 
-    def to_minute(self, times: Times) -> bool:
+    def _to_minute(self, times: Times) -> bool:
         while self.local.minute not in times.minutes:
             # A minute of UTC: some zones were not whole minutes from it.
             self._add(0 if self._moved else -(self.unix % 60))
@@ -258,7 +269,7 @@ class _Clock:
                 return True
         return False
 
-    def to_second(self) -> bool:
+    def _to_second(self) -> bool:
         wraps = self.local.second != 0
         while self.local.second != 0:
             self._moved = True

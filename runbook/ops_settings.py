@@ -6,13 +6,33 @@ names files that hold secrets and never holds one.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from runbook import practices
+from runbook.formats import (
+    BucketName,
+    Database,
+    Day,
+    DnsLabel,
+    Fraction,
+    Host,
+    HostPorts,
+    KeyPrefix,
+    Line,
+    MailAddress,
+    Pods,
+    Port,
+    Region,
+    SecretKey,
+    Switch,
+    TimeZone,
+    Topic,
+    WebAddress,
+    Whole,
+)
 
 CONFIG_VARIABLE: Final = "OPS_CONFIG"
 SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
@@ -25,8 +45,8 @@ class _Model(BaseModel):
 class Login(_Model):
     """A database user and the file that holds its password."""
 
-    user: str
-    password_file: str
+    user: Line
+    password_file: Line
 
 
 class PostgresTarget(_Model):
@@ -35,9 +55,9 @@ class PostgresTarget(_Model):
     ``backup`` may read everything; ``owner`` owns the database; ``superuser`` may create databases.
     """
 
-    host: str
-    port: int = Field(ge=1, le=65535)
-    database: str
+    host: Host
+    port: Port
+    database: Database
     backup: Login
     owner: Login
     superuser: Login
@@ -46,28 +66,28 @@ class PostgresTarget(_Model):
 class RedisTarget(_Model):
     """Redis. ``login`` is an ACL user; ``ca_file`` has the authorities of ``tls``, by default those of the machine."""
 
-    host: str
-    port: int = Field(ge=1, le=65535)
+    host: Host
+    port: Port
     login: Login | None = None
-    tls: bool = False
-    ca_file: str | None = None
+    tls: Switch = False
+    ca_file: Line | None = None
 
 
 class KafkaTarget(_Model):
     """Kafka: ``brokers`` is how many must answer."""
 
-    bootstrap: str
-    brokers: int = Field(ge=1)
-    topic: str
-    group: str
-    tls: bool = False
+    bootstrap: HostPorts
+    brokers: Pods
+    topic: Topic
+    group: Line
+    tls: Switch = False
 
 
 class ServiceTarget(_Model):
     """A service of the system and the address of its health page."""
 
-    name: str
-    health_url: str
+    name: DnsLabel
+    health_url: WebAddress
 
 
 class BackupTarget(_Model):
@@ -79,46 +99,46 @@ class BackupTarget(_Model):
     mounted only where something is restored.
     """
 
-    bucket: str
-    prefix: str
-    region: str
-    endpoint: str | None = None
-    retention_days: int = Field(ge=1, le=36500)
-    shrink_share: float = Field(default=practices.BACKUP_SHRINK.value, ge=0, le=1)
-    public_key: str | None = None
-    private_key_file: str | None = None
+    bucket: BucketName
+    prefix: KeyPrefix
+    region: Region
+    endpoint: WebAddress | None = None
+    retention_days: Whole = Field(ge=1, le=36500)
+    shrink_share: Fraction = Field(default=practices.BACKUP_SHRINK.value, ge=0, le=1)
+    public_key: Line | None = None
+    private_key_file: Line | None = None
 
 
 class PrometheusTarget(_Model):
     """Prometheus, by the address of its HTTP API."""
 
-    url: str
+    url: WebAddress
 
 
 class MailTarget(_Model):
     """Where mail goes. ``password_file`` only where the server wants a login; ``tls`` is STARTTLS."""
 
-    host: str
-    port: int = Field(ge=1, le=65535)
-    sender: str
-    recipients: tuple[str, ...] = Field(min_length=1)
-    tls: bool = True
-    user: str | None = None
-    password_file: str | None = None
+    host: Host
+    port: Port
+    sender: MailAddress
+    recipients: tuple[MailAddress, ...] = Field(min_length=1)
+    tls: Switch = True
+    user: Line | None = None
+    password_file: Line | None = None
 
 
 class ChatTarget(_Model):
     """A Slack webhook, by the file that holds its address: the address is the secret."""
 
-    webhook_file: str
+    webhook_file: Line
 
 
 class ScaleTarget(_Model):
     """An autoscaler's least replicas outside and in the peak hours."""
 
-    name: str
-    normal: int = Field(ge=1)
-    peak: int = Field(ge=1)
+    name: DnsLabel
+    normal: Pods
+    peak: Pods
 
 
 class JwtTarget(_Model):
@@ -127,10 +147,10 @@ class JwtTarget(_Model):
     Those that verify stand before those that sign: where a key leaked, they are the first to forget it.
     """
 
-    secret: str
-    key: str = "secret"
-    previous_key: str = "previous"
-    services: tuple[str, ...]
+    secret: DnsLabel
+    key: SecretKey = "secret"
+    previous_key: SecretKey = "previous"
+    services: tuple[DnsLabel, ...]
 
 
 class Waiver(_Model):
@@ -141,14 +161,14 @@ class Waiver(_Model):
     owner: str = Field(min_length=1, description="who answers for it")
     reason: str = Field(min_length=1)
     ticket: str = Field(min_length=1)
-    expires: date = Field(description="the last day on which it counts")
+    expires: Day = Field(description="the last day on which it counts")
 
 
 class OpsSettings(_Model):
     """All of it."""
 
-    namespace: str
-    time_zone: str
+    namespace: DnsLabel
+    time_zone: TimeZone
     postgres: PostgresTarget
     redis: RedisTarget
     kafka: KafkaTarget

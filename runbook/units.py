@@ -24,10 +24,14 @@ _SUFFIXES: Final = {
     "Pi": Decimal(2**50),
     "Ei": Decimal(2**60),
 }
-_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]))?")
+_QUANTITY: Final = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]))?", re.ASCII
+)
 
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-_DURATION: Final = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_MILLISECONDS: Final = {
+    "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000,
+}  # fmt: skip
+_DURATION: Final = re.compile(r"([0-9]{1,19})(ms|[smhdwy])")
 _NANOSECONDS: Final = {
     "ns": 1,
     "us": 10**3,
@@ -55,7 +59,7 @@ def quantity(text: str | float) -> Decimal:
     Raises:
         QuantityError: the text is none of these.
     """
-    match = _QUANTITY.fullmatch(str(text).strip())
+    match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise QuantityError(f"{text!r} is no quantity; write it like 512Mi, 4Gi, 250m or 2")
     number, exponent, suffix = match.groups()
@@ -102,12 +106,13 @@ def seconds(text: str) -> float:
     """The seconds of a duration of Prometheus, or of one of Go without a fraction: ``90s``, ``1h30m``, ``720h0m0s``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or longer than the 292 years that both can hold.
     """
     parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    total = sum(int(number) * _MILLISECONDS[unit] for number, unit in parts)
+    if not parts or "".join(number + unit for number, unit in parts) != text or total > _GO_MOST // 10**6:
         raise ValueError(f"{text!r} is no duration: write it like 90s, 15m, 1h30m or 2d")
-    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    return total / 1000
 
 
 def nanoseconds(text: str) -> int:

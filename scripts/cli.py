@@ -71,11 +71,19 @@ for _name, _line in COMMANDS.items():
     app.command(_name, help=_line)(lambda: None)
 
 
+def _check_text(words: list[str]) -> None:
+    """Refuse bytes that are no text: they stand in no ticket, log or line of JSON."""
+    for word in words:
+        if any("\ud800" <= sign <= "\udfff" for sign in word):
+            raise typer.BadParameter(f"{word!r} is no UTF-8 text")
+
+
 def main() -> None:
     """Run the command line; the process ends with a code of ``exits.Exit``."""
     gc.set_threshold(_YOUNG_OBJECTS)
     unforeseen.listen()
     try:
+        _check_text(sys.argv)
         code = app(standalone_mode=False)
     except _UsageError as error:
         message = str(getattr(error, "format_message", error.__str__)())

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from runbook import formats
 from runbook.ops_paths import CONFIG_PATH
 from runbook.ops_settings import CONFIG_VARIABLE, Login, OpsSettings
 from scripts import redact
@@ -28,7 +29,8 @@ def load(path: str | None = None) -> OpsSettings:
             f"cannot read the settings file {name}: {_reason(error)}; name it with --config or {CONFIG_VARIABLE}"
         ) from None
     try:
-        return OpsSettings.model_validate_json(text)
+        # The program that writes the file gives each value its type: no text for a number, no number for a truth value.
+        return OpsSettings.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UsageError(f"settings file {name}: {_explain(error)}") from None
 
@@ -62,6 +64,6 @@ def _explain(error: Any) -> str:
     shown = (
         ""
         if isinstance(detail["input"], dict | list) or detail["type"] == "json_invalid" or redact.names_secret(key)
-        else f" is {detail['input']!r}"
+        else f" is {formats.shown(detail['input'])}"
     )
-    return f"{key}{shown}: {detail['msg']}{more}"
+    return f"{key}{shown}: {detail['msg'].removeprefix('Value error, ')}{more}"

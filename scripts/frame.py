@@ -16,7 +16,7 @@ import typer
 
 from runbook.ops_settings import OpsSettings
 from scripts import config as settings_file
-from scripts import first_week, guard, output, unforeseen
+from scripts import durations, first_week, guard, output, unforeseen
 from scripts.exits import Exit, OpsError, Stop, TemporaryError
 from scripts.output import Outcome
 
@@ -39,13 +39,9 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print the result as exact
 _Command = TypeVar("_Command", bound=Callable[Concatenate[OpsSettings, ...], Outcome])
 
 
-# Beyond it an option means for ever, which none of them does.
-_YEAR: Final = 366 * 86400
-
-
 def seconds(flag: str, text: str, least: float = 0.1) -> Any:
     """An option that takes seconds, with this help."""
-    return typer.Option(flag, min=least, max=_YEAR, help=text, metavar="SECONDS")
+    return typer.Option(flag, min=least, max=durations.YEAR, help=text, metavar="SECONDS")
 
 
 def _shared(

@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.settings.base import Cidr, DnsLabel, DnsName, HostPort, Model, Quantity, Resources
+from runbook.formats import DnsLabel, DnsName, Fraction, HostPort, Pods, Port, Switch, Whole
+from runbook.settings.base import Cidr, Memory, Model, Resources, Volume
 
 
 class ExternalServer(Model):
@@ -17,8 +18,8 @@ class ExternalServer(Model):
     """
 
     host: DnsName
-    port: int = Field(ge=1, le=65535)
-    tls: bool = True
+    port: Port
+    tls: Switch = True
     cidr: Cidr = "0.0.0.0/0"
 
 
@@ -27,7 +28,7 @@ class ExternalRedis(ExternalServer):
 
     # Redis takes any name without spaces and null characters.
     user: str = Field(
-        default="default", pattern=r"^[^\s\x00]+$", description="the ACL user whose password is in secret"
+        default="default", pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$", description="the ACL user whose password is in secret"
     )
     secret: DnsLabel | None = Field(
         default=None,
@@ -56,8 +57,8 @@ class ExternalRedis(ExternalServer):
 class ExternalKafka(Model):
     """A Kafka that somebody else runs (MSK), by the brokers that answer first."""
 
-    bootstrap: tuple[HostPort, ...] = Field(min_length=1)
-    tls: bool = True
+    bootstrap: tuple[HostPort, ...] = Field(min_length=1, max_length=30)
+    tls: Switch = True
     cidr: Cidr = "0.0.0.0/0"
 
 
@@ -65,18 +66,20 @@ class PostgresSettings(Model):
     """PostgreSQL: its volume, its memory and ``max_connections`` (section 3.2 recommends 200 to 300)."""
 
     external: ExternalServer | None = None
-    volume_size: Quantity = "100Gi"
+    volume_size: Volume = "100Gi"
     resources: Resources = Resources(cpu_request="1", memory_request="4Gi", memory_limit="4Gi")
-    max_connections: int = Field(default=thresholds.MAX_CONNECTIONS_HIGH.count, ge=10)
+    # The most that PostgreSQL takes.
+    max_connections: Whole = Field(default=thresholds.MAX_CONNECTIONS_HIGH.count, ge=10, le=262_143)
 
 
 class PgbouncerSettings(Model):
     """PgBouncer: how many clients it accepts and how many server connections it shares among them."""
 
-    replicas: int = Field(default=2, ge=1)
+    replicas: Pods = 2
     # A rollout has a pod more: three times this, and the jobs that go past it, fit into max_connections.
-    pool_size: int = Field(default=90, ge=1, description="server connections of one pod to PostgreSQL")
-    max_client_connections: int = Field(default=2000, ge=1)
+    pool_size: Whole = Field(default=90, ge=1, le=262_143, description="server connections of one pod to PostgreSQL")
+    # Each is a file that the process has open, of which Linux gives it a million at most.
+    max_client_connections: Whole = Field(default=2000, ge=1, le=1_000_000)
     resources: Resources = Resources(cpu_request="100m", memory_request="64Mi", memory_limit="128Mi")
 
 
@@ -84,9 +87,10 @@ class RedisSettings(Model):
     """Redis: ``maxmemory`` is a share of the memory limit, because a fork for a snapshot needs room beside the data."""
 
     external: ExternalRedis | None = None
-    volume_size: Quantity = "10Gi"
+    volume_size: Volume = "10Gi"
     resources: Resources = Resources(cpu_request="250m", memory_request="4Gi", memory_limit="4Gi")
-    maxmemory_ratio: float = Field(default=0.6, gt=0, le=practices.REDIS_MAXMEMORY_RATIO.value)
+    # Redis takes a maxmemory of 0 for no limit.
+    maxmemory_ratio: Fraction = Field(default=0.6, ge=0.01, le=practices.REDIS_MAXMEMORY_RATIO.value)
 
     def client_secrets(self) -> dict[str, str]:
         """Secrets that a client mounts to log in and to trust the server: folder -> Secret."""
@@ -98,10 +102,10 @@ class KafkaSettings(Model):
     """Kafka in KRaft mode: brokers, each of which is a controller as well."""
 
     external: ExternalKafka | None = None
-    brokers: int = Field(default=3, ge=1)
-    volume_size: Quantity = "100Gi"
-    heap: Quantity = "2Gi"
-    outside_listener: bool = Field(
+    brokers: Pods = 3
+    volume_size: Volume = "100Gi"
+    heap: Memory = "2Gi"
+    outside_listener: Switch = Field(
         default=False,
         description="a second listener that names brokers by pod address, for clients outside the cluster's DNS",
     )

@@ -7,8 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from runbook import practices
+from runbook.formats import DnsLabel, DnsName, MailAddress, Port, SecureAddress, Whole
 from runbook.ops_settings import Waiver
-from runbook.settings.base import Cidr, DnsLabel, DnsName, Model
+from runbook.settings.base import Cidr, Model
 
 
 class IngressSettings(Model):
@@ -23,11 +24,11 @@ class CertificateSettings(Model):
     """Who signs certificates: an ACME server (production), or an authority of the cluster's own (``selfSigned``)."""
 
     issuer: Literal["acme", "selfSigned"] = "acme"
-    acme_server: str = Field(default="https://acme-v02.api.letsencrypt.org/directory", pattern=r"^https://")
-    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="the ACME account's contact")
+    acme_server: SecureAddress = "https://acme-v02.api.letsencrypt.org/directory"
+    email: MailAddress | None = Field(default=None, description="the ACME account's contact")
     controller_namespace: DnsLabel = "cert-manager"
-    duration_days: int = Field(default=90, ge=7, le=398)
-    renew_before_days: int = Field(default=practices.CERTIFICATE_RENEWAL.count, ge=1)
+    duration_days: Whole = Field(default=90, ge=7, le=398)
+    renew_before_days: Whole = Field(default=practices.CERTIFICATE_RENEWAL.count, ge=1, le=199)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -59,5 +60,5 @@ class NetworkSettings(Model):
     """What lies outside the namespace, as network policies have to name it."""
 
     api_server_cidrs: tuple[Cidr, ...] = Field(default=("0.0.0.0/0",), min_length=1)
-    api_server_ports: tuple[int, ...] = Field(default=(443, 6443), min_length=1)
+    api_server_ports: tuple[Port, ...] = Field(default=(443, 6443), min_length=1)
     dns_cidr: Cidr | None = Field(default=None, description="left out: DNS is the pods with the label k8s-app=kube-dns")

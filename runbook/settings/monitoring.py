@@ -6,7 +6,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from runbook.settings.base import DnsLabel, DnsName, Model
+from runbook.formats import DnsLabel, DnsName, Line, MailAddress, Port, Switch, WebAddress
+from runbook.settings.base import Model
 
 
 class GrafanaSettings(Model):
@@ -14,7 +15,7 @@ class GrafanaSettings(Model):
 
     namespace: DnsLabel = "monitoring"
     service: DnsLabel | None = Field(default=None, description="left out: no Ingress for it")
-    port: int = Field(default=80, ge=1, le=65535)
+    port: Port = 80
 
 
 class MonitoringSettings(Model):
@@ -22,10 +23,9 @@ class MonitoringSettings(Model):
 
     namespace: DnsLabel = "monitoring"
     labels: dict[str, str] = Field(default_factory=lambda: {"release": "kube-prometheus-stack"}, min_length=1)
-    prometheus_url: str = Field(default="http://prometheus-operated.monitoring.svc:9090", pattern=r"^https?://")
-    runbook_url: str = Field(
+    prometheus_url: WebAddress = "http://prometheus-operated.monitoring.svc:9090"
+    runbook_url: WebAddress = Field(
         default="https://git.example.com/crypto-operations/blob/main",
-        pattern=r"^https?://",
         description="where people read this repository: alerts link to docs/runbook.md below it",
     )
     grafana: GrafanaSettings = GrafanaSettings()
@@ -40,14 +40,14 @@ class AlertingSettings(Model):
     pagerduty_secret: DnsLabel | None = Field(default=None, description="Secret with the key routing-key")
     slack_secret: DnsLabel | None = Field(default=None, description="Secret with the key url, a webhook's address")
     slack_channel: str = "#incidents"
-    webhook_url: str | None = Field(default=None, pattern=r"^https?://", description="gets every notification")
+    webhook_url: WebAddress | None = Field(default=None, description="gets every notification")
     heartbeat_secret: DnsLabel | None = Field(
         default=None,
         description="Secret with the key url, which expects a sign of life and raises the alarm when none comes; "
         "needed with pagerdutySecret",
     )
-    heartbeat_url: str | None = Field(
-        default=None, pattern=r"^https?://", description="the same address in plain, where it is no secret"
+    heartbeat_url: WebAddress | None = Field(
+        default=None, description="the same address in plain, where it is no secret"
     )
 
     @model_validator(mode="after")
@@ -66,11 +66,11 @@ class MailSettings(Model):
     """The SMTP server of the jobs' reports."""
 
     host: DnsName
-    port: int = Field(default=587, ge=1, le=65535)
-    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
-    recipients: tuple[str, ...] = Field(min_length=1)
-    tls: bool = True
-    user: str | None = None
+    port: Port = 587
+    sender: MailAddress
+    recipients: tuple[MailAddress, ...] = Field(min_length=1)
+    tls: Switch = True
+    user: Line | None = None
     secret: DnsLabel | None = Field(default=None, description="Secret with the key password")
 
     @model_validator(mode="after")

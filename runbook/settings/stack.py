@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from runbook import services
-from runbook.settings.base import DnsLabel, DnsName, Model, TimeZone
+from runbook import formats, services
+from runbook.formats import DnsLabel, DnsName, Line, Switch
+from runbook.settings.base import Model, TimeZone
 from runbook.settings.datastores import KafkaSettings, PgbouncerSettings, PostgresSettings, RedisSettings
 from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings, PolicySettings
 from runbook.settings.monitoring import AlertingSettings, MonitoringSettings, NotificationSettings
 from runbook.settings.storage import AwsSettings, BackupSettings
-from runbook.settings.workloads import ServiceSettings, as_mapping, default_services, service_settings
+from runbook.settings.workloads import ServiceSettings, completed, default_services
 
 IMAGE_NAMES: Final = (
     "ops",
@@ -49,12 +50,10 @@ class Settings(Model):
     """Everything that a stack decides."""
 
     environment_name: str = Field(pattern=r"^[a-z][-a-z0-9]*$", description="what the stack is: production, local ...")
-    owner: str = Field(default="platform", min_length=1, description="the team that is asked about these resources")
+    owner: Line = Field(default="platform", description="the team that is asked about these resources")
     domain: DnsName
     namespace: DnsLabel = "crypto"
-    kube_context: str = Field(
-        min_length=1, description="context of the kubeconfig; named so that no other cluster is hit"
-    )
+    kube_context: Line = Field(description="context of the kubeconfig; named so that no other cluster is hit")
     time_zone: TimeZone = "UTC"
     storage_class: DnsName | None = Field(default=None, description="left out: the cluster's default class")
     images: dict[str, str]
@@ -75,9 +74,9 @@ class Settings(Model):
     access: AccessSettings = AccessSettings()
     policies: PolicySettings = PolicySettings()
     network: NetworkSettings = NetworkSettings()
-    protect: bool = Field(default=True, description="refuse to delete what holds data")
-    maintenance: bool = Field(default=False, description="serve the maintenance page and suspend the jobs")
-    adopt_namespace: bool = Field(
+    protect: Switch = Field(default=True, description="refuse to delete what holds data")
+    maintenance: Switch = Field(default=False, description="serve the maintenance page and suspend the jobs")
+    adopt_namespace: Switch = Field(
         default=False, description="the namespace exists and belongs to somebody else: label it, never delete it"
     )
 
@@ -95,12 +94,14 @@ class Settings(Model):
 
     @field_validator("services", mode="before")
     @classmethod
-    def _fill_services(cls, given: Any) -> dict[str, ServiceSettings]:
-        given = as_mapping("services", given)
-        unknown = sorted(name for name in given if name not in services.BY_NAME)
+    def _fill_services(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        said = cast("Mapping[str, object]", given)
+        unknown = sorted(str(name) for name in said if name not in services.BY_NAME)
         if unknown:
             raise ValueError(f"no such service: {', '.join(unknown)}; known are {', '.join(services.BY_NAME)}")
-        return {spec.name: service_settings(spec, given.get(spec.name, {})) for spec in services.ALL}
+        return {spec.name: completed(spec, said.get(spec.name, {})) for spec in services.ALL}
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
@@ -122,7 +123,12 @@ def load(values: Mapping[str, Any], model: type[Settings] = Settings) -> Setting
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(detail) for detail in error.errors())) from None
+        raise SettingsError("\n".join(_explain(detail) for detail in error.errors() if not _follows(detail))) from None
+
+
+def _follows(detail: Any) -> bool:
+    """Whether an error is that a list has too few elements, only because those that it has are wrong."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _explain(detail: Any) -> str:
@@ -133,7 +139,11 @@ def _explain(detail: Any) -> str:
             return f"{key} is missing; set it in the stack file (Pulumi.yaml says what it is)"
         case "extra_forbidden":
             return f"{key} is no setting of this program; remove it or mend its spelling"
+        case "dict_type" | "model_type":
+            return f"{key} is {formats.shown(detail['input'])}: must be a mapping of names to values"
+        case "bool_type":
+            return f"{key} is {formats.shown(detail['input'])}: must be true or false"
         case _ if isinstance(detail["input"], (dict, list)):
             return f"{key}: {message}"
         case _:
-            return f"{key} is {detail['input']!r}: {message}"
+            return f"{key} is {formats.shown(detail['input'])}: {message}"

@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.settings.base import REGION, BucketName, DnsLabel, Model, Resources
+from runbook.formats import BucketName, DnsLabel, Fraction, KeyPrefix, Region, Switch, WebAddress, Whole
+from runbook.settings.base import Model, Resources
 
 
 class BackupSettings(Model):
@@ -18,9 +19,9 @@ class BackupSettings(Model):
         # Its roles are named after it, and IAM's names have at most 64 characters.
         Field(max_length=54, description="3 to 54 characters: roles and other buckets are named after it"),
     ]
-    prefix: str = Field(default="crypto-analytics/", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/$")
-    retention_days: int = Field(default=thresholds.BACKUP_RETENTION.count, ge=1, le=36500)
-    shrink_share: float = Field(
+    prefix: KeyPrefix = "crypto-analytics/"
+    retention_days: Whole = Field(default=thresholds.BACKUP_RETENTION.count, ge=1, le=36500)
+    shrink_share: Fraction = Field(
         default=practices.BACKUP_SHRINK.value,
         ge=0,
         le=1,
@@ -32,13 +33,16 @@ class BackupSettings(Model):
         pattern=r"^age1[a-z0-9]{58}$",
         description="age recipient that backups are encrypted for; its private key is the Secret secrets.backupKey",
     )
-    object_lock_days: int = Field(
+    object_lock_days: Whole = Field(
         default=0,
         ge=0,
+        le=36500,
         description="days in which nobody, not even the account's administrator, can delete a backup; 0 for none",
     )
-    replica_region: str | None = Field(default=None, pattern=REGION, description="a second region that gets a copy")
-    force_destroy: bool = Field(default=False, description="let `pulumi destroy` empty the bucket; never in production")
+    replica_region: Region | None = Field(default=None, description="a second region that gets a copy")
+    force_destroy: Switch = Field(
+        default=False, description="let `pulumi destroy` empty the bucket; never in production"
+    )
     resources: Resources = Resources(cpu_request="500m", memory_request="512Mi", memory_limit="1Gi")
 
     @model_validator(mode="after")
@@ -54,11 +58,11 @@ class BackupSettings(Model):
 class AwsSettings(Model):
     """The AWS account. ``endpoint`` and ``credentials_secret`` belong to environments without AWS."""
 
-    region: str = Field(pattern=REGION)
-    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    region: Region
+    endpoint: WebAddress | None = None
     credentials_secret: DnsLabel | None = None
     oidc_provider_arn: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:oidc-provider/.+$",
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/.+$",
         description="IAM provider of the cluster's service-account tokens; pods get their IAM role by it",
     )

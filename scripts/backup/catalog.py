@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, OpsError, UsageError
 
 READERS: Final = 8
+
+# Python takes any sign between day and time, a line's end too.
+_TIME: Final = re.compile(r"[0-9W-]+[T ][0-9:.,]+(?:Z|[+-][0-9:.]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def parse_time(text: str) -> datetime:
         UsageError: it is none.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text if _TIME.fullmatch(text) else "")
     except ValueError:
         raise UsageError(f"{text!r} is no time; write it like 2026-03-01T02:30:00Z") from None
     if moment.tzinfo is None:

@@ -58,7 +58,7 @@ def kept_name(database: str, moment: datetime) -> str:
 
 def replaced_at(database: str, name: str) -> datetime | None:
     """When a restore put the database ``name`` aside; None where it is no such database."""
-    match = re.fullmatch(r".*_before_(\d{8}t\d{6}z)", name, re.DOTALL)
+    match = re.fullmatch(r".*_before_(\d{8}t\d{6}z)", name, re.DOTALL | re.ASCII)
     if match is None:
         return None
     try:

@@ -31,7 +31,7 @@ DATA: Final = bucket.DATA
 ENCRYPTED: Final = ".age"
 
 _FORMAT: Final = "%Y%m%dT%H%M%SZ"
-_ID: Final = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{8})")
+_ID: Final = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{8})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -65,7 +65,7 @@ def open_(
     return opening.run(desk, severity.value, title, commander, diagnose=diagnose)
 
 
-@frame.command(app, "incident update", "20260301-0815-api-gateway-down-3fa9 'pool is exhausted'")
+@frame.command(app, "incident update", "20260301-0815-api-down-3fa9 'pool is exhausted'")
 def update(
     settings: OpsSettings,
     identifier: Identifier,
@@ -92,7 +92,7 @@ def update(
     return closing.send_rca(desk, identifier, rca)
 
 
-@frame.command(app, "incident close", "20260301-0815-api-gateway-down-3fa9 'pool size raised'")
+@frame.command(app, "incident close", "20260301-0815-api-down-3fa9 'pool size raised'")
 def close(
     settings: OpsSettings,
     identifier: Identifier,
@@ -137,7 +137,7 @@ def list_incidents(
     return views.list_all(_desk(settings, directory), closed=every)
 
 
-@frame.command(app, "incident show", "20260301-0815-api-gateway-down-3fa9 --rca > rca.md")
+@frame.command(app, "incident show", "20260301-0815-api-down-3fa9 --rca > rca.md")
 def show(
     settings: OpsSettings,
     identifier: Identifier,

@@ -44,7 +44,7 @@ def topics(
 def partitions(
     settings: OpsSettings,
     topic: Annotated[str, typer.Argument(help="The topic.", metavar="TOPIC")],
-    count: Annotated[int, typer.Argument(min=1, help="How many it is to have.", metavar="COUNT")],
+    count: Annotated[int, typer.Argument(min=1, max=10_000, help="How many it is to have.", metavar="COUNT")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the partitions are raised.")] = False,
     dry_run: DryRun = False,
 ) -> Outcome:

@@ -32,7 +32,7 @@ def jwt(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before every session ends.")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="What each rollout of the services may take.", metavar="SECONDS")
+        float, frame.seconds("--timeout", "What each rollout of the services may take.", least=1)
     ] = 600.0,
     silent: Silent = False,
     dry_run: DryRun = False,

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Final, Self
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from runbook import severities, thresholds
+from runbook.formats import Moment
 from runbook.severities import Severity
 from scripts import redact
 from scripts.exits import CheckFailedError, UsageError
@@ -35,7 +36,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at: AwareDatetime
+    at: Moment
     by: str
     text: str
 
@@ -48,11 +49,11 @@ class Ticket(BaseModel):
     id: str
     severity: str
     title: str
-    opened: AwareDatetime
+    opened: Moment
     commander: str
     status: State = State.OPEN
-    closed: AwareDatetime | None = None
-    rca_sent: AwareDatetime | None = None
+    closed: Moment | None = None
+    rca_sent: Moment | None = None
     timeline: tuple[Entry, ...] = Field(min_length=1)
 
     @field_validator("severity")

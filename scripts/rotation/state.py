@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from runbook import practices
+from runbook import formats, practices
 from runbook.ops_settings import JwtTarget
 from scripts.exits import CheckFailedError, OpsError, UsageError
 
@@ -203,7 +203,7 @@ def _text(moment: datetime) -> str:
 
 def _moment(target: JwtTarget, name: str, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return formats.moment(datetime.fromisoformat(text)).astimezone(UTC)
     except ValueError:
         raise _wrong(target, name, text) from None
 

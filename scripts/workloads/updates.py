@@ -140,6 +140,8 @@ def _lateness(job: Any, now: datetime) -> str | None:
         period = cron.period(schedule)
     except ValueError as error:
         return f"its schedule cannot be read: {error}"
+    if period is None:
+        return f"never starts: no date fits its schedule ({schedule})"
     status: Any = job.get("status") or {}
     success = status.get("lastSuccessfulTime")
     age = now - datetime.fromisoformat(str(success or job["metadata"]["creationTimestamp"]))

@@ -8,7 +8,7 @@ import re
 import subprocess
 import zoneinfo
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
@@ -45,6 +45,15 @@ _HARD_ZONES = (
     "Australia/Lord_Howe",
     "Antarctica/Troll",
     "Pacific/Apia",
+)
+_CHANGING_ZONES = (
+    "Europe/Berlin",
+    "America/Havana",
+    "America/St_Johns",
+    "Africa/Casablanca",
+    "Asia/Gaza",
+    "Australia/Lord_Howe",
+    "Antarctica/Troll",
 )
 _ZONES = sorted(zoneinfo.available_timezones())
 # These crossed the date line: robfig/cron looks for ever for a day that was left out.
@@ -237,6 +246,41 @@ def _is_endless(expression: str, zone: str, start: int) -> bool:
 def test_what_starts_is_what_robfig_cron_starts(original: Original, expression: str, place: tuple[str, int]) -> None:
     assume(not _is_endless(expression, *place))
     assert _ours(expression, *place) == _originals(original, expression, *place)
+
+
+def _latest(expression: str, zone: str, start: int, end: int) -> int | None:
+    since, until = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
+    found = cron.latest(expression, zone, since, until)
+    return None if found is None else int(found.timestamp())
+
+
+@settings(max_examples=5 * settings().max_examples)
+@given(_EXPRESSIONS, _places(), st.integers(0, _STARTS - 1), st.integers(0, 30 * _DAY))
+def test_the_last_start_before_a_moment_is_the_one_of_robfig_cron(
+    original: Original, expression: str, place: tuple[str, int], number: int, more: int
+) -> None:
+    assume(not _is_endless(expression, *place))
+    theirs = _originals(original, expression, *place)
+    assume(theirs and len(theirs) == _STARTS)
+    assert theirs is not None
+    end = min(theirs[number] + more, theirs[-1])
+    assert _latest(expression, *place, end) == max(start for start in theirs if start <= end)
+
+
+@pytest.mark.parametrize("expression", ["0 0 ? * 0", "0 0 1 * *", "*/20 0 * * 6"])
+@pytest.mark.parametrize("zone", _CHANGING_ZONES)
+def test_the_last_start_is_the_one_of_robfig_cron_around_each_change_of_the_clocks(
+    original: Original, expression: str, zone: str
+) -> None:
+    changes = [change for change in _changes(zone) if change > _2012][:2]
+    assert len(changes) == 2
+    for change in changes:
+        start = change - 40 * _DAY
+        theirs = _originals(original, expression, zone, start)
+        assert theirs
+        for end in range(start, min(change + 40 * _DAY, theirs[-1]), _DAY // 2):
+            before = max((moment for moment in theirs if moment <= end), default=None)
+            assert _latest(expression, zone, start, end) == before, (start, end)
 
 
 @pytest.mark.parametrize("expression", _HARD)

@@ -12,8 +12,9 @@ from pulumi.runtime import config as runtime_config
 from pydantic import Field
 
 from components import stack_config
+from runbook.formats import DnsLabel
 from runbook.settings import Settings, SettingsError
-from runbook.settings.base import DnsLabel, Model
+from runbook.settings.base import Model
 from tests.program import engine
 from tests.program.settings import stack_values
 

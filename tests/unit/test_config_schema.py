@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -113,3 +114,22 @@ def test_what_belongs_to_pulumi_and_to_providers_is_let_through() -> None:
     assert _wrong(document | {"cofig": {}}) == ["$: Additional properties are not allowed ('cofig' was unexpected)"]
     document["config"]["domain"] = "without the project's prefix"
     assert len(_wrong(document)) == 1
+
+
+def _numbers(node: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where the schema asks for a number, and how."""
+    if isinstance(node, list):
+        node = dict(enumerate(cast("list[Any]", node)))
+    if isinstance(node, dict):
+        known = cast("dict[Any, Any]", node)
+        if known.get("type") in ("integer", "number"):
+            yield path, known
+        for key, child in known.items():
+            yield from _numbers(child, f"{path}.{key}")
+
+
+def test_editors_know_both_bounds_of_every_number() -> None:
+    numbers = dict(_numbers(config_schema.schema()))
+
+    assert len(numbers) > 20
+    assert [path for path, node in numbers.items() if not {"minimum", "maximum"} <= node.keys()] == []

@@ -242,6 +242,12 @@ def test_derived_names_are_never_cut_by_postgresql_and_are_recognised(database: 
 
 def test_a_time_needs_its_zone() -> None:
     assert parse_time("2026-03-01T02:30:00+01:00") == datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
+    for text in ("2026-03-01\n02:30:00Z", "2026-03-01T02:30:00Z\n", "\u0662026-03-01T02:30:00Z", "2026-03-01", ""):
+        with pytest.raises(UsageError, match="is no time"):
+            parse_time(text)
+    for year in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
+        with pytest.raises(UsageError, match="beyond the years 1 to 9999"):
+            parse_time(year)
     with pytest.raises(UsageError, match="has no time zone"):
         parse_time("2026-03-01T02:30:00")
     with pytest.raises(UsageError, match="not both"):

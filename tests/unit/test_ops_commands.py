@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from scripts import cli, redact
 from tests.unit.command_line import COMMANDS as _ALL
@@ -49,6 +50,39 @@ def _example(name: str) -> list[str]:
     example = text.partition("Example: ops ")[2]
     # What the shell does with the output is not the command's.
     return shlex.split(example.partition(" > ")[0])
+
+
+def _numbers() -> list[Any]:
+    """Every option and argument that takes a number."""
+    return [
+        pytest.param(command, parameter, id=f"{name} {parameter.name}")
+        for name, command in _ALL.items()
+        for parameter in command.params
+        if parameter.bare_type() in ("int", "float")
+    ]
+
+
+@pytest.mark.parametrize(("command", "parameter"), _numbers())
+def test_every_number_has_bounds_and_is_one(command: Any, parameter: Any) -> None:
+    context = command.context_class(command)
+    assert parameter.min is not None
+    assert parameter.max is not None
+    for text in ("nan", "inf", "-inf", "1e400", "-1e400", "9" * 400, "-" + "9" * 400):
+        with pytest.raises(typer.BadParameter):
+            parameter.process_value(context, text)
+
+
+def test_numbers_of_the_command_line_are_known() -> None:
+    assert {"db maintain lock_wait", "kafka partitions count", "redis bigkeys top"} <= {each.id for each in _numbers()}
+
+
+@pytest.mark.parametrize("name", _ALL)
+def test_its_example_stands_on_one_line_of_a_terminal_of_eighty_columns(name: str) -> None:
+    context = _ALL[name].make_context(name, ["--help"], resilient_parsing=True, terminal_width=80, max_content_width=80)
+    (line,) = [line for line in _ALL[name].get_help(context).splitlines() if "Example: ops " in line]
+
+    assert shlex.split(line.partition("Example: ops ")[2].partition(" > ")[0]) == _example(name)
+    assert len(line) <= 80
 
 
 def test_all_commands_are_known() -> None:

@@ -224,7 +224,7 @@ def test_a_command_that_changes_nothing_has_no_dry_run_and_may_ask_for_its_setti
 def test_a_client_of_the_bucket_loads_no_manager_of_transfers() -> None:
     code = (
         "import sys; from runbook.ops_settings import BackupTarget; from scripts.clients.s3 import Bucket; "
-        "made = Bucket(BackupTarget(bucket='backups', region='eu-central-1', prefix='p', retention_days=1)); "
+        "made = Bucket(BackupTarget(bucket='backups', region='eu-central-1', prefix='p/', retention_days=1)); "
         "print(type(made.client).__name__, [name for name in ('boto3', 's3transfer') if name in sys.modules])"
     )
     login = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -263,6 +263,13 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: tuple[str, ...]) -> None:
     assert answer.returncode == 2
     assert answer.stdout == ""
     assert re.fullmatch(r"ops: .*\(see ops --help\)\n", answer.stderr)
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage() -> None:
+    answer = _ops("incident", "open", "P1", "\udcff down", "--json")
+
+    assert answer.returncode == json.loads(answer.stdout)["exit"] == 2
+    assert "is no UTF-8 text" in json.loads(answer.stdout)["error"]
 
 
 def test_wrong_usage_is_json_where_json_was_asked_for() -> None:
@@ -313,6 +320,91 @@ def test_wrong_settings_name_the_key(tmp_path: Path, content: str, words: str) -
 
     with pytest.raises(UsageError, match=words):
         config.load(str(file))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("namespace", "../..", "pattern"),
+        ("namespace", "", "pattern"),
+        ("timeZone", "Mars/Base", "is no time zone"),
+        ("timeZone", "../UTC", "is no time zone"),
+        ("timeZone", "UTC\n", "is no time zone"),
+        ("timeZone", "UTC\0", "is no time zone"),
+        ("postgres.host", "db example", "pattern"),
+        ("postgres.host", "../x", "pattern"),
+        ("postgres.port", True, "must be a number"),
+        ("postgres.port", "5432", "valid integer"),
+        ("postgres.port", 70000, "less than or equal to 65535"),
+        ("postgres.database", "", "pattern"),
+        ("postgres.database", "a\0b", "pattern"),
+        ("postgres.database", "d" * 64, "at most 63 bytes"),
+        ("postgres.backup.user", "", "pattern"),
+        ("postgres.backup.passwordFile", "/etc/\0", "pattern"),
+        ("redis.tls", 1, "valid boolean"),
+        ("kafka.bootstrap", "a:9092,b", "pattern"),
+        ("kafka.bootstrap", "a:99999", "a port from 1 to 65535"),
+        ("kafka.topic", "../prices", "pattern"),
+        ("kafka.brokers", True, "must be a number"),
+        ("kafka.brokers", 10**9, "less than or equal to 1000"),
+        ("backup.bucket", "../..", "pattern"),
+        ("backup.prefix", "../", "pattern"),
+        ("backup.prefix", "", "pattern"),
+        ("backup.region", "here", "pattern"),
+        ("backup.endpoint", "http://h:99999", "an address like"),
+        ("backup.endpoint", "file:///etc", "pattern"),
+        ("backup.retentionDays", True, "must be a number"),
+        ("backup.retentionDays", "30", "valid integer"),
+        ("backup.shrinkShare", True, "must be a number"),
+        ("services", [{"name": "../x", "healthUrl": "http://h/"}], "pattern"),
+        ("services", [{"name": "x", "healthUrl": "http://"}], "pattern"),
+        ("prometheus", {"url": "gopher://h"}, "pattern"),
+        ("scaling", [{"name": "a", "normal": 1, "peak": 10**9}], "less than or equal to 1000"),
+        ("jwt", {"secret": "a/b", "services": []}, "pattern"),
+        ("jwt", {"secret": "a", "key": "../x", "services": []}, "pattern"),
+        ("chat", {"webhookFile": ""}, "pattern"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_one_line_with_key_and_value(
+    tmp_path: Path, key: str, value: Any, words: str
+) -> None:
+    document = json.loads(settings().model_dump_json(by_alias=True))
+    *parents, last = key.split(".")
+    place = document
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(document))
+
+    with pytest.raises(UsageError) as caught:
+        config.load(str(file))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"settings file {file}: {key}")
+    assert words in line
+    if not isinstance(value, list | dict):
+        assert f"{key} is {json.dumps(value) if isinstance(value, bool) else repr(value)}: " in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("host", "fd00::1"),
+        ("host", "db.example.com"),
+        ("database", 'We"ird d.b'),
+        ("database", "dbname=postgres host=nowhere"),
+        ("database", "it's \\ own"),
+    ],
+)
+def test_a_server_by_its_address_and_a_database_by_any_name_of_postgresql_are_taken(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    document = json.loads(settings().model_dump_json(by_alias=True))
+    document["postgres"][key] = value
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(document))
+
+    assert getattr(config.load(str(file)).postgres, key) == value
 
 
 def test_the_deadline_stops_a_wait_and_a_second_signal_does_not_disturb_the_cleaning_up() -> None:

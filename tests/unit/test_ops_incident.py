@@ -55,6 +55,10 @@ def test_a_ticket_survives_being_written_and_read(title: str, said: str, body: s
     assert (after, text) == (before, body)
 
 
+def _with_end(at: str) -> str:
+    return ticket.render(_ticket(), "").replace("commander:", f"closed: {at}\ncommander:", 1)
+
+
 def test_what_people_add_to_a_ticket_stays() -> None:
     text = ticket.render(_ticket(), "\nnotes\n---\nmore\n").replace("commander:", "channel: '#war'\ncommander:", 1)
 
@@ -74,6 +78,9 @@ def test_what_people_add_to_a_ticket_stays() -> None:
         ("---\n: [\n---\n", "unreadable front matter"),
         ("---\nid: x\n---\n", "severity: Field required"),
         (ticket.render(_ticket(), "").replace("P1", "P9"), "must be one of P1, P2, P3, P4"),
+        (_with_end("9999-12-31T23:59:59Z"), "closed: .*must be of the years 2000 to 9000"),
+        (_with_end("'0001-01-01T00:00:00+14:00'"), "closed: .*must be of the years 2000 to 9000"),
+        (_with_end("5"), "closed: .*must be of the years 2000 to 9000"),
     ],
 )
 def test_a_damaged_ticket_says_what_to_mend(text: str, words: str) -> None:

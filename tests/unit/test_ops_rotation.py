@@ -50,6 +50,8 @@ def test_a_secret_that_was_never_rotated_rests_since_it_was_created() -> None:
         ({**_secret(), "data": {}}, UsageError, "has no key 'secret'"),
         (_secret("asleep"), CheckFailedError, "jwt-phase='asleep'"),
         (_secret(rotated="lately"), CheckFailedError, "jwt-rotated='lately'"),
+        (_secret(rotated="0001-01-01T00:00:00+14:00"), CheckFailedError, "jwt-rotated='0001"),
+        (_secret(rotated="9999-12-31T23:59:59Z"), CheckFailedError, "jwt-rotated='9999"),
         (_secret("switched"), CheckFailedError, "is switched and has no key 'previous'"),
     ],
 )

@@ -41,11 +41,30 @@ def test_the_longest_gap_between_two_runs_is_the_period(expression: str, longest
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "* * * *", "61 * * * *", "a * * * *", "*/0 * * * *", "0 0 31 2 *", ", * * * *", "@every day"]
+    "expression",
+    [
+        "",
+        "* * * *",
+        "61 * * * *",
+        "a * * * *",
+        "*/0 * * * *",
+        "@every day",
+        "\u0663 * * * *",
+        "0 0 * * *\u0663",
+        "5\x1c * * * *",
+    ],
 )
 def test_what_is_no_schedule_is_an_error(expression: str) -> None:
-    with pytest.raises(ValueError, match=r"five fields|give numbers|is no number|is no duration|hardly ever"):
+    with pytest.raises(ValueError, match=r"five fields|give numbers|is no number|is no duration"):
         cron.period(expression)
+
+
+@pytest.mark.parametrize("expression", ["0 0 31 2 *", "0 0 30,31 feb *", ", * * * *", "* , * * *", "0 0 , * *"])
+def test_a_schedule_that_kubernetes_takes_and_that_never_starts_is_read_and_has_no_period(expression: str) -> None:
+    since, until = datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert cron.period(expression) is None
+    assert cron.latest(expression, "Europe/Berlin", since, until) is None
 
 
 def test_sunday_is_no_7_as_kubernetes_refuses_it() -> None:
@@ -97,6 +116,54 @@ def test_the_last_run_is_the_last_of_all_runs(expression: str, hours: float) -> 
     every = cron.starts(cron.parse(expression), since, until)
 
     assert cron.latest(expression, "UTC", since, until) == max(every, default=None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "since", "until"),
+    [
+        # Clocks change by half an hour in the night in which the walk begins, or later.
+        (
+            "0 0 ? * 0",
+            "Australia/Lord_Howe",
+            datetime(2003, 10, 15, 5, 42, tzinfo=UTC),
+            datetime(2003, 11, 5, tzinfo=UTC),
+        ),
+        (
+            "0 0 ? 4 0",
+            "Australia/Lord_Howe",
+            datetime(2028, 2, 6, 4, 19, tzinfo=UTC),
+            datetime(2028, 4, 8, 17, tzinfo=UTC),
+        ),
+        (
+            "0 0 ? * 0",
+            "America/St_Johns",
+            datetime(2000, 2, 12, 0, 50, tzinfo=UTC),
+            datetime(2000, 4, 14, 13, tzinfo=UTC),
+        ),
+        ("0 0 ? 4 0", "America/Havana", datetime(2001, 3, 17, 17, 26, tzinfo=UTC), datetime(2001, 5, 19, tzinfo=UTC)),
+        ("0 0 1 * *", "Asia/Gaza", datetime(2011, 3, 28, 21, 27, tzinfo=UTC), datetime(2011, 5, 30, tzinfo=UTC)),
+    ],
+)
+def test_the_last_run_is_the_last_of_all_runs_where_a_change_of_the_clocks_takes_one_away(
+    expression: str, zone: str, since: datetime, until: datetime
+) -> None:
+    every = [
+        moment.astimezone(UTC)
+        for moment in cron.starts(cron.parse(expression), since.astimezone(ZoneInfo(zone)), until)
+    ]
+
+    assert cron.latest(expression, zone, since, until) == max(every, default=None)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("expression", ["0 0 * * *", "0 0 1 6 *", "@every 1h"])
+def test_the_last_run_is_found_from_the_first_year_to_the_last(expression: str, zone: str) -> None:
+    since, until = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    found = cron.latest(expression, zone, datetime(9000, 1, 1, tzinfo=UTC), until)
+
+    assert found is not None
+    assert found.year == 9999
+    assert cron.latest(expression, zone, since, datetime(1, 1, 1, 0, 30, tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize("expression", ["* * * * *", "@every 1s"])

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from runbook import settings
+from runbook.ops_settings import OpsSettings
 from tests.program.settings import load, stack_values
 
 
 def _redis(**external: Any) -> dict[str, Any]:
     return {"redis": {"external": {"host": "cache.example.com", "port": 6379, **external}}}
+
+
+def _waiver(**changes: Any) -> dict[str, Any]:
+    waiver = dict.fromkeys(("rule", "resource", "owner", "reason", "ticket"), "x") | {"expires": "2027-03-31"}
+    return {"policies": {"waivers": [waiver | changes]}}
 
 
 def _error(changes: dict[str, Any], *, without: str | None = None) -> str:
@@ -47,15 +56,43 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"timeZone": "Mars/Base"}, ("crypto:timeZone", "Mars/Base", "tz database")),
         ({"domian": "x"}, ("crypto:domian", "no setting of this program")),
         ({"services": {"sentimnt": {}}}, ("sentimnt", "known are")),
-        ({"services": ["api-gateway"]}, ("services", "mapping")),
-        ({"services": {"sentiment": "big"}}, ("sentiment", "mapping")),
-        ({"services": {"sentiment": {"resources": {"memoryRequest": "9Gi"}}}}, ("9Gi", "8Gi")),
-        ({"services": {"sentiment": {"resources": {"memoryRequest": "many"}}}}, ("many", "quantity")),
-        ({"services": {"analytics": {"replicasNormal": 9}}}, ("replicasPeak 8", "replicasNormal 9")),
+        ({"services": ["api-gateway"]}, ("crypto:services is ['api-gateway']", "mapping")),
+        ({"services": {"sentiment": "big"}}, ("crypto:services.sentiment is 'big'", "mapping")),
+        ({"services": {"sentiment": {"resources": 1}}}, ("crypto:services.sentiment.resources is 1", "mapping")),
+        (
+            {"services": {"sentiment": {"resources": {"memoryRequest": "9Gi"}}}},
+            ("crypto:services.sentiment.resources", "9Gi", "8Gi"),
+        ),
+        (
+            {"services": {"sentiment": {"resources": {"memoryRequest": "many"}}}},
+            ("crypto:services.sentiment.resources.memoryRequest", "many", "quantity"),
+        ),
+        (
+            {"services": {"analytics": {"resources": {"cpuRequest": "4Gi"}}}},
+            ("crypto:services.analytics.resources.cpuRequest is '4Gi'", "from 1m to 1024"),
+        ),
+        (
+            {"services": {"analytics": {"replicasNormal": 9}}},
+            ("crypto:services.analytics", "replicasPeak 8", "replicasNormal 9"),
+        ),
+        ({"services": {"analytics": {"replica": 9}}}, ("crypto:services.analytics.replica is no setting",)),
         ({"images": {"ops": "x"}}, ("images", "postgres")),
         ({"backup": {"bucket": "Not A Bucket"}}, ("backup.bucket", "Not A Bucket")),
         ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "less than or equal")),
         ({"aws": {"region": "here"}}, ("aws.region", "here")),
+        ({"aws": {"region": "eu-central-\u0663"}}, ("aws.region", "pattern")),
+        ({"backup": {"bucket": "backups", "prefix": "../"}}, ("backup.prefix", "'../'", "pattern")),
+        ({"backup": {"bucket": "backups", "retentionDays": True}}, ("backup.retentionDays is true", "a number")),
+        ({"kafka": {"outsideListener": 1}}, ("kafka.outsideListener is 1", "true or false")),
+        ({"kafka": {"outsideListener": "true"}}, ("kafka.outsideListener is 'true'", "true or false")),
+        ({"kafka": {"external": {"bootstrap": ["a:9092", "b:99999"]}}}, ("external.bootstrap.1", "b:99999", "65535")),
+        ({"postgres": {"volumeSize": "5Gi\n"}}, ("postgres.volumeSize", "5Gi", "no quantity")),
+        ({"postgres": {"volumeSize": "\u0665Gi"}}, ("postgres.volumeSize", "no quantity")),
+        ({"redis": {"resources": {"memoryLimit": "512m"}}}, ("redis.resources.memoryLimit", "512m", "from 1Mi")),
+        ({"certificates": {"acmeServer": "http://x"}}, ("certificates.acmeServer", "pattern")),
+        ({"monitoring": {"prometheusUrl": "http://x:70000"}}, ("monitoring.prometheusUrl", "x:70000", "an address")),
+        (_waiver(expires=5), ("policies.waivers.0.expires is 5", "a day in quotes")),
+        (_waiver(expires="2027-03-31\n"), ("policies.waivers.0.expires", "a day in quotes")),
         ({"aws": {"region": "eu-central-1", "endpoint": "http://localhost:1"}}, ("credentialsSecret",)),
         ({"postgres": {"maxConnections": "lots"}}, ("postgres.maxConnections", "lots")),
         ({"redis": {"maxmemoryRatio": 1.0}}, ("redis.maxmemoryRatio", "1.0")),
@@ -74,6 +111,88 @@ def test_a_wrong_value_is_named_with_its_key(changes: dict[str, Any], words: tup
     message = _error(changes)
     assert all(word in message for word in words), message
     assert "Traceback" not in message
+
+
+def test_a_wrong_element_of_a_list_is_named_once() -> None:
+    assert _error({"network": {"apiServerPorts": [443, 0]}}).splitlines() == [
+        "crypto:network.apiServerPorts.1 is 0: Input should be greater than or equal to 1"
+    ]
+
+
+def test_a_number_may_be_a_text_as_pulumi_config_set_writes_a_fraction() -> None:
+    changes = {"redis": {"maxmemoryRatio": "0.5"}, "postgres": {"maxConnections": "300"}}
+    loaded = settings.load({**stack_values("prod"), **changes})
+
+    assert (loaded.redis.maxmemory_ratio, loaded.postgres.max_connections) == (0.5, 300)
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model with those inside it."""
+    yield model
+    for field in model.model_fields.values():
+        for inner in _parts(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from _models(inner)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _fields(*kinds: Any) -> list[Any]:
+    """Every field of the stack's settings, and of those of ops, that has one of the types or a list of it."""
+    return [
+        pytest.param(
+            model, field.alias, not any(field.annotation is kind for kind in kinds), id=f"{model.__name__}.{name}"
+        )
+        for model in dict.fromkeys([*_models(settings.Settings), *_models(OpsSettings)])
+        for name, field in model.model_fields.items()
+        if any(part in kinds for part in _parts(field.annotation))
+    ]
+
+
+def _refuses(model: type[BaseModel], key: str, value: Any) -> bool:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({key: value, "nonsense": 1})
+    return any(error["loc"][0] == key for error in caught.value.errors())
+
+
+_NO_NUMBERS = (
+    True,
+    False,
+    "1\n",
+    " 1",
+    "\u0663",
+    "1_0",
+    math.inf,
+    -math.inf,
+    math.nan,
+    "inf",
+    "nan",
+    10**12,
+    -(10**12),
+    "9" * 5000,
+)
+
+
+@pytest.mark.parametrize(("model", "key", "listed"), _fields(int, float))
+def test_every_number_has_bounds_and_is_a_number(model: type[BaseModel], key: str, listed: bool) -> None:
+    assert [value for value in _NO_NUMBERS if not _refuses(model, key, [value] if listed else value)] == []
+
+
+@pytest.mark.parametrize(("model", "key", "listed"), _fields(bool))
+def test_a_truth_value_is_true_or_false(model: type[BaseModel], key: str, listed: bool) -> None:
+    assert not listed
+    assert [value for value in (0, 1, 1.0, "true", "yes", None) if not _refuses(model, key, value)] == []
+
+
+def test_numbers_and_truth_values_of_both_settings_are_known() -> None:
+    names = {field.id for field in _fields(int, float, bool)}
+
+    assert len(names) > 30
+    assert names >= {"BackupTarget.retention_days", "BackupSettings.retention_days", "NetworkSettings.api_server_ports"}
 
 
 def test_every_wrong_key_gets_its_own_line() -> None:

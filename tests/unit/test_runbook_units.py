@@ -22,7 +22,10 @@ def test_cores_are_read_in_thousandths_and_rounded_up(text: str, number: int) ->
     assert units.to_millicores(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "4GiB", "4 Gi", "four", "1e", "--1", "1Mi2"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "Gi", "4GiB", "4 Gi", "four", "1e", "--1", "1Mi2", "5Gi\n", " 5Gi", "\u0665Gi", "1e\u0663", "inf", "nan"],
+)
 def test_what_is_no_quantity_is_refused_by_name(text: str) -> None:
     with pytest.raises(units.QuantityError, match="no quantity"):
         units.quantity(text)
@@ -34,3 +37,20 @@ def test_any_text_is_a_number_or_a_quantity_error(text: str) -> None:
         units.quantity(text)
     except units.QuantityError:
         return
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1h\n", " 1h", "\u0663h", "1.5h", "-1h", "300y", "9" * 400 + "ms", "9" * 5000 + "s"],
+    ids=lambda text: text[:9],
+)
+def test_what_is_no_duration_or_longer_than_go_holds_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        units.seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("1500ms", 1.5), ("292y", 292 * 31_536_000)]
+)
+def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
+    assert units.seconds(text) == seconds
