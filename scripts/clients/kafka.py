@@ -90,18 +90,17 @@ class Kafka:
         if refusal := _refusal(target.bootstrap, seconds / 4):
             raise TemporaryError(f"Kafka: {refusal}")
         self._distrusted: list[str] = []
-        # Any: the futures of this client carry no types. It retries for ever and logs to stderr: the deadline decides.
-        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(
-            {
-                "bootstrap.servers": target.bootstrap,
-                "client.id": "ops",
-                "security.protocol": "ssl" if target.tls else "plaintext",
-                "socket.timeout.ms": max(int(seconds * 1000), 10),
-                "log_level": 0,
-                "error_cb": self._listen,
-            },
-            logger=_Silent(),
-        )
+        # It retries for ever and logs to stderr: the deadline decides.
+        given: dict[str, Any] = {
+            "bootstrap.servers": target.bootstrap,
+            "client.id": "ops",
+            "security.protocol": "ssl" if target.tls else "plaintext",
+            "socket.timeout.ms": max(int(seconds * 1000), 10),
+            "log_level": 0,
+            "error_cb": self._listen,
+        }
+        # Any: the futures of this client carry no types.
+        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(given, logger=_Silent())
 
     def _listen(self, error: Any) -> None:
         if error.name() == "_SSL":

@@ -34,7 +34,13 @@ def untrusted(tmp_path: Path) -> Iterator[Fake]:
 
 
 def _bucket(**fields: Any) -> Bucket:
-    given = {"bucket": "backups", "prefix": "p/", "region": "eu-central-1", "retention_days": 3, **fields}
+    given: dict[str, Any] = {
+        "bucket": "backups",
+        "prefix": "p/",
+        "region": "eu-central-1",
+        "retention_days": 3,
+        **fields,
+    }
     return Bucket(BackupTarget(**given), seconds=5)
 
 
