@@ -18,7 +18,7 @@ from components.stack_config import ENVIRONMENT_VARIABLE, SERVICE_IMAGE
 from local.errors import LocalError
 from local.pulumi_cli import PROJECT_ROOT, check_stack
 from local.recording import Registered, run
-from runbook import services
+from runbook import duplicates, services
 from runbook.environment import EnvironmentFile
 from runbook.settings import IMAGE_NAMES
 
@@ -40,7 +40,7 @@ def stack_values(stack: str) -> dict[str, Any]:
     """What a stack's file says under ``crypto:``.
 
     Raises:
-        LocalError: an unknown stack, or its file sets nothing.
+        LocalError: an unknown stack, or its file sets nothing, or has a key twice.
     """
     check_stack(stack)
     values = _prefixed(_document(PROJECT_ROOT / f"Pulumi.{stack}.yaml"))
@@ -75,7 +75,10 @@ def record(stack: str) -> list[Registered]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    return cast("dict[str, Any]", yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
+    text = path.read_text()
+    if twice := duplicates.complaint(text):
+        raise LocalError(f"{path.name}: {twice}")
+    return cast("dict[str, Any]", yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def _prefixed(document: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ from policies.model import Finding, Meta, Outcome, Resource, ResourceRule, Rule,
 from policies.plain import Path, Plain, mark_secrets, secret_paths, to_plain
 from policies.remediation.changes import REMEDIES, Change
 from policies.waiving.applying import Ledger, counted
-from policies.waiving.reading import today
+from policies.waiving.reading import Waivers, WaiversError, today
 from policies.waiving.reading import waivers as read_waivers
 from policies.waiving.waiver import META as WAIVERS
 
@@ -63,12 +63,15 @@ def crypto_policies(waivers: File | None = None, rules: Iterable[Rule] = ALL) ->
     Each call makes policies for one pack. The rules' own policies are named as in the pack; three more keep secrets
     unseen, count what is waived, and hold locked levels of rules over the stack.
 
-    Raises:
-        WaiversError: the file of waivers cannot be read, or is no list.
+    A file of waivers that cannot be read ends the run at its first resource: what is raised here, the SDK would show
+    with the lines of code that led to it.
     """
     chosen = tuple(rules)
     metas = {rule.meta.name: rule.meta for rule in chosen}
-    return _Run(chosen, Ledger(read_waivers(waivers, metas, today()))).policies()
+    try:
+        return _Run(chosen, Ledger(read_waivers(waivers, metas, today()))).policies()
+    except WaiversError as error:
+        return _Run(chosen, Ledger(Waivers()), unreadable=str(error)).policies()
 
 
 class NotYetKnownError(UnknownValueError):
@@ -108,8 +111,9 @@ class _OncePerRequest(Generic[_T]):
 class _Run:
     """What the policies of a pack have been shown, and have said, in this run of the engine."""
 
-    def __init__(self, rules: tuple[Rule, ...], ledger: Ledger) -> None:
+    def __init__(self, rules: tuple[Rule, ...], ledger: Ledger, unreadable: str = "") -> None:
         self._rules = rules
+        self._unreadable = unreadable
         self._ledger = ledger
         self._lock = threading.Lock()
         self._secrets: dict[str, tuple[Path, ...]] = {}
@@ -183,10 +187,15 @@ class _Run:
 
     def _refuse_lowered(self) -> None:
         # Raising ends the run, whatever the level of the policy that raises.
+        self._refuse_unreadable()
         for name in sorted(self._to_remediate - self._remediated):
             raise ConfigurationError(
                 f"{name}: {LEVEL_KEY} is another; allowed: {Enforcement.REMEDIATE}, which it has by itself"
             )
+
+    def _refuse_unreadable(self) -> None:
+        if self._unreadable:
+            raise WaiversError(self._unreadable)
 
     def _remediation(self, rule: ResourceRule) -> Callable[[ResourceValidationArgs], Any] | None:
         name = rule.meta.name
@@ -219,6 +228,7 @@ class _Run:
         return validate
 
     def _leftovers(self, args: StackValidationArgs, report: ReportViolation) -> None:
+        self._refuse_unreadable()
         wrong = [Finding(WAIVERS, THE_STACK, "", each) for each in misspelt(WAIVERS, args.get_config())]
         for finding in (*wrong, *self._ledger.leftovers()):
             report(finding.message, None)

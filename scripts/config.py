@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from runbook import formats
+from runbook import duplicates, formats
 from runbook.ops_paths import CONFIG_PATH
 from runbook.ops_settings import CONFIG_VARIABLE, Login, OpsSettings
 from scripts import redact
@@ -19,7 +20,8 @@ def load(path: str | None = None) -> OpsSettings:
     """The settings from ``path``, else from the file that ``OPS_CONFIG`` names, else from its fixed place.
 
     Raises:
-        UsageError: the file is missing, is no JSON or does not fit the model; the line names the first key to mend.
+        UsageError: the file is missing, is no JSON, has a key twice or does not fit the model; the line names the
+            first key to mend.
     """
     name = path or os.environ.get(CONFIG_VARIABLE) or CONFIG_PATH
     try:
@@ -30,9 +32,24 @@ def load(path: str | None = None) -> OpsSettings:
         ) from None
     try:
         # The program that writes the file gives each value its type: no text for a number, no number for a truth value.
-        return OpsSettings.model_validate_json(text, strict=True)
+        settings = OpsSettings.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UsageError(f"settings file {name}: {_explain(error)}") from None
+    if twice := _twice(text):
+        raise UsageError(f"settings file {name}: {twice}")
+    return settings
+
+
+def _twice(text: str) -> str | None:
+    """The key that an object has twice. To find its lines takes longer than to find that there is one."""
+    found = False
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        nonlocal found
+        found = found or len({key for key, _ in pairs}) < len(pairs)
+
+    json.loads(text, object_pairs_hook=look)
+    return duplicates.complaint(text) if found else None
 
 
 def password(login: Login) -> str:

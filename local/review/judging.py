@@ -11,14 +11,14 @@ from typing import Any, Final, cast
 from local.pulumi_cli import PROJECT_ROOT, policy_config
 from policies.catalogue import ALL, BY_NAME
 from policies.checking import check
-from policies.configuring.configuration import Configuration
+from policies.configuring.configuration import Configuration, ConfigurationError
 from policies.configuring.reading import read as read_configuration
 from policies.reporting import as_json, sarif
 from policies.reporting.result import Result
 from policies.sources import preview as event_log
 from policies.sources.source import SourceError
 from policies.waiving.applying import Ledger
-from policies.waiving.reading import default_file, today, waivers
+from policies.waiving.reading import WaiversError, default_file, today, waivers
 
 EVENTS: Final = ".events.json"
 """How the name of a stack's event log ends; what stands before it is the stack's name."""
@@ -57,6 +57,8 @@ def judge(stack: str, events: Path) -> Reviewed:
         steps, outcome = _progress(events)
     except SourceError as error:
         return Reviewed(stack, Counter(), None, f"the log of the preview cannot be read: {error}")
+    except (ConfigurationError, WaiversError) as error:
+        return Reviewed(stack, Counter(), None, f"the policies cannot be configured: {error}")
     # A preview that the policies stopped is no broken one.
     if result.clean and outcome != _SUCCEEDED:
         return Reviewed(stack, steps, None, "the preview did not succeed; its own log says why")

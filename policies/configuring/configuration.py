@@ -87,6 +87,6 @@ def _waivers(said: object, folder: Path) -> Path | None:
     if said is None:
         return None
     name = cast("dict[str, object]", said).get(WAIVERS_PARAMETER) if isinstance(said, dict) else None
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         raise ConfigurationError(f'{WAIVERS_KEY}: allowed: {{"{WAIVERS_PARAMETER}": "path of a YAML file"}}')
     return folder / name

@@ -10,26 +10,32 @@ from typing import Any, Final, cast
 from policies.configuring.configuration import LEVEL_KEY, Configuration, ConfigurationError, configuration
 from policies.configuring.schema import schema
 from policies.model import Rule
+from runbook import duplicates
 
 # The engine tells its plugin what a file says, not where it lies: paths in it are relative to the pack.
 _PACK: Final = Path(__file__).resolve().parents[1]
+_KINDS: Final = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 
 
 def read(path: Path, rules: Iterable[Rule]) -> Configuration:
     """The configuration in a file as the engine's ``--policy-pack-config`` takes it.
 
     Raises:
-        ConfigurationError: the file cannot be read, is no JSON, or says what the schema does not admit.
+        ConfigurationError: the file cannot be read, is no JSON, has a key twice, or says what the schema refuses.
     """
     known = tuple(rules)
     try:
-        given = json.loads(path.read_text() or "{}")
+        text = path.read_text(encoding="utf-8")
+        given = json.loads(text or "{}")
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not JSON: {error}") from None
+    if twice := duplicates.complaint(text):
+        raise ConfigurationError(f"{path}: {twice}")
     if not isinstance(given, dict):
-        raise ConfigurationError(f"{path}: a {type(given).__name__}; allowed: an object with the rules' names as keys")
+        kind = _KINDS.get(type(cast("object", given)), "null")
+        raise ConfigurationError(f"{path}: {kind}; allowed: an object with the rules' names as keys")
     _check(path, cast("dict[str, Any]", given), known)
     try:
         return configuration(cast("dict[str, Any]", given), known, _PACK)

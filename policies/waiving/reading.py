@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Final, cast
 from policies.model import Finding, Meta
 from policies.plain import MISSING, Node, Plain, show
 from policies.waiving.waiver import Waiver, complaint
+from runbook import duplicates
 from runbook import waivers as lifetimes
 
 _TEXTS: Final = ("rule", "resource", "owner", "reason", "ticket")
 _EXPIRES: Final = "expires"
 _KEYS: Final = (*_TEXTS, _EXPIRES)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # The setting of a stack's file that has its waivers, as Pulumi writes it: with the project's name.
 _SETTING: Final = "crypto:policies"
 
@@ -37,16 +40,24 @@ def read(path: Path, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
     """The waivers in a file: a list of entries, or nothing; in a stack's file the setting ``policies.waivers``.
 
     Raises:
-        WaiversError: the file cannot be read, or is no list.
+        WaiversError: the file cannot be read, has a key twice or several documents, or is no list.
     """
     from yaml12 import parse_yaml  # noqa: PLC0415  most runs have no waivers
 
     try:
-        content = cast("Plain", parse_yaml(path.read_text()))
+        text = path.read_text(encoding="utf-8-sig")
+        documents = cast("list[Plain]", parse_yaml(text, multi=True))
     except OSError as error:
         raise WaiversError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise WaiversError(f"{path}: no UTF-8 text") from None
     except ValueError as error:
-        raise WaiversError(f"{path}: {error}") from None
+        raise WaiversError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if twice := duplicates.complaint(text):
+        raise WaiversError(f"{path}: {twice}")
+    if len(documents) > 1:
+        raise WaiversError(f"{path}: {len(documents)} documents; allowed: one, without a line of ---")
+    content = documents[0] if documents else None
     if isinstance(content, dict) and "config" in content:
         content = Node(content).at("config", _SETTING, "waivers").value
     if content is None or content is MISSING:
@@ -96,6 +107,9 @@ def _waiver(entry: dict[str, str], place: str) -> Waiver:
 
 
 def _day(text: str) -> datetime.date | None:
+    # Python also reads 20261231 and weeks, which the stack's own settings refuse.
+    if not _DAY.fullmatch(text):
+        return None
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:

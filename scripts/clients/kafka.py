@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runbook.ops_settings import KafkaTarget
 from scripts import lazy
-from scripts.clients import background, kafka_errors
+from scripts.clients import addresses, background, kafka_errors
 from scripts.exits import TemporaryError, UsageError
 
 _SECONDS: Final = 15.0
@@ -81,6 +81,7 @@ class Kafka:
         """Connect to one of the bootstrap addresses.
 
         Raises:
+            UsageError: they are no addresses.
             TemporaryError: none of them accepts a connection.
         """
         self.bootstrap = target.bootstrap
@@ -88,17 +89,22 @@ class Kafka:
         # librdkafka would try until the deadline.
         if refusal := _refusal(target.bootstrap, seconds / 4):
             raise TemporaryError(f"Kafka: {refusal}")
-        # Any: the futures of this client carry no types. It retries for ever and logs to stderr: the deadline decides.
-        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(
-            {
-                "bootstrap.servers": target.bootstrap,
-                "client.id": "ops",
-                "security.protocol": "ssl" if target.tls else "plaintext",
-                "socket.timeout.ms": max(int(seconds * 1000), 10),
-                "log_level": 0,
-            },
-            logger=_Silent(),
-        )
+        self._distrusted: list[str] = []
+        # It retries for ever and logs to stderr: the deadline decides.
+        given: dict[str, Any] = {
+            "bootstrap.servers": target.bootstrap,
+            "client.id": "ops",
+            "security.protocol": "ssl" if target.tls else "plaintext",
+            "socket.timeout.ms": max(int(seconds * 1000), 10),
+            "log_level": 0,
+            "error_cb": self._listen,
+        }
+        # Any: the futures of this client carry no types.
+        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(given, logger=_Silent())
+
+    def _listen(self, error: Any) -> None:
+        if error.name() == "_SSL":
+            self._distrusted.append(error.str())
 
     def metadata(self) -> Metadata:
         """Brokers and topics as the cluster lists them now."""
@@ -171,6 +177,12 @@ class Kafka:
     def _results(self, futures: Mapping[Any, Any]) -> _Offsets:
         return {(part.topic, part.partition): future.result(self._seconds).offset for part, future in futures.items()}
 
+    def _check_trust(self) -> None:
+        # To a caller librdkafka says of TLS that fails no more than that no broker answers.
+        self._admin.poll(0)
+        if self._distrusted:
+            raise UsageError(f"Kafka at {self.bootstrap}: {self._distrusted[-1]}; check kafka.tls in the settings")
+
     def _ask(self, what: str, ask: Callable[[], Any]) -> Any:
         """The answer; a broker that is only just taking over is asked again until the time is up."""
         end = time.monotonic() + self._seconds
@@ -180,6 +192,7 @@ class Kafka:
                 return background.start("kafka", ask).result()
             except lazy.confluent_kafka.KafkaException as error:
                 if not kafka_errors.passing(error) or time.monotonic() > end:
+                    self._check_trust()
                     raise kafka_errors.translated(error, f"Kafka at {self.bootstrap}: {what}") from None
             except TimeoutError:
                 raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
@@ -217,12 +230,13 @@ def _topic(name: str, topic: Any) -> Topic:
 def _refusal(bootstrap: str, timeout: float) -> str | None:
     """Why none of the addresses accepts a connection, or None."""
     reasons: list[str] = []
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
+    given = [address.strip() for address in bootstrap.split(",")]
+    places = [addresses.split(address, "kafka.bootstrap: ") for address in given]
+    for address, place in zip(given, places, strict=True):
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout).close()
-        except (OSError, ValueError) as error:
-            reasons.append(f"{address.strip()}: {error}")
+            socket.create_connection(place, timeout).close()
+        except OSError as error:
+            reasons.append(f"{address}: {error}")
         else:
             return None
     return "; ".join(reasons)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from scripts import lazy
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
+
+# Of the client's own errors those that it has with its settings.
+_WRONG: Final = ("_AUTHENTICATION", "_SSL", "_INVALID_ARG", "_NOT_IMPLEMENTED", "_UNSUPPORTED_FEATURE")
 
 
 def passing(error: Any) -> bool:
@@ -27,9 +30,8 @@ def translated(error: Any, what: str) -> OpsError:
     if not isinstance(cause, kind):
         return CheckFailedError(f"{what}: {error}")
     text = f"{what}: {cause.str()}"
-    unknown = lazy.confluent_kafka.KafkaError._AUTHENTICATION  # noqa: SLF001 - librdkafka's own codes begin so
     denied = (kind.TOPIC_AUTHORIZATION_FAILED, kind.GROUP_AUTHORIZATION_FAILED, kind.CLUSTER_AUTHORIZATION_FAILED)
-    if cause.code() in (*denied, unknown):
+    if cause.code() in denied or cause.name() in _WRONG:
         return UsageError(text)
     # Negative codes are the client's: broken connections and timeouts.
     passes = passing(error) or cause.retriable() or cause.code() < 0

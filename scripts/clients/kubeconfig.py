@@ -9,10 +9,11 @@ Imported where a connection is opened: the library takes 0.4 CPU seconds and 50 
 
 from __future__ import annotations
 
-import logging
+import base64
 import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+import re
+import ssl
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,17 @@ from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.client import ApiException, Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.config.kube_config import KubeConfigMerger
+from kubernetes.config import ConfigException, load_incluster_config
+from kubernetes.config.kube_config import KubeConfigLoader
 from oauthlib.oauth2 import OAuth2Error
 from requests import RequestException
 from urllib3 import disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from scripts import redact
+from scripts.clients import kubeconfig_file, kubeconfig_plugin
+from scripts.clients.kubeconfig_file import Chosen, Cluster, Plugin, User
+from scripts.clients.kubeconfig_plugin import Credential
 from scripts.exits import TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -52,7 +56,6 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
         else:
             _outside(made, os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config"))
     made.proxy = _proxy(made.proxy)
-    _check_server(made.host)
     _hide_tokens(made)
     _hide_logins(made)
     if not made.verify_ssl:
@@ -64,30 +67,26 @@ def configuration(kubeconfig: Path | None = None) -> Configuration:
 def _inside(made: Configuration) -> None:
     try:
         load_incluster_config(client_configuration=made)
-    except (ConfigException, OSError) as error:
+        _check_certificates(made)
+    except (ConfigException, OSError, ValueError) as error:
         raise UsageError(f"the service account of this pod cannot be used: {error}") from None
 
 
 def _outside(made: Configuration, name: str) -> None:
-    if not any(Path(part).is_file() for part in name.split(os.pathsep)):
+    if not any(Path(part).expanduser().exists() for part in name.split(os.pathsep) if part):
         raise UsageError(f"no Kubernetes: not inside a cluster, and there is no kubeconfig {name}")
     try:
-        whole: Any = KubeConfigMerger(name).config
-        cluster, user = _entries(whole)
-        _check_cluster(cluster["cluster"].value)
-        _check_user(user["user"].value)
-        with _logged() as errors:
-            load_kube_config(config_file=name, client_configuration=made)
-        _complete(made, cluster, user)
+        chosen = kubeconfig_file.choose(name)
+        _check_server(chosen.cluster.server)
+        _log_in(made, chosen)
+        _check_certificates(made)
     except (ApiException, HTTPError, RequestException) as error:
-        line = " ".join(str(error).split())
+        line = one_line(str(error))
         raise TemporaryError(f"the issuer of the tokens of the kubeconfig {name} does not answer: {line}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"the kubeconfig {name} is no YAML document: {one_line(str(error))}") from None
     except (ConfigException, OAuth2Error, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"the kubeconfig {name} cannot be used: {_reason(str(error))}") from None
-    if errors:
-        raise UsageError(f"the kubeconfig {name} cannot be used: {_reason(errors[0])}")
 
 
 def _reason(said: str) -> str:
@@ -95,59 +94,90 @@ def _reason(said: str) -> str:
     return one_line(said).partition("{")[0].rstrip(" :/")
 
 
-class _Errors(logging.Handler):
-    """Keeps what is logged as an error: the official client tells of a plugin that fails nowhere else."""
+def _log_in(made: Configuration, chosen: Chosen) -> None:
+    """Have the official client log in as the user; what it does not read (release 35) is done here."""
+    cluster, user = chosen.cluster, chosen.user
+    redact.hide(user.password)
+    plugin = user.exec if not user.token and not user.token_file else None
+    credential = None if plugin is None else kubeconfig_plugin.ask(plugin, cluster)
+    whole = _plain(cluster, _login(user, credential))
+    tokens = whole["users"][0]["user"].get("auth-provider", {}).get("config")
+    KubeConfigLoader(whole, config_persister=partial(chosen.keep, tokens)).load_and_set(made)
+    made.proxy = cluster.proxy_url or made.proxy
+    if user.token_file:
+        made.refresh_api_key_hook = partial(_read_token, Path(user.token_file), user.token)
+    elif plugin is not None and credential is not None:
+        made.refresh_api_key_hook = _Renewal(plugin, cluster, credential)
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage().partition("\n")[0])
+def _login(user: User, credential: Credential | None) -> dict[str, Any]:
+    """The user's fields for the official client, without those that it reads otherwise than kubectl."""
+    certificate = ("client_certificate", "client_certificate_data", "client_key", "client_key_data")
+    found = user.given("token", "auth_provider", *certificate)
+    if user.username or user.password:
+        found |= {"username": user.username, "password": user.password}
+    if user.auth_provider is not None:
+        # A public client of an issuer has no secret.
+        found["auth-provider"]["config"] = {"client-secret": "", **user.auth_provider.config}
+    if credential is not None and credential.token:
+        found["token"] = credential.token
+    if credential is not None and credential.key:
+        pair = {"client-certificate-data": credential.certificate, "client-key-data": credential.key}
+        found |= {field: base64.b64encode(content.encode()).decode() for field, content in pair.items()}
+    return found
 
 
-@contextmanager
-def _logged() -> Generator[list[str]]:
-    errors, root = _Errors(), logging.getLogger()
-    root.addHandler(errors)
+def _plain(cluster: Cluster, user: dict[str, Any]) -> dict[str, Any]:
+    """A kubeconfig of one context."""
+    trust = ("certificate_authority", "certificate_authority_data", "insecure_skip_tls_verify", "tls_server_name")
+    scheme, _, rest = cluster.server.partition(":")
+    reached = {**cluster.given(*trust), "server": f"{scheme.lower()}:{rest}"}
+    return {
+        "clusters": [{"name": "cluster", "cluster": reached}],
+        "users": [{"name": "user", "user": user}],
+        "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": "user"}}],
+        "current-context": "context",
+    }
+
+
+class _Renewal:
+    """Before a request: asks the plugin anew once its token has expired."""
+
+    def __init__(self, plugin: Plugin, cluster: Cluster, credential: Credential) -> None:
+        self._plugin = plugin
+        self._cluster = cluster
+        self._credential = credential
+
+    def __call__(self, of: Configuration) -> None:
+        if self._credential.expired:
+            try:
+                self._credential = kubeconfig_plugin.ask(self._plugin, self._cluster)
+            except ValueError as error:
+                raise UsageError(f"the login cannot be renewed: {error}") from None
+        if self._credential.token:
+            of.api_key["authorization"] = f"Bearer {self._credential.token}"
+
+
+def _check_certificates(made: Configuration) -> None:
+    """Refuse files that TLS cannot use: at a request they look like a server that does not answer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        yield errors.lines
-    finally:
-        root.removeHandler(errors)
-
-
-def _entries(whole: Any) -> tuple[Any, Any]:
-    """Cluster and user of the current context."""
-    context = whole["contexts"].get_with_name(whole["current-context"])["context"]
-    cluster, user = (whole[f"{kind}s"].get_with_name(context[kind]) for kind in ("cluster", "user"))
-    return cluster, user
-
-
-def _check_cluster(cluster: Mapping[str, Any]) -> None:
-    """Refuse what kubectl refuses: the official client takes any text for true."""
-    insecure = cluster.get("insecure-skip-tls-verify", False)
-    if not isinstance(insecure, bool):
-        raise TypeError(f"insecure-skip-tls-verify is {insecure!r}; it is true or false, without quotes")
-    if insecure and (cluster.get("certificate-authority") or cluster.get("certificate-authority-data")):
-        raise ValueError("insecure-skip-tls-verify and certificate-authority exclude one another; remove one of them")
-
-
-def _check_user(user: Mapping[str, Any]) -> None:
-    """Refuse what the official client passes over (release 35): it would act with other rights than kubectl does."""
-    if given := [key for key in user if key == "as" or key.startswith("as-")]:
-        raise ValueError(f"{given[0]} asks to act as another user, which ops does not; remove it, or give ops a login")
-    for variable in (user.get("exec") or {}).get("env") or ():
-        if "value" not in variable:
-            raise ValueError(f"exec.env {variable.get('name')} has no value; give it one, or value: ''")
-    provider = (user.get("auth-provider") or {}).get("name")
-    if provider not in {None, "oidc", "gcp", "azure"}:
-        raise ValueError(f"auth-provider {provider} is unknown; use a plugin (exec) or oidc")
+        if made.ssl_ca_cert:
+            context.load_verify_locations(made.ssl_ca_cert)
+    except OSError as error:
+        raise ValueError(f"certificate-authority holds no certificate that can be used: {error}") from None
+    try:
+        if made.cert_file:
+            # A password would be asked for at the terminal; kubectl takes no such key.
+            context.load_cert_chain(made.cert_file, made.key_file, password="")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"client-certificate and client-key are no pair that can be used: {error}") from None
 
 
 def _check_server(host: str) -> None:
     try:
         parts = urlsplit(host)
-        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not re.search(r"\s", host)
     except ValueError:
         well = False
     if not well:
@@ -168,25 +198,21 @@ def _proxy(url: str | None) -> str | None:
     return whole
 
 
-def _complete(made: Configuration, cluster: Any, user: Any) -> None:
-    """What the official client does not read (release 35): the context's proxy, and a file with a token once more."""
-    made.proxy = cluster["cluster"].safe_get("proxy-url") or made.proxy
-    token_file = user["user"].safe_get("tokenFile")
-    if token_file:
-        file = Path(user.path).parent / token_file
-        made.refresh_api_key_hook = partial(_read_token, file)
-
-
-def _read_token(file: Path, of: Configuration) -> None:
+def _read_token(file: Path, otherwise: str, of: Configuration) -> None:
+    """The token in the file, else the one that the kubeconfig has besides."""
     try:
-        of.api_key["authorization"] = f"Bearer {file.read_text(encoding='utf-8')}"
+        token = file.read_text(encoding="utf-8").strip() or otherwise
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the token file {file} cannot be read: {error}") from None
+        if not otherwise:
+            raise UsageError(f"the token file {file} cannot be read: {error}") from None
+        token = otherwise
+    if not token:
+        raise UsageError(f"the token file {file} is empty")
+    of.api_key["authorization"] = f"Bearer {token}"
 
 
 def _hide_logins(made: Configuration) -> None:
-    """The other ways to log in: a password, the key of a certificate, and the password of a proxy."""
-    redact.hide(made.password)
+    """The other ways to log in: the key of a certificate, and the password of a proxy."""
     # What cannot be read is told where it is used.
     with suppress(ValueError):
         redact.hide(urlsplit(made.proxy or "").password)
@@ -202,7 +228,7 @@ def _hide_tokens(made: Configuration) -> None:
     def hide(of: Configuration) -> None:
         if renew is not None:
             renew(of)
-            # A plugin's renewal puts itself here again.
+            # The official client's renewal puts itself here again.
             of.refresh_api_key_hook = hide
         if header := of.api_key.get("authorization", "").strip():
             if not (header.isascii() and header.isprintable()):

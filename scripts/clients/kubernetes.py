@@ -13,9 +13,9 @@ import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any, Final
 
+from scripts.clients import tls
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _CHUNK_BYTES: Final = 65_536
 WATCH_SECONDS: Final = 300
 # Whose the changed fields are from then on, in the objects' managedFields.
 FIELD_MANAGER: Final = "ops"
+# What a server in Go answers.
+_PLAIN: Final = "Client sent an HTTP request to an HTTPS server"
 _VERBS: Final = {"GET": "read", "PATCH": "change", "POST": "create"}
 
 
@@ -224,6 +226,10 @@ class Cluster:
             if not error.status:
                 # The client turns the one error of TLS into its own, and into two lines (release 35).
                 raise self._unanswered(error.__context__ or error) from None
+            if error.status == 400 and _PLAIN in str(error.body):
+                raise UsageError(
+                    f"Kubernetes API at {self._client.configuration.host}: it speaks TLS; write https://"
+                ) from None
             raise _error(method, path, error.status, _told(error.body)) from None
         except HTTPError as error:
             raise self._unanswered(error) from None
@@ -233,7 +239,7 @@ class Cluster:
         inner = (error.__cause__, getattr(error, "reason", None), *error.args)
         reason = next((part for part in inner if isinstance(part, Exception)), error)
         line = f"Kubernetes API at {self._client.configuration.host}: {str(reason) or type(reason).__name__}"
-        return (UsageError if isinstance(reason, SSLCertVerificationError) else TemporaryError)(line)
+        return (UsageError if tls.mistaken(reason) else TemporaryError)(line)
 
 
 def _error(method: str, path: str, code: int, told: str) -> OpsError:

@@ -11,6 +11,7 @@ from typing import Final
 
 from runbook.ops_settings import Login, PostgresTarget
 from scripts import config, lazy
+from scripts.clients import addresses
 from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -58,6 +59,13 @@ _WRONG_LOGIN: Final = re.compile(
     r"password authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba\.conf entry"
     r"|is not permitted to log in|no password supplied|permission denied for database"
 )
+# What libpq says of PGSSLROOTCERT and its like, and of a certificate that one of the two sides does not trust.
+_WRONG_SETTING: Final = re.compile(
+    r"invalid \S+ value: |definition of service \S+ not found|root certificate file|certificate verify failed"
+    r"|private key file|could not (read|load) (root )?(certificate|private key)|server does not support SSL"
+    r"|server certificate for|SSL error: .*(alert|certificate|unsupported|wrong version)|pg_hba\.conf rejects"
+    r"|certificate authentication failed|requires a valid client certificate"
+)
 _TEMPORARY_CLASSES: Final = ("08", "53", "57014", "57P", "55P03", "40", "58")
 _CONNECTION_LOST: Final = re.compile(
     r"connection to server|server closed the connection|terminating connection|could not connect"
@@ -103,6 +111,8 @@ def connect(
         UsageError: the login is refused, or there is no such database.
         TemporaryError: the server does not answer or has no connection left.
     """
+    if not access.host.startswith("/"):
+        addresses.check_host(access.host, "postgres.host")
     try:
         connection = lazy.psycopg.connect(
             host=access.host,
@@ -158,7 +168,11 @@ def translate(error: lazy.psycopg.Error, what: str) -> OpsError:
     """The error in the terms of this program."""
     message = explain(error)
     state = error.sqlstate or ""
-    if _WRONG_LOGIN.search(message) or isinstance(error, lazy.psycopg.errors.InsufficientPrivilege):
+    if (
+        _WRONG_LOGIN.search(message)
+        or _WRONG_SETTING.search(message)
+        or isinstance(error, lazy.psycopg.errors.InsufficientPrivilege)
+    ):
         return UsageError(f"{what}: {message}")
     if state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, lazy.psycopg.OperationalError) and not state):
         return TemporaryError(f"{what}: {message}")
@@ -177,7 +191,7 @@ def child_error(program: str, code: int, stderr: str, what: str) -> OpsError:
     if code < 0:
         return TemporaryError(f"{program} of {what} was killed by signal {-code}; run it again")
     reason = one_line(stderr) or f"exit code {code} without a message"
-    if _WRONG_LOGIN.search(stderr) or "permission denied" in stderr:
+    if _WRONG_LOGIN.search(stderr) or _WRONG_SETTING.search(stderr) or "permission denied" in stderr:
         return UsageError(f"{program} of {what}: {reason}")
     if _CONNECTION_LOST.search(stderr):
         return TemporaryError(f"{program} of {what}: {reason}")

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from runbook.ops_settings import OpsSettings
 from scripts import lazy, log, redact
+from scripts.clients import addresses, tls
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -64,10 +65,9 @@ class Prometheus:
         where = f"Prometheus at {self._url}"
         try:
             answer = self._client.get(f"{self._url.rstrip('/')}/api/v1/{path}", params=dict(parameters))
-        except lazy.httpx.InvalidURL as error:
-            raise UsageError(f"{where}: {error}; mend prometheus.url in the settings") from None
         except lazy.httpx.HTTPError as error:
-            raise TemporaryError(f"{where}: {error or type(error).__name__}") from None
+            text = f"{where}: {error or type(error).__name__}"
+            raise (UsageError if tls.mistaken(error) else TemporaryError)(text) from None
         body = _body(answer)
         if body is not None and body.get("status") == "success":
             for warning in cast("list[str]", body.get("warnings") or []):
@@ -81,10 +81,11 @@ def connect(settings: OpsSettings, seconds: float) -> Generator[Prometheus]:
     """The Prometheus of the settings; each of its answers may take ``seconds``.
 
     Raises:
-        UsageError: the settings name none.
+        UsageError: the settings name none, or no URL.
     """
     if settings.prometheus is None:
         raise UsageError("the settings name no Prometheus; give prometheus.url the address of its HTTP API")
+    addresses.check_url(settings.prometheus.url, "prometheus.url")
     # No proxy of the shell: the address is inside the cluster.
     with lazy.httpx.Client(timeout=seconds, trust_env=False) as client:
         yield Prometheus(client, settings.prometheus.url)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from runbook.ops_settings import RedisTarget
 from scripts import config, lazy
+from scripts.clients import addresses
+from scripts.clients import tls as clients_tls
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -20,6 +22,12 @@ _SECONDS: Final = 30.0
 _BATCH: Final = 500
 _CHECK_TLS: Final = "check host and caFile in the settings"
 # Codes of passing states for which redis-py has no class of its own: their error's text begins with them.
+_NO_CLUSTER: Final = (
+    "ops works with one primary that has all keys, and with no cluster; name such a one in the settings"
+)
+_PROTECTED: Final = (
+    "give the server a password (requirepass, or an ACL user) and ops its login, or set protected-mode no"
+)
 _PASSING: Final = ("BUSY", "NOMASTERLINK", "MISCONF", "NOREPLICAS")
 
 
@@ -47,7 +55,11 @@ def connect(
         client = lazy.redis.Redis(unix_socket_path=socket_path, **common)
     else:
         user, password = login(target) or (None, None)
-        common |= {"ssl": True, "ssl_ca_certs": target.ca_file} if target.tls else {}
+        addresses.check_host(target.host, "redis.host")
+        if target.tls:
+            # A file that cannot be used would look like a server that does not answer.
+            tls(target)
+            common |= {"ssl": True, "ssl_ca_certs": target.ca_file}
         client = lazy.redis.Redis(target.host, target.port, username=user, password=password, **common)
     with translated(socket_path or address(target)):
         try:
@@ -67,8 +79,8 @@ def login(target: RedisTarget) -> tuple[str, str] | None:
 
 
 def tls(target: RedisTarget) -> ssl.SSLContext:
-    """How a connection to Redis is encrypted that redis-py does not make."""
-    return ssl.create_default_context(cafile=target.ca_file)
+    """How a connection to Redis is encrypted that redis-py does not make. Raises UsageError: ``caFile`` is unusable."""
+    return clients_tls.context(target.ca_file, "redis.caFile")
 
 
 @contextmanager
@@ -89,10 +101,11 @@ def translation(error: lazy.redis.RedisError, where: str) -> OpsError:
     # Before the lost connections: redis-py counts a refused login among them.
     if isinstance(error, refusals) or said.lower().startswith("unknown command"):
         return UsageError(text)
-    if _distrusts(error):
-        return UsageError(f"{text}; {_CHECK_TLS}")
-    if isinstance(error, exceptions.ReadOnlyError):
-        return UsageError(f"{text}; name the primary in the settings")
+    if said.startswith("DENIED"):
+        # Redis itself says in 600 characters more what could be done.
+        return UsageError(f"{text.partition('. ')[0]}; {_PROTECTED}")
+    if advice := _advice(error, said):
+        return UsageError(f"{text}; {advice}")
     passing = (
         exceptions.ConnectionError,
         exceptions.TimeoutError,
@@ -105,19 +118,21 @@ def translation(error: lazy.redis.RedisError, where: str) -> OpsError:
     return CheckFailedError(text)
 
 
+def _advice(error: lazy.redis.RedisError, said: str) -> str:
+    """What to do where the settings name a server that cannot be worked with; empty where they do not."""
+    exceptions = lazy.redis.exceptions
+    if clients_tls.mistaken(error):
+        return _CHECK_TLS
+    if isinstance(error, exceptions.ReadOnlyError):
+        return "name the primary in the settings"
+    moved = (exceptions.AskError, exceptions.ClusterCrossSlotError)
+    return _NO_CLUSTER if isinstance(error, moved) or said.endswith("not allowed in cluster mode") else ""
+
+
 def unconnected(error: OSError, where: str) -> OpsError:
     """The error of this program for a connection that redis-py has not made."""
     text = f"Redis at {where}: {error.strerror or error}"
-    return UsageError(f"{text}; {_CHECK_TLS}") if _distrusts(error) else TemporaryError(text)
-
-
-def _distrusts(error: BaseException | None) -> bool:
-    """Whether the reason of an error is a certificate that no known authority has signed, or for another name."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return UsageError(f"{text}; {_CHECK_TLS}") if clients_tls.mistaken(error) else TemporaryError(text)
 
 
 def info(client: lazy.redis.Redis, section: str | None = None) -> Mapping[str, Any]:

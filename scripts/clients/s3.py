@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
 from scripts import lazy, log, redact
+from scripts.clients import addresses, tls
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -73,16 +74,14 @@ class Bucket:
             s3={"addressing_style": "path" if target.endpoint else "auto", "payload_signing_enabled": False},
             user_agent_extra="crypto-operations",
         )
+        if target.endpoint is not None:
+            addresses.check_url(target.endpoint, "backup.endpoint")
         with self.errors(""):
             session = lazy.botocore.session.Session()
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise UsageError(
-                    "no AWS credentials: run with a role (web identity) or name a file in AWS_SHARED_CREDENTIALS_FILE"
-                )
-            frozen = credentials.get_frozen_credentials()
-            redact.hide(frozen.secret_key)
-            redact.hide(frozen.token)
+            if target.endpoint is None:
+                # An address of AWS is made of it; whatever is no region would be one that does not answer.
+                session.get_partition_for_region(target.region)
+            _log_in(session)
             self.client = cast("S3Client", session.create_client("s3", endpoint_url=target.endpoint, config=config))
 
     @contextmanager
@@ -199,6 +198,20 @@ class Bucket:
             self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
 
 
+def _log_in(session: Any) -> None:
+    try:
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise UsageError(
+                "no AWS credentials: run with a role (web identity) or name a file in AWS_SHARED_CREDENTIALS_FILE"
+            )
+        frozen = credentials.get_frozen_credentials()
+    except OSError as error:
+        raise UsageError(f"the AWS credentials cannot be read: {error}") from None
+    redact.hide(frozen.secret_key)
+    redact.hide(frozen.token)
+
+
 def _client_error(response: Any, where: str) -> OpsError:
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -217,12 +230,25 @@ def _client_error(response: Any, where: str) -> OpsError:
 def _local_error(error: Exception, where: str) -> OpsError:
     exceptions = lazy.botocore.exceptions
     text = f"{where}: {one_line(str(error))}"
-    wrong = (
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-        exceptions.ProfileNotFound,
-        exceptions.ParamValidationError,
-        exceptions.ConfigParseError,
-        exceptions.InvalidRegionError,
+    if isinstance(error, exceptions.SSLError) and _is_final(error):
+        return UsageError(f"{text}; check the endpoint and AWS_CA_BUNDLE")
+    # What a server has part in; botocore's other errors are about what it was given.
+    passing = (
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+        exceptions.CredentialRetrievalError,
+        exceptions.MetadataRetrievalError,
     )
-    return UsageError(text) if isinstance(error, wrong) else TemporaryError(text)
+    return TemporaryError(text) if isinstance(error, passing) else UsageError(text)
+
+
+def _is_final(error: BaseException | None) -> bool:
+    """Whether TLS failed for a reason that stays, which may be that there is no such file of authorities."""
+    if tls.mistaken(error):
+        return True
+    while error is not None:
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from runbook.ops_settings import ChatTarget
 from scripts import lazy, redact
+from scripts.clients import addresses, tls
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
     try:
         with lazy.httpx.Client(timeout=seconds) as client:
             answer = client.post(url, json={"text": compose(message), **_NO_PREVIEW})
-    except lazy.httpx.InvalidURL:
-        raise _unusable(target, "holds no address") from None
     except lazy.httpx.HTTPError as error:
-        raise TemporaryError(f"chat webhook: {error or type(error).__name__}") from None
+        kind = UsageError if tls.mistaken(error) else TemporaryError
+        raise kind(f"chat webhook: {error or type(error).__name__}") from None
+    except (OSError, ValueError) as error:
+        # Before it asks anybody: a proxy or a file of authorities that the environment names.
+        raise UsageError(f"chat webhook: {error}; mend HTTPS_PROXY or SSL_CERT_FILE") from None
     if answer.is_success:
         return
     kind = TemporaryError if answer.status_code == 429 or answer.is_server_error else CheckFailedError
@@ -70,7 +73,7 @@ def _address(target: ChatTarget) -> str:
     # The address is the secret, with or without its host.
     redact.hide(url)
     redact.hide(url.partition("://")[2].partition("/")[2])
-    if not url.startswith(("https://", "http://")):
+    if not addresses.is_url(url):
         raise _unusable(target, "holds no address")
     return url
 

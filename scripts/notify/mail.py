@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from runbook.ops_settings import Login, MailTarget
 from scripts import config, redact
+from scripts.clients import addresses, tls
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ def deliver(target: MailTarget, message: Message, seconds: float) -> None:
     """Hand ``message`` to the mail server; each of its answers may take ``seconds``.
 
     Raises:
-        UsageError: the login cannot be used.
+        UsageError: host or login cannot be used, or the server speaks no TLS that can be.
         CheckFailedError: the server refuses the login, the sender or a recipient; the others have got it.
         TemporaryError: the server does not answer, or asks to come back later.
     """
     where = f"mail server {target.host}:{target.port}"
+    addresses.check_host(target.host, "mail.host")
     password = _password(target)
     try:
         refused = _transfer(target, password, compose(target, message), seconds)
@@ -42,7 +44,8 @@ def deliver(target: MailTarget, message: Message, seconds: float) -> None:
     except ssl.SSLCertVerificationError as error:
         raise CheckFailedError(f"{where}: its certificate is not trusted: {error.verify_message}") from None
     except (smtplib.SMTPException, OSError) as error:
-        raise TemporaryError(f"{where}: {error or type(error).__name__}") from None
+        kind = UsageError if tls.mistaken(error) else TemporaryError
+        raise kind(f"{where}: {error or type(error).__name__}") from None
     if refused:
         # Not to be tried again, whatever the code: the others would get it twice.
         raise CheckFailedError(_refusal(where, refused))

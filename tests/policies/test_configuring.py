@@ -42,7 +42,12 @@ def given(tmp_path: Path, content: Any) -> Path:
         ({"probes": 3}, "probes: 3; allowed: a level"),
         ({"waivers": {}}, "'file' is a required property"),
         ([], "a list; allowed: an object"),
+        ("null", "null; allowed: an object"),
         ("{", "not JSON"),
+        ('{"a": ' * 5000, "not JSON"),
+        ({"waivers": {"file": ""}}, 'waivers: allowed: {"file": "path of a YAML file"}'),
+        ('{"probes": "advisory",\n"probes": "disabled"}', "probes is given twice, in lines 1 and 2; remove one of"),
+        ('{\n\t"bucket-retention": {\n\t\t"days": 60, "days": 30}}', "days is given twice, in lines 3 and 3"),
     ],
 )
 def test_what_would_loosen_or_means_nothing_is_refused_in_one_line(tmp_path: Path, content: Any, said: str) -> None:

@@ -50,6 +50,8 @@ def test_each_part_is_a_text_that_must_be_there(key: str, value: Any) -> None:
         (entry(rule="strict"), "rule"),
         (entry(expires="2026-06-14"), "expires"),
         (entry(expires="soon"), "expires"),
+        (entry(expires="20260630"), "expires"),
+        (entry(expires="2026-W26-2"), "expires"),
         (entry(expires=str(TODAY + datetime.timedelta(days=practices.WAIVER_LIFETIME.count + 1))), "expires"),
         (entry(until="2026-06-30"), "until"),
         ("a text", "the entry"),
@@ -122,3 +124,34 @@ def test_a_stacks_own_file_has_its_waivers_in_a_setting(tmp_path: Path) -> None:
     stack.write_text(yaml.safe_dump({"config": {"crypto:policies": {"waivers": "soon"}}}))
     with pytest.raises(WaiversError, match="a list of entries"):
         read(stack, METAS, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- rule: a\n  owner: b\n  rule: c\n", "rule is given twice, in lines 1 and 3; remove one of them"),
+        ("- {rule: a, rule: c}\n", "rule is given twice, in lines 1 and 1"),
+        ("config:\n  a: 1\nconfig:\n  crypto:policies: {}\n", "config is given twice, in lines 1 and 3"),
+        ("- rule: a\n---\n- rule: b\n", "2 documents; allowed: one"),
+        ("rule: a\n", "a map of 1; allowed: a list of entries"),
+        ("- rule: [\n", "not YAML: "),
+        ("\udcff", "no UTF-8 text"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "waivers.yaml"
+    if text is not None:
+        file.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(WaiversError) as refused:
+        read(file, METAS, TODAY)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith(f"{file}: ")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_an_entry_that_an_alias_repeats_is_no_key_that_stands_twice(tmp_path: Path) -> None:
+    file = tmp_path / "waivers.yaml"
+    shared = ", ".join(f"{key}: '{value}'" for key, value in entry().items())
+    file.write_text(f"- &first {{{shared}}}\n- *first\n")
+    assert len(read(file, METAS, TODAY).entries) == 2

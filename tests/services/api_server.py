@@ -20,7 +20,7 @@ from tests.running.slots import free_port
 from tests.services.servers import Server, listening
 from tests.waiting import wait_until
 
-TOKENS = {"token-of-alice": "alice", "token-of-bob": "bob"}
+TOKENS = {"token-of-alice": "alice", "token-of-bob": "bob", "token-of-carol": "carol"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,11 @@ def _started(
 
 
 @contextmanager
-def postgres(password: str, settings: Mapping[str, str] | None = None) -> Generator[Server]:
-    """PostgreSQL with the role ``SUPERUSER``; every login over TCP needs its password."""
+def postgres(password: str, settings: Mapping[str, str] | None = None, *, encrypted: bool = False) -> Generator[Server]:
+    """PostgreSQL with the role ``SUPERUSER``; every login over TCP needs its password.
+
+    ``encrypted``: it offers TLS, with a certificate that it has signed itself.
+    """
     programs = postgres_programs()
     assert programs is not None, "no PostgreSQL server is installed (apt-get install postgresql)"
     user = _other_user()
@@ -152,6 +155,11 @@ def postgres(password: str, settings: Mapping[str, str] | None = None) -> Genera
             "listen_addresses": "127.0.0.1",
             **(settings or {}),
         }
+        if encrypted:
+            own = certificate(folder)
+            own.chmod(0o600)
+            shutil.chown(own, user or os.geteuid())
+            values |= {"ssl": "on", "ssl_cert_file": str(own), "ssl_key_file": str(own)}
         options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
         command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
         with listening(command, port, folder, signal.SIGINT, user=user) as server:
@@ -182,11 +190,11 @@ def redis(*options: str) -> Generator[Server]:
 
 
 @contextmanager
-def encrypted_redis(folder: Path) -> Generator[tuple[Server, int, Path]]:
+def encrypted_redis(folder: Path, *more: str) -> Generator[tuple[Server, int, Path]]:
     """Redis, the port where it takes TLS alone, and its certificate in ``folder``, which it has signed itself."""
     own, port = certificate(folder), free_port()
     options = ("--tls-port", str(port), "--tls-cert-file", str(own), "--tls-key-file", str(own))
-    with redis(*options, "--tls-ca-cert-file", str(own), "--tls-auth-clients", "no") as server:
+    with redis(*options, "--tls-ca-cert-file", str(own), "--tls-auth-clients", "no", *more) as server:
         wait_until(lambda: accepts(port), "it listens for TLS")
         yield server, port, own
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,8 +22,10 @@ from scripts import redact
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster, ForbiddenError
 from scripts.exits import OpsError, TemporaryError, UsageError
+from tests.running.slots import free_port
 from tests.services.api_server import ApiServer, api_server
 from tests.services.connect_proxy import connect_proxy
+from tests.services.servers import listening
 from tests.waiting import wait_until
 
 # Compilers are waited for by the fixture of the tools; etcd and the API server take some seconds.
@@ -78,6 +84,143 @@ def _who(cluster: Cluster) -> str:
 def _credential(token: str, expires: datetime | None = None) -> str:
     status = {"token": token} | ({"expirationTimestamp": f"{expires:%Y-%m-%dT%H:%M:%SZ}"} if expires else {})
     return json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status})
+
+
+def _of_kubectl(tools_bin_dir: Path, kubeconfig: str) -> str | None:
+    """Whom the server takes kubectl for; None where kubectl refuses the kubeconfig."""
+    done = subprocess.run(
+        [tools_bin_dir / "kubectl", "get", "--raw", "/api/v1/namespaces/default/secrets"],
+        env={"KUBECONFIG": kubeconfig, "PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r'User "([^"]+)" cannot list', done.stderr)
+    return found[1] if found else None
+
+
+def _of_ops() -> str | None:
+    """Whom it takes ``ops`` for; None where ``ops`` refuses the kubeconfig."""
+    try:
+        with kubernetes.connect(10) as cluster:
+            return _who(cluster)
+    except UsageError:
+        return None
+
+
+# A user's fields, or those of a plugin that answers with this; and whom the server must take both programs for.
+_LOGINS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "a token": ({"token": "token-of-bob"}, "bob"),
+    "a token beside empty fields": ({"token": "token-of-bob", "as": None, "exec": None, "username": ""}, "bob"),
+    "a token and a token file that is not there": ({"token": "token-of-bob", "tokenFile": "not-there"}, "bob"),
+    "a token file beside the kubeconfig": ({"tokenFile": "token"}, "alice"),
+    "a token file that is not there": ({"tokenFile": "not-there"}, None),
+    "a token that is a number": ({"token": 5}, None),
+    "a token and a password": ({"token": "token-of-bob", "username": "a", "password": "b"}, None),
+    "an unknown field": ({"token": "token-of-bob", "colour": "red"}, "bob"),
+    "groups without a user": ({"token": "token-of-bob", "as-groups": ["admins"]}, None),
+    "a certificate without its key": ({"client-certificate": "crt"}, None),
+    "an unknown provider": ({"auth-provider": {"name": "vault"}}, None),
+    "a provider without a name": ({"auth-provider": {}}, None),
+}
+_PLUGINS: dict[str, tuple[dict[str, Any], str, str | None]] = {
+    "no end": ({}, '{"status": {"token": "token-of-bob", "expirationTimestamp": null}}', "bob"),
+    "an end that is no time": ({}, '{"status": {"token": "token-of-bob", "expirationTimestamp": "soon"}}', None),
+    "another kind": ({}, '{"kind": "Pod", "status": {"token": "token-of-bob"}}', None),
+    "another version": ({}, '{"apiVersion": "client.authentication.k8s.io/v1beta1", "status": {}}', None),
+    "neither token nor certificate": ({}, '{"status": {"token": "", "clientCertificateData": null}}', None),
+    "a key alone": ({}, '{"status": {"token": "token-of-bob", "clientKeyData": "x"}}', None),
+    "a terminal is needed": ({"interactiveMode": "Always"}, '{"status": {"token": "token-of-bob"}}', None),
+    "a terminal is welcome": ({"interactiveMode": "IfAvailable"}, '{"status": {"token": "token-of-bob"}}', "bob"),
+    "no mode": ({"interactiveMode": None}, '{"status": {"token": "token-of-bob"}}', None),
+    "an unknown mode": ({"interactiveMode": "Sometimes"}, '{"status": {"token": "token-of-bob"}}', None),
+    "no arguments": ({"args": None, "env": None}, '{"status": {"token": "token-of-bob"}}', "bob"),
+    "a variable without a value": ({"env": [{"name": "A"}]}, '{"status": {"token": "token-of-bob"}}', "bob"),
+    "a relative path": ({"command": "./plugin"}, '{"status": {"token": "token-of-bob"}}', "bob"),
+}
+
+
+@pytest.mark.parametrize("name", _LOGINS)
+def test_a_login_is_taken_and_refused_as_kubectl_does(kubeconfig: Kubeconfig, tools_bin_dir: Path, name: str) -> None:
+    user, expected = _LOGINS[name]
+    (kubeconfig.path.parent / "token").write_text("token-of-alice\n")
+    kubeconfig.write(user)
+    assert (_of_kubectl(tools_bin_dir, str(kubeconfig.path)), _of_ops()) == (expected, expected)
+
+
+@pytest.mark.parametrize("name", _PLUGINS)
+def test_a_plugins_answer_is_taken_and_refused_as_kubectl_does(
+    kubeconfig: Kubeconfig, tools_bin_dir: Path, name: str
+) -> None:
+    fields, answer, expected = _PLUGINS[name]
+    whole = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", **json.loads(answer)}
+    user = kubeconfig.plugin(f"echo '{json.dumps(whole)}'")
+    kubeconfig.write({"exec": {**user["exec"], **fields}})
+    assert (_of_kubectl(tools_bin_dir, str(kubeconfig.path)), _of_ops()) == (expected, expected)
+
+
+@pytest.mark.parametrize(("files", "expected"), [
+    ("own:other", "bob"), ("other:own", "alice"), ("empty:own", "bob"), ("own:comment", "bob"), ("gone:own", "bob"),
+    ("renamed:own:other", "carol"), ("twice:own", None), ("kind:own", None), ("list:own", None), ("tabs", "bob"),
+])  # fmt: skip
+def test_several_files_are_read_as_kubectl_reads_them(
+    kubeconfig: Kubeconfig, tools_bin_dir: Path, monkeypatch: pytest.MonkeyPatch, files: str, expected: str | None
+) -> None:
+    kubeconfig.write({"token": "token-of-bob"})
+    own = kubeconfig.path.read_text()
+    changed = own.replace("name: x", "name: z").replace("current-context: x", "current-context: z")
+    texts = {
+        "own": own,
+        "other": changed.replace("name: u", "name: v").replace("user: u", "user: v").replace("of-bob", "of-alice"),
+        # The first one's user of that name counts, and the context of the next one that chooses one.
+        "renamed": own.replace("current-context: x", "current-context: ''").replace("of-bob", "of-carol"),
+        "empty": "",
+        "comment": "# nothing yet\n",
+        "twice": own.replace("users:\n", "users:\n- name: u\n"),
+        "kind": own.replace("kind: Config", "kind: Pod"),
+        "list": "- a\n",
+        "tabs": json.dumps(yaml.safe_load(own), indent="\t"),
+    }
+    for name, text in texts.items():
+        (kubeconfig.path.parent / name).write_text(text)
+    listed = os.pathsep.join(str(kubeconfig.path.parent / name) for name in files.split(":"))
+    monkeypatch.setenv("KUBECONFIG", listed)
+    assert (_of_kubectl(tools_bin_dir, listed), _of_ops()) == (expected, expected)
+
+
+def test_a_context_without_a_user_reaches_kubectls_proxy(
+    kubeconfig: Kubeconfig, server: ApiServer, tools_bin_dir: Path
+) -> None:
+    port = free_port()
+    admin = server.kubeconfig(kubeconfig.path.parent / "admin")
+    proxy = [str(tools_bin_dir / "kubectl"), "proxy", f"--port={port}", f"--kubeconfig={admin}"]
+    kubeconfig.write({}, server=f"http://127.0.0.1:{port}")
+    document = yaml.safe_load(kubeconfig.path.read_text())
+    del document["users"], document["contexts"][0]["context"]["user"]
+    kubeconfig.path.write_text(yaml.safe_dump(document))
+    with listening(proxy, port, kubeconfig.path.parent, signal.SIGKILL), kubernetes.connect(10) as cluster:
+        assert next(cluster.items("/api/v1/namespaces"))["metadata"]["name"]
+
+
+def test_a_plugin_that_needs_a_terminal_is_asked_at_one(kubeconfig: Kubeconfig) -> None:
+    user = kubeconfig.plugin(
+        f"test -t 0 && read answer && echo \"$KUBERNETES_EXEC_INFO\" > told && echo '{_credential('token-of-bob')}'"
+    )
+    user["exec"]["interactiveMode"] = "Always"
+    kubeconfig.write(user)
+    code = "from tests.services.test_ops_kubeconfig import _of_ops; print(_of_ops())"
+    ours, theirs = os.openpty()
+    os.write(ours, b"password\n")
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert asked.stdout.strip() == "bob"
 
 
 def test_a_plugin_is_run_with_its_arguments_and_variables_and_its_token_is_used(kubeconfig: Kubeconfig) -> None:

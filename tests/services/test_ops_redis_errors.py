@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -64,6 +65,11 @@ def _run_a_long_script(client: Any) -> None:
     threading.Thread(target=run, daemon=True).start()
 
 
+def _give_all_slots(client: Any) -> None:
+    client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: client.cluster("INFO")["cluster_state"] == "ok", "the node serves its slots")
+
+
 _CASES = [
     Case("OOM", TemporaryError, ("SET", "a", "b"), prepare=_fill),
     Case("MISCONF", TemporaryError, ("SET", "a", "b"), ("--enable-protected-configs", "yes"), _fail_a_snapshot),
@@ -75,6 +81,8 @@ _CASES = [
     ),
     Case("CLUSTERDOWN", TemporaryError, ("GET", "a"), ("--cluster-enabled", "yes")),
     Case("unknown command", UsageError, ("FLUSHALL",), ("--rename-command", "FLUSHALL", "")),
+    Case("CROSSSLOT", UsageError, ("MGET", "a", "b"), ("--cluster-enabled", "yes"), prepare=_give_all_slots),
+    Case("SELECT is not allowed", UsageError, ("SELECT", "1"), ("--cluster-enabled", "yes")),
     Case("WRONGTYPE", CheckFailedError, ("LPUSH", "text", "x"), prepare=lambda client: client.set("text", "x")),
 ]  # fmt: skip
 
@@ -116,15 +124,31 @@ def test_a_server_that_still_loads_is_asked_again_later() -> None:
             _refused(_target(server), Case("loading", TemporaryError, ("GET", "a")))
 
 
+def test_a_server_in_protected_mode_is_a_mistake_told_in_one_line_with_what_to_do() -> None:
+    # A datagram's socket sends nothing when it connects, and knows the address from which it would.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.connect(("192.0.2.1", 9))
+        here = asked.getsockname()[0]
+    with servers.redis("--bind", "0.0.0.0", "--protected-mode", "yes") as server:
+        target = RedisTarget(host=here, port=server.port)
+        _refused(target, Case("DENIED", UsageError, ("GET", "a")))
+        with (
+            pytest.raises(UsageError, match=r"protected mode.*; give the server a password"),
+            replication.snapshot(target),
+        ):
+            pass
+
+
 def test_a_slot_that_moves_with_a_part_of_its_keys_is_asked_again_later() -> None:
     buses = [free_port(), free_port()]
     nodes = [servers.redis("--cluster-enabled", "yes", "--cluster-port", str(bus)) for bus in buses]
     with nodes[0] as source, nodes[1] as target:
         giver: Any = redis.Redis(source.host, source.port)
         taker: Any = redis.Redis(target.host, target.port)
-        giver.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        _give_all_slots(giver)
         taker.execute_command("CLUSTER MEET", source.host, source.port, buses[0])
         wait_until(lambda: taker.cluster("INFO")["cluster_state"] == "ok", "the node knows whose the slots are")
+        _refused(_target(target), Case("MOVED", UsageError, ("GET", "{a}1")))
         slot, owner = giver.execute_command("CLUSTER KEYSLOT", "{a}1"), giver.execute_command("CLUSTER MYID")
         taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", owner)
         taker.execute_command("ASKING")
@@ -190,6 +214,25 @@ def test_a_snapshot_is_taken_as_an_acl_user_and_refused_without(guarded: tuple[S
         assert b"".join(chunks).startswith(b"REDIS")
     for more in ({}, {"login": _login(folder, "wrong")}):
         with pytest.raises(UsageError), replication.snapshot(_target(server, **more)):
+            pass
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_used_is_a_mistake(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_text(content)
+    target = RedisTarget(host="127.0.0.1", port=free_port(), tls=True, ca_file=str(file))
+    for asked in (redis_server.connect, replication.snapshot):
+        with pytest.raises(UsageError, match=r"redis\.caFile is .*ca\.crt"), asked(target):
+            pass
+
+
+def test_a_server_that_wants_a_certificate_of_its_client_is_a_mistake(tmp_path: Path) -> None:
+    with servers.encrypted_redis(tmp_path, "--tls-auth-clients", "yes") as (_, port, authority):
+        target = RedisTarget(host="127.0.0.1", port=port, tls=True, ca_file=str(authority))
+        _refused(target, Case("certificate", UsageError, ("GET", "a")))
+        with pytest.raises(UsageError, match=r"(?i)certificate"), replication.snapshot(target):
             pass
 
 

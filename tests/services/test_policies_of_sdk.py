@@ -234,6 +234,27 @@ def test_a_locked_level_that_is_lowered_ends_the_run(preview: Preview, pack: str
     assert "Traceback" not in run.output
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- rule: probes\n  owner: a\n  rule: seccomp-profile\n", "rule is given twice, in lines 1 and 3"),
+        ("- rule: [\n", "waivers.yaml: not YAML"),
+        (None, "waivers.yaml: No such file or directory"),
+    ],
+)
+def test_waivers_that_cannot_be_read_end_the_run_of_ones_own_pack_in_one_line(
+    preview: Preview, tmp_path: Path, text: str | None, said: str
+) -> None:
+    file = tmp_path / "pack" / "waivers.yaml"
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    run = preview(good_stack(), *_GOOD, packs=(_OURS,))
+    assert run.code != 0
+    assert said in run.output
+    assert "Traceback" not in run.output
+
+
 def test_a_locked_rule_over_the_stack_stops_an_update_and_a_rule_mends(preview: Preview) -> None:
     stack = good_stack().without(GATEWAY, f"{POD}.securityContext.seccompProfile").without("bucket-policy")
     names = (*_GOOD, *(name for name in _BUCKET if name in stack))

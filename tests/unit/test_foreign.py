@@ -17,7 +17,6 @@ _EXCUSED = {
     "local/aws/wsgi.py imports _typeshed.wsgi.StartResponse": "how Python's own stubs name types of WSGI",
     "local/aws/wsgi.py imports _typeshed.wsgi.WSGIApplication": "how Python's own stubs name types of WSGI",
     "local/aws/wsgi.py imports _typeshed.wsgi.WSGIEnvironment": "how Python's own stubs name types of WSGI",
-    "scripts/clients/kafka_errors.py uses lazy.confluent_kafka.KafkaError._AUTHENTICATION": "public: codes begin so",
     "scripts/guard.py uses os._exit": "public: ends a process that hangs after its deadline",
 }
 

@@ -47,12 +47,16 @@ def test_a_usual_kubeconfig_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cluster", "said"),
     [
-        ({"insecure-skip-tls-verify": "false"}, "insecure-skip-tls-verify is 'false'; it is true or false"),
+        ({"insecure-skip-tls-verify": "false"}, "insecure-skip-tls-verify must be true or false, without quotes"),
         ({"insecure-skip-tls-verify": True, "certificate-authority-data": "QQ=="}, "exclude one another"),
         ({"proxy-url": "socks5://127.0.0.1:1080"}, "the proxy socks5://127.0.0.1:1080 is not one of http or https"),
         ({"server": "127.0.0.1:6443"}, "it must be a URL like https://"),
         ({"server": ""}, "it must be a URL like https://"),
         ({"server": "https://127.0.0.1:99999"}, "it must be a URL like https://"),
+        ({"server": " https://127.0.0.1:6443"}, "it must be a URL like https://"),
+        ({"certificate-authority-data": "QUJD"}, "certificate-authority holds no certificate"),
+        ({"certificate-authority-data": "no!"}, "clusters.0.cluster.certificate-authority-data"),
+        ({"certificate-authority": "not-there"}, "not-there"),
     ],
 )
 def test_a_cluster_that_cannot_be_meant_is_refused(tmp_path: Path, cluster: dict[str, Any], said: str) -> None:
@@ -67,6 +71,18 @@ def test_a_cluster_that_cannot_be_meant_is_refused(tmp_path: Path, cluster: dict
         ({"auth-provider": {"name": "vaultx"}}, "auth-provider vaultx is unknown"),
         ({"token": "a\r\nb"}, "a sign in it that no token has"),
         ({"token": "tokén"}, "a sign in it that no token has"),
+        ({"token": 123456}, "users.0.user.token must be a text"),
+        ({"token": "a-token", "username": "ops"}, "token and username are both given"),
+        ({"auth-provider": {"name": "oidc"}, "exec": {"command": "true"}}, "auth-provider and exec are both given"),
+        ({"client-certificate-data": "QUJD"}, "client-certificate is given without client-key"),
+        ({"client-certificate-data": "QUJD", "client-key-data": "QUJD"}, "are no pair that can be used"),
+        ({"client-key": "a", "client-key-data": "QUJD"}, "client-key and client-key-data are both given"),
+        ({"exec": {"apiVersion": "client.authentication.k8s.io/v1"}}, "exec.command is missing"),
+        ({"exec": {"apiVersion": "v1", "command": "true"}}, "exec.apiVersion is 'v1'; allowed: "),
+        (
+            {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "true"}},
+            "exec.interactiveMode is ''; allowed: Never, IfAvailable, Always",
+        ),
     ],
 )
 def test_a_login_that_the_client_would_pass_over_is_refused(tmp_path: Path, user: dict[str, Any], said: str) -> None:
@@ -81,7 +97,7 @@ def test_an_entry_of_a_plugin_without_a_value_shows_no_other_value(tmp_path: Pat
         "args": ["--client-secret", _SECRET],
         "env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": _SECRET}, {"name": "AWS_STS_REGIONAL_ENDPOINTS"}],
     }
-    assert "exec.env AWS_STS_REGIONAL_ENDPOINTS has no value" in _refused(_write(tmp_path, user={"exec": plugin}))
+    assert "answers no ExecCredential" in _refused(_write(tmp_path, user={"exec": plugin}))
     plugin["env"] = None
     plugin["args"] = {"--client-secret": _SECRET}
     assert "cannot be used" in _refused(_write(tmp_path, user={"exec": plugin}))

@@ -355,6 +355,49 @@ def test_what_is_behind_is_listed_and_what_is_not_known_is_said(
     assert "gone" in told["github.com/coredns/coredns"]
 
 
+@pytest.mark.parametrize(("here", "newest", "told"), [
+    ("1.9", "1.10", True), ("1.10", "1.9", False), ("2!1.0", "1.9", False), ("1.0", "1.0.post1", True),
+    ("2.0rc1", "1.9", False), ("2.0rc1", "2.0rc2", True), ("2.0rc1", "2.0", True), ("1.9", "2.0rc1", False),
+    ("1.0", "1.0", False),
+])  # fmt: skip
+def test_an_older_release_of_a_package_is_no_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, newest: str, told: bool
+) -> None:
+    tree = f"├── rich v{here} (latest: v{newest})"
+    assert _reported(tmp_path, monkeypatch, tree) == ([f"{here} -> {newest}"] if told else [])
+
+
+@pytest.mark.parametrize(("here", "newest", "told"), [
+    ("v1.9.0", "v1.10.0", True), ("v1.10.0", "v1.9.0", False), ("v1.9.0", "v2.0.0-rc.1", False),
+    ("v2.0.0-rc.2", "v1.9.0", False), ("v2.0.0-rc.2", "v2.0.0-rc.10", True), ("v2.0.0-rc.2", "v2.0.0", True),
+    ("v4.0.0-20260115033456-f47bc2d6f199", "v3.30.2", False), ("v2.0.0+incompatible", "v2.1.0+incompatible", True),
+    ("v0.0.0-20250907161309-07c3a429bfed", "v0.0.0-20260101000000-07c3a429bfed", True),
+])  # fmt: skip
+def test_an_older_release_of_a_module_is_no_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, newest: str, told: bool
+) -> None:
+    expected = [f"{here.removeprefix('v')} -> {newest.removeprefix('v')}"] if told else []
+    assert _reported(tmp_path, monkeypatch, "", {"example.com/tool": here}, newest) == expected
+
+
+def _reported(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tree: str,
+    modules: Mapping[str, str] | None = None,
+    newest: str = "",
+) -> list[str]:
+    """The versions that are told where uv says this tree, and Go this newest version of these modules."""
+    for name, said in (("uv", tree), ("go", newest)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("UV", str(tmp_path / "uv"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    chain = outdated.versions.load().model_copy(update={"modules": modules or {}})
+    monkeypatch.setattr(outdated.versions, "load", lambda: chain)
+    return [line.split(maxsplit=1)[1] for line in outdated.report() if "->" in line]
+
+
 def test_an_unknown_stack_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(LocalError, match="unknown stack 'staging'; known are local, prod"):
         pulumi_cli.check_stack("staging")

@@ -1,0 +1,193 @@
+"""Settings that no retry can mend, against servers that run: the exit code is that of a mistake."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runbook.ops_settings import BackupTarget, ChatTarget, KafkaTarget, MailTarget, OpsSettings
+from scripts.clients import kubernetes, postgres, prometheus
+from scripts.clients.kafka import Kafka
+from scripts.clients.postgres import Access
+from scripts.clients.s3 import Bucket
+from scripts.exits import UsageError
+from scripts.notify import Message, chat, mail
+from tests.services import ops_environment, servers, sinks
+from tests.services.fake_http import Fake, serve
+from tests.services.servers import Server
+
+_MESSAGE = Message("subject", "text")
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path) -> Iterator[Fake]:
+    """An HTTP server whose certificate no known authority has signed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(sinks.certificate(tmp_path))
+    with serve(context) as server:
+        yield server
+
+
+def _bucket(**fields: Any) -> Bucket:
+    given: dict[str, Any] = {
+        "bucket": "backups",
+        "prefix": "p/",
+        "region": "eu-central-1",
+        "retention_days": 3,
+        **fields,
+    }
+    return Bucket(BackupTarget(**given), seconds=5)
+
+
+def _ask_bucket(url: str, _: Path) -> None:
+    _bucket(endpoint=url).check("p/")
+
+
+def _ask_prometheus(url: str, folder: Path) -> None:
+    settings = ops_environment.without_servers(folder, prometheus={"url": url}).settings
+    with prometheus.connect(OpsSettings.model_validate(settings), 5) as found:
+        found.query("up")
+
+
+def _ask_chat(url: str, folder: Path) -> None:
+    (folder / "webhook").write_text(url)
+    chat.deliver(ChatTarget(webhook_file=str(folder / "webhook")), _MESSAGE, 5)
+
+
+def _ask_kafka(url: str, _: Path) -> None:
+    target = KafkaTarget(bootstrap=url.partition("://")[2], brokers=1, topic="t", group="g", tls=True)
+    Kafka(target, seconds=3).metadata()
+
+
+def _ask_kubernetes(url: str, folder: Path) -> None:
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(yaml.safe_dump(document))
+    with kubernetes.connect(5, folder / "kubeconfig") as cluster:
+        cluster.get("/version")
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+
+
+@pytest.mark.parametrize("ask", [_ask_bucket, _ask_prometheus, _ask_chat, _ask_kafka, _ask_kubernetes])
+def test_a_certificate_that_is_not_trusted_is_a_mistake(
+    untrusted: Fake, tmp_path: Path, ask: Callable[[str, Path], None]
+) -> None:
+    with pytest.raises(UsageError, match=r"(?i)certificate.verify.failed") as refused:
+        ask(untrusted.url, tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ask", [_ask_bucket, _ask_prometheus, _ask_chat, _ask_kubernetes])
+def test_a_server_that_speaks_no_tls_where_it_must_is_a_mistake(
+    tmp_path: Path, ask: Callable[[str, Path], None]
+) -> None:
+    with sinks.mail_server() as server, pytest.raises(UsageError, match=r"(?i)wrong.version"):
+        ask(f"https://127.0.0.1:{server.port}", tmp_path)
+
+
+@pytest.mark.parametrize(("ask", "url"), [
+    (ask, url)
+    for ask in (_ask_bucket, _ask_prometheus, _ask_chat, _ask_kubernetes)
+    for url in ("nonsense", "http://", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://a b")
+])  # fmt: skip
+def test_an_address_that_is_no_url_is_a_mistake(tmp_path: Path, ask: Callable[[str, Path], None], url: str) -> None:
+    with pytest.raises(UsageError, match=r"URL|address"):
+        ask(url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bootstrap", ["", "broker", "broker:", "broker:99999", "broker:0", "http://broker:9092", "a b:1"]
+)
+def test_bootstrap_addresses_of_kafka_that_are_none_are_a_mistake(bootstrap: str) -> None:
+    with pytest.raises(UsageError, match=r"kafka\.bootstrap: .* is no address"):
+        Kafka(KafkaTarget(bootstrap=bootstrap, brokers=1, topic="t", group="g"), seconds=3)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "smtp://mail.example.com", "mail.example.com:25", "x" * 64])
+def test_a_host_that_can_be_none_is_a_mistake(host: str) -> None:
+    target = MailTarget(host=host, port=25, sender="a@example.com", recipients=("b@example.com",))
+    with pytest.raises(UsageError, match=r"mail\.host is"):
+        mail.deliver(target, _MESSAGE, 3)
+    with (
+        pytest.raises(UsageError, match=r"postgres\.host is"),
+        postgres.connect(Access(host, 5432, "u", "p"), "postgres", application="test"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"AWS_CA_BUNDLE": "/not/there"}, "AWS_CA_BUNDLE"),
+    ({"AWS_CA_BUNDLE": __file__}, "AWS_CA_BUNDLE"),
+    ({"AWS_REQUEST_CHECKSUM_CALCULATION": "sometimes"}, "request_checksum_calculation"),
+    ({"AWS_PROFILE": "unknown"}, "unknown"),
+])  # fmt: skip
+def test_variables_of_aws_that_cannot_be_meant_are_a_mistake(
+    untrusted: Fake, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=said):
+        _bucket(endpoint=untrusted.url).check("p/")
+
+
+def test_a_region_that_aws_cannot_have_and_credentials_that_are_not_there_are_a_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(UsageError, match="mars"):
+        _bucket(region="mars")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/not/there")
+    with pytest.raises(UsageError, match="/not/there"):
+        _bucket()
+
+
+@pytest.fixture(scope="module")
+def encrypted() -> Iterator[Server]:
+    with servers.postgres("secret", encrypted=True) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"PGSSLMODE": "always"}, "invalid sslmode value"),
+    ({"PGSERVICE": "unknown"}, "definition of service"),
+    ({"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/not/there"}, "root certificate file"),
+    ({"PGSSLMODE": "verify-full", "PGSSLROOTCERT": __file__}, "root certificate file"),
+    ({"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system"}, "certificate verify failed"),
+    ({"PGSSLMODE": "require", "PGSSLCERT": "{own}", "PGSSLKEY": "/not/there"}, "private key file"),
+    ({"PGSSLMODE": "require", "PGSSLCERT": __file__}, "could not read certificate file"),
+    ({"PGSSLMINPROTOCOLVERSION": "TLSv9"}, "invalid \"ssl_min_protocol_version\" value"),
+])  # fmt: skip
+def test_variables_of_postgresql_that_cannot_be_meant_are_a_mistake(
+    encrypted: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    own = sinks.certificate(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(own=own))
+    _refuses(encrypted, said)
+
+
+def test_a_postgresql_without_the_tls_that_is_wanted_is_a_mistake(
+    worker_postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", "require")
+    _refuses(worker_postgres, "does not support SSL")
+
+
+def _refuses(server: Server, said: str) -> None:
+    access = Access(server.host, server.port, servers.SUPERUSER, "secret")
+    with pytest.raises(UsageError, match=said), postgres.connect(access, "postgres", application="test"):
+        pass
