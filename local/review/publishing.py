@@ -27,6 +27,8 @@ JUDGES: Final = (
     "policies/",
     "pyproject.toml",
     "runbook/",
+    "scripts/__init__.py",
+    "scripts/redact/",
     "uv.lock",
 )
 """What a preview and its verdict are made by: a change of these is not judged by itself, and a person reads it."""

@@ -14,7 +14,13 @@ from runbook import duplicates
 
 # The engine tells its plugin what a file says, not where it lies: paths in it are relative to the pack.
 _PACK: Final = Path(__file__).resolve().parents[1]
-_KINDS: Final = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+_KINDS: Final[dict[type[object], str]] = {
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
 
 
 def read(path: Path, rules: Iterable[Rule]) -> Configuration:

@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -547,11 +548,20 @@ def test_the_address_of_a_webhook_is_hidden(tmp_path: Path) -> None:
     assert redact.clean("POST /in/abcdef refused") == "POST /*** refused"
 
 
+def _pair() -> tuple[str, str]:
+    """A key and its certificate, as PEM."""
+    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-subj", "/CN=ann"]
+    command = ["openssl", "req", *options, "-keyout", "-", "-out", "-"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    key, end, certificate = made.partition("-----END PRIVATE KEY-----\n")
+    return key + end, certificate
+
+
 def test_every_login_of_a_kubeconfig_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    key = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nthe-key-of-ann\n-----END PRIVATE KEY-----\n").decode()
-    user = {"token": "token-of-ann", "username": "ann", "password": "Geheim-of-ann", "client-key-data": key}
-    user["client-certificate-data"] = base64.b64encode(b"x").decode()
+    key, certificate = _pair()
+    user = {"token": "token-of-ann", "client-key-data": base64.b64encode(key.encode()).decode()}
+    user["client-certificate-data"] = base64.b64encode(certificate.encode()).decode()
     cluster = {"server": "https://h", "proxy-url": "http://u:proxy-of-ann@p:3128"}
     whole = {
         "current-context": "c",
@@ -564,5 +574,5 @@ def test_every_login_of_a_kubeconfig_is_hidden(tmp_path: Path, monkeypatch: pyte
 
     kubeconfig.configuration()
 
-    for secret in ("token-of-ann", "proxy-of-ann", "the-key-of-ann"):
+    for secret in ("token-of-ann", "proxy-of-ann", key.splitlines()[1]):
         assert redact.clean(f"it is {secret} !") == "it is *** !"
