@@ -93,9 +93,9 @@ def test_the_first_review_tells_what_there_is_and_nothing_is_new_to_it(desk: Des
     second = desk.environment.ops("logs", "--json")
 
     assert [(answer.code, answer.json["first"]) for answer in (first, second)] == [(0, True), (1, False)]
-    assert "logs: first review, 1 error*" in desk.told[0]
+    assert "logs: first review, 1 error`*" in desk.told[0]
     assert "ERROR api (1x): boom" in desk.told[0]
-    assert "logs: 1 new error*" in desk.told[1]
+    assert "logs: 1 new error`*" in desk.told[1]
 
 
 def test_since_is_what_the_api_is_asked_for(desk: Desk, api: Fake) -> None:
