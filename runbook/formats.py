@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -29,8 +30,12 @@ def _number(given: Any) -> Any:
 
 
 def _day(given: Any) -> Any:
-    if isinstance(given, date) or (isinstance(given, str) and _DAY.fullmatch(given)):
+    if isinstance(given, date):
         return given
+    if isinstance(given, str) and _DAY.fullmatch(given):
+        with suppress(ValueError):
+            # What this returns is no JSON to pydantic any more, where a text would be a day.
+            return date.fromisoformat(given)
     raise ValueError("must be a day in quotes, like '2027-03-31'")
 
 

@@ -407,6 +407,24 @@ def test_a_server_by_its_address_and_a_database_by_any_name_of_postgresql_are_ta
     assert getattr(config.load(str(file)).postgres, key) == value
 
 
+def test_the_settings_file_that_the_program_writes_is_read_with_all_that_may_stand_in_it(tmp_path: Path) -> None:
+    waiver = dict.fromkeys(("rule", "resource", "owner", "reason", "ticket"), "x") | {"expires": "2027-03-31"}
+    mail = {"host": "h", "port": 25, "sender": "o@example.com", "recipients": ["a@example.com"], "tls": False}
+    written = settings(
+        waivers=[waiver],
+        mail=mail,
+        chat={"webhookFile": "/f"},
+        prometheus={"url": "http://p:9090"},
+        scaling=[{"name": "a", "normal": 1, "peak": 2}],
+        services=[{"name": "a", "healthUrl": "http://a:80/health"}],
+        jwt={"secret": "jwt-secret", "services": ["a"]},
+    )
+    file = tmp_path / "config.json"
+    file.write_text(written.model_dump_json(by_alias=True))
+
+    assert config.load(str(file)) == written
+
+
 def test_the_deadline_stops_a_wait_and_a_second_signal_does_not_disturb_the_cleaning_up() -> None:
     cleaned = False
 
