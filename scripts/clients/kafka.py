@@ -89,6 +89,7 @@ class Kafka:
         # librdkafka would try until the deadline.
         if refusal := _refusal(target.bootstrap, seconds / 4):
             raise TemporaryError(f"Kafka: {refusal}")
+        self._tls = target.tls
         self._distrusted: list[str] = []
         # It retries for ever and logs to stderr: the deadline decides.
         given: dict[str, Any] = {
@@ -97,8 +98,9 @@ class Kafka:
             "security.protocol": "ssl" if target.tls else "plaintext",
             "socket.timeout.ms": max(int(seconds * 1000), 10),
             "log_level": 0,
-            "error_cb": self._listen,
         }
+        if target.tls:
+            given["error_cb"] = self._listen
         # Any: the futures of this client carry no types.
         self._admin: Any = lazy.confluent_kafka.admin.AdminClient(given, logger=_Silent())
 
@@ -179,7 +181,8 @@ class Kafka:
 
     def _check_trust(self) -> None:
         # To a caller librdkafka says of TLS that fails no more than that no broker answers.
-        self._admin.poll(0)
+        if self._tls:
+            self._admin.poll(0)
         if self._distrusted:
             raise UsageError(f"Kafka at {self.bootstrap}: {self._distrusted[-1]}; check kafka.tls in the settings")
 
