@@ -233,11 +233,9 @@ def _topic(name: str, topic: Any) -> Topic:
 def _refusal(bootstrap: str, timeout: float) -> str | None:
     """Why none of the addresses accepts a connection, or None."""
     reasons: list[str] = []
-    given = [address.strip() for address in bootstrap.split(",")]
-    places = [addresses.split(address, "kafka.bootstrap: ") for address in given]
-    for address, place in zip(given, places, strict=True):
+    for address in bootstrap.split(","):
         try:
-            socket.create_connection(place, timeout).close()
+            socket.create_connection(addresses.split(address), timeout).close()
         except OSError as error:
             reasons.append(f"{address}: {error}")
         else:

@@ -11,7 +11,6 @@ from typing import Final
 
 from runbook.ops_settings import Login, PostgresTarget
 from scripts import config, lazy
-from scripts.clients import addresses
 from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -111,8 +110,6 @@ def connect(
         UsageError: the login is refused, or there is no such database.
         TemporaryError: the server does not answer or has no connection left.
     """
-    if not access.host.startswith("/"):
-        addresses.check_host(access.host, "postgres.host")
     try:
         connection = lazy.psycopg.connect(
             host=access.host,

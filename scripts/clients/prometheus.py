@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from runbook.ops_settings import OpsSettings
 from scripts import lazy, log, redact
-from scripts.clients import addresses, tls
+from scripts.clients import tls
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -81,11 +81,10 @@ def connect(settings: OpsSettings, seconds: float) -> Generator[Prometheus]:
     """The Prometheus of the settings; each of its answers may take ``seconds``.
 
     Raises:
-        UsageError: the settings name none, or no URL.
+        UsageError: the settings name none.
     """
     if settings.prometheus is None:
         raise UsageError("the settings name no Prometheus; give prometheus.url the address of its HTTP API")
-    addresses.check_url(settings.prometheus.url, "prometheus.url")
     # No proxy of the shell: the address is inside the cluster.
     with lazy.httpx.Client(timeout=seconds, trust_env=False) as client:
         yield Prometheus(client, settings.prometheus.url)

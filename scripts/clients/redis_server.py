@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from runbook.ops_settings import RedisTarget
 from scripts import config, lazy
-from scripts.clients import addresses
 from scripts.clients import tls as clients_tls
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
@@ -55,7 +54,6 @@ def connect(
         client = lazy.redis.Redis(unix_socket_path=socket_path, **common)
     else:
         user, password = login(target) or (None, None)
-        addresses.check_host(target.host, "redis.host")
         if target.tls:
             # A file that cannot be used would look like a server that does not answer.
             tls(target)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from runbook.ops_settings import BackupTarget
 from scripts import lazy, log, redact
-from scripts.clients import addresses, tls
+from scripts.clients import tls
 from scripts.exits import CheckFailedError, OpsError, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -74,13 +74,8 @@ class Bucket:
             s3={"addressing_style": "path" if target.endpoint else "auto", "payload_signing_enabled": False},
             user_agent_extra="crypto-operations",
         )
-        if target.endpoint is not None:
-            addresses.check_url(target.endpoint, "backup.endpoint")
         with self.errors(""):
             session = lazy.botocore.session.Session()
-            if target.endpoint is None:
-                # An address of AWS is made of it; whatever is no region would be one that does not answer.
-                session.get_partition_for_region(target.region)
             _log_in(session)
             self.client = cast("S3Client", session.create_client("s3", endpoint_url=target.endpoint, config=config))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runbook.ops_settings import Login, MailTarget
 from scripts import config, redact
-from scripts.clients import addresses, tls
+from scripts.clients import tls
 from scripts.exits import CheckFailedError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ def deliver(target: MailTarget, message: Message, seconds: float) -> None:
     """Hand ``message`` to the mail server; each of its answers may take ``seconds``.
 
     Raises:
-        UsageError: host or login cannot be used, or the server speaks no TLS that can be.
+        UsageError: the login cannot be used, or the server speaks no TLS that can be.
         CheckFailedError: the server refuses the login, the sender or a recipient; the others have got it.
         TemporaryError: the server does not answer, or asks to come back later.
     """
     where = f"mail server {target.host}:{target.port}"
-    addresses.check_host(target.host, "mail.host")
     password = _password(target)
     try:
         refused = _transfer(target, password, compose(target, message), seconds)

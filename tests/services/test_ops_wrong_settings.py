@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from runbook.ops_settings import BackupTarget, ChatTarget, KafkaTarget, MailTarget, OpsSettings
+from runbook.ops_settings import BackupTarget, ChatTarget, KafkaTarget, OpsSettings
 from scripts.clients import kubernetes, postgres, prometheus
 from scripts.clients.kafka import Kafka
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.exits import UsageError
-from scripts.notify import Message, chat, mail
+from scripts.notify import Message, chat
 from tests.services import ops_environment, servers, sinks
 from tests.services.fake_http import Fake, serve
 from tests.services.servers import Server
@@ -98,34 +98,13 @@ def test_a_server_that_speaks_no_tls_where_it_must_is_a_mistake(
         ask(f"https://127.0.0.1:{server.port}", tmp_path)
 
 
-@pytest.mark.parametrize(("ask", "url"), [
-    (ask, url)
-    for ask in (_ask_bucket, _ask_prometheus, _ask_chat, _ask_kubernetes)
-    for url in ("nonsense", "http://", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://a b")
-])  # fmt: skip
+@pytest.mark.parametrize("ask", [_ask_chat, _ask_kubernetes])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://a b"]
+)
 def test_an_address_that_is_no_url_is_a_mistake(tmp_path: Path, ask: Callable[[str, Path], None], url: str) -> None:
     with pytest.raises(UsageError, match=r"URL|address"):
         ask(url, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "bootstrap", ["", "broker", "broker:", "broker:99999", "broker:0", "http://broker:9092", "a b:1"]
-)
-def test_bootstrap_addresses_of_kafka_that_are_none_are_a_mistake(bootstrap: str) -> None:
-    with pytest.raises(UsageError, match=r"kafka\.bootstrap: .* is no address"):
-        Kafka(KafkaTarget(bootstrap=bootstrap, brokers=1, topic="t", group="g"), seconds=3)
-
-
-@pytest.mark.parametrize("host", ["", "a b", "smtp://mail.example.com", "mail.example.com:25", "x" * 64])
-def test_a_host_that_can_be_none_is_a_mistake(host: str) -> None:
-    target = MailTarget(host=host, port=25, sender="a@example.com", recipients=("b@example.com",))
-    with pytest.raises(UsageError, match=r"mail\.host is"):
-        mail.deliver(target, _MESSAGE, 3)
-    with (
-        pytest.raises(UsageError, match=r"postgres\.host is"),
-        postgres.connect(Access(host, 5432, "u", "p"), "postgres", application="test"),
-    ):
-        pass
 
 
 @pytest.mark.parametrize(("variables", "said"), [
@@ -143,11 +122,7 @@ def test_variables_of_aws_that_cannot_be_meant_are_a_mistake(
         _bucket(endpoint=untrusted.url).check("p/")
 
 
-def test_a_region_that_aws_cannot_have_and_credentials_that_are_not_there_are_a_mistake(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with pytest.raises(UsageError, match="mars"):
-        _bucket(region="mars")
+def test_credentials_that_are_not_there_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/not/there")
