@@ -84,6 +84,10 @@ class Entry:
         return self.catalogue == _DEFAULT_RIGHTS or self._is("ACL ", "COMMENT ", "SECURITY LABEL ")
 
     @property
+    def is_said_of_event_trigger(self) -> bool:
+        return self._is("COMMENT - EVENT TRIGGER ", "SECURITY LABEL - EVENT TRIGGER ")
+
+    @property
     def must_be_superusers(self) -> bool:
         """Whether PostgreSQL lets no other role own it."""
         return self.catalogue in {_EVENT_TRIGGERS, _WRAPPERS}

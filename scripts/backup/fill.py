@@ -60,8 +60,10 @@ def fill(archive: Archive, access: Access, database: str, extensions: tuple[Exte
     filling.runs([entry for entry in after if entry.is_refresh], jobs)
     filling.settle(taken_back)
     # Rights once more, now that every object has its owner.
-    filling.entries(None, [entry for entry in archive.entries if entry.is_said_of_another])
+    said = [entry for entry in archive.entries if entry.is_said_of_another]
+    filling.entries(None, [entry for entry in said if not entry.is_said_of_event_trigger])
     filling.runs([entry for entry in after if entry.is_event_trigger], allows=False)
+    filling.entries(None, [entry for entry in said if entry.is_said_of_event_trigger])
 
 
 @dataclass(frozen=True, slots=True)

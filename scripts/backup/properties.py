@@ -36,11 +36,23 @@ def creation(name: str, facts: DatabaseFacts, tablespace: str | None) -> lazy.sq
     return statement
 
 
-def apply(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> None:
-    """Give the database ``name`` rights, settings and limits; its comment and template flag come with the swap.
+def set_defaults(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> None:
+    """Give the database ``name`` its settings, which the content is made under: a time zone rules casts of dates.
 
-    They come after the content: a setting such as ``role`` or ``default_transaction_read_only`` would rule the sessions
-    that fill it.
+    What would keep its own sessions from working, such as ``default_transaction_read_only``, each of them sets itself.
+
+    Raises:
+        UsageError: the server refuses one.
+    """
+    where = lazy.sql.SQL("DATABASE {}").format(lazy.sql.Identifier(name))
+    _run(admin, name, facts, [roles.setting(where, given) for given in facts.settings if given.role is None])
+
+
+def apply(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> None:
+    """Give the database ``name`` rights, settings of roles and limits.
+
+    They come after the content: its rights and its limit would shut out the sessions that fill it. Its comment and
+    template flag come with the swap.
 
     Raises:
         UsageError: the server refuses one.
@@ -59,12 +71,17 @@ def apply(admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts) -> No
             )
             statements.append(statement)
     for given in facts.settings:
-        where = lazy.sql.SQL("DATABASE {}").format(database)
         if given.role is not None:
             where = lazy.sql.SQL("ROLE {} IN DATABASE {}").format(lazy.sql.Identifier(given.role), database)
-        statements.append(roles.setting(where, given))
+            statements.append(roles.setting(where, given))
     limit = lazy.sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
     statements.append(limit.format(database, facts.connection_limit))
+    _run(admin, name, facts, statements)
+
+
+def _run(
+    admin: lazy.psycopg.Connection, name: str, facts: DatabaseFacts, statements: Sequence[lazy.sql.Composed]
+) -> None:
     for statement in statements:
         try:
             admin.execute(statement)
@@ -81,6 +98,8 @@ def subscribe(access: Access, name: str, subscriptions: Sequence[Subscription]) 
     if not subscriptions:
         return
     with postgres.connect(access, name, application="ops restore", doing="subscriptions") as session:
+        # Event triggers of the database are there, and fire in sessions of this role no longer.
+        session.execute("SET session_replication_role = replica")
         for each in subscriptions:
             for statement in _subscription(session, each):
                 session.execute(statement)

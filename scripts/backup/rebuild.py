@@ -63,6 +63,7 @@ def rebuilt(
         stand_in.present(admin, access, facts.name, archive.entries, _former(surroundings, made), bare=bare) as cast,
         fresh.created(admin, facts) as name,
     ):
+        properties.set_defaults(admin, name, facts)
         away = _tablespaces(admin, archive, facts)
         fill(archive, access, name, surroundings.extensions if surroundings else (), cast)
         # Logged in before the rights of the database may shut it out.

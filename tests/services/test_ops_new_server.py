@@ -201,6 +201,70 @@ INSERT INTO spread VALUES ('a'), ('b'), ('c'), ('a');
 """
 
 
+# What the database's own settings rule while it is filled, and values whose binary form has more than their text.
+_UNDER_SETTINGS: LiteralString = """
+CREATE TABLE t (at timestamptz, k text CHECK (k = current_setting('app.k'))); INSERT INTO t VALUES
+  ('2026-01-01 20:00Z', 'v');
+CREATE FUNCTION day(timestamptz) RETURNS date LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1::date; END';
+CREATE INDEX ON t (day(at));
+CREATE MATERIALIZED VIEW m AS SELECT at::date::text AS day, to_tsvector('Die Katzen laufen') AS words FROM t;
+CREATE TYPE kind AS enum ('a'); CREATE DOMAIN own_kind AS kind;
+CREATE TABLE odd AS SELECT relacl, 'a'::own_kind AS kind, 'Infinity'::float8 - 'Infinity'::float8 AS nan,
+  (ARRAY[1, 2, NULL])[1:2] AS part, 'a & (b & c)'::tsquery AS query, c AS row
+  FROM pg_class c WHERE relname = 'pg_class';
+CREATE FUNCTION refused() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no DDL: %'', tg_tag; END';
+CREATE SUBSCRIPTION feed CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE);
+CREATE EVENT TRIGGER ev ON ddl_command_start EXECUTE FUNCTION refused(); COMMENT ON EVENT TRIGGER ev IS 'no DDL';
+"""
+_SEEN: LiteralString = """
+SELECT (SELECT array_agg(m::text) FROM m), (SELECT count(*) FROM t WHERE day(at) = '2026-01-02'),
+  (SELECT odd::text FROM odd), (SELECT obj_description(oid, 'pg_event_trigger') FROM pg_event_trigger)
+"""
+
+
+def test_content_is_restored_under_the_settings_of_its_database_and_past_its_event_triggers(
+    environment: Environment, new_server: Server
+) -> None:
+    old, name = environment.database, "settled"
+    environment.execute(f"CREATE DATABASE {name}")
+    for setting in ("timezone = 'Asia/Kathmandu'", "default_text_search_config = 'german'", "app.k = 'v'"):
+        environment.execute(f"ALTER DATABASE {name} SET {setting}")
+
+    def seen(server: Server) -> tuple[object, ...] | None:
+        with psycopg.connect(
+            host=server.host, port=server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name
+        ) as connection:
+            connection.execute("SET enable_seqscan = off")
+            return connection.execute(_SEEN).fetchone()
+
+    try:
+        with psycopg.connect(
+            host=old.host, port=old.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name, autocommit=True
+        ) as connection:
+            for statement in _UNDER_SETTINGS.split(";\n"):
+                connection.execute(statement.encode())
+        before = seen(old)
+        on(environment, old, name)
+        saved = environment.ops("backup", "postgres", "--json")
+        assert saved.code == 0, saved.stderr
+        proven = environment.ops("backups", "verify", "--kind", "postgres", "--id", saved.json["id"], "--json")
+        on(environment, new_server, name)
+        restored = environment.ops("restore", "postgres", "--id", saved.json["id"], "--yes", "--json")
+    finally:
+        with psycopg.connect(
+            host=old.host, port=old.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name, autocommit=True
+        ) as connection:
+            connection.execute("DROP EVENT TRIGGER IF EXISTS ev")
+            connection.execute("DROP SUBSCRIPTION IF EXISTS feed")
+        environment.execute(f"DROP DATABASE {name}")
+
+    assert proven.code == 0, proven.stderr
+    assert restored.code == 0, restored.stderr
+    assert before is not None
+    assert before[:2] == (["(2026-01-02,\"'katz':2 'lauf':3\")"], 1)
+    assert seen(new_server) == before
+
+
 @pytest.mark.parametrize(("name", "dba"), [("dbname=postgres host=nowhere", "dba"), ("it's \\ own", "another")])
 def test_what_a_superuser_owns_whom_the_server_does_not_have_comes_back_under_odd_names_of_databases(
     environment: Environment, new_server: Server, name: str, dba: str
