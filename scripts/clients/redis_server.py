@@ -19,7 +19,7 @@ from scripts.output import one_line
 _SECONDS: Final = 30.0
 # One step takes Redis well under a millisecond; other clients are served between two steps.
 _BATCH: Final = 500
-_CHECK_TLS: Final = "check host and caFile in the settings"
+_CHECK_TLS: Final = "check host and caFile in the settings; the server must ask its clients for no certificate"
 # Codes of passing states for which redis-py has no class of its own: their error's text begins with them.
 _NO_CLUSTER: Final = (
     "ops works with one primary that has all keys, and with no cluster; name such a one in the settings"
