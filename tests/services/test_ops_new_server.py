@@ -55,6 +55,13 @@ def build(environment: Environment, creation: LiteralString, roles: tuple[str, .
             connection.execute(sql.SQL(statement).format(name))
 
 
+def connected(server: Server, database: str) -> psycopg.Connection:
+    """A session of the superuser of either server."""
+    return psycopg.connect(
+        host=server.host, port=server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=database
+    )
+
+
 def on(environment: Environment, server: Server, database: str = _NAME) -> None:
     """Have ``ops`` work with a database of a server."""
     postgres = environment.settings["postgres"]
@@ -215,10 +222,12 @@ CREATE TABLE odd AS SELECT relacl, 'a'::own_kind AS kind, 'Infinity'::float8 - '
 CREATE FUNCTION refused() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no DDL: %'', tg_tag; END';
 CREATE SUBSCRIPTION feed CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE);
 CREATE EVENT TRIGGER ev ON ddl_command_start EXECUTE FUNCTION refused(); COMMENT ON EVENT TRIGGER ev IS 'no DDL';
+ALTER EVENT TRIGGER ev ENABLE ALWAYS;
 """
 _SEEN: LiteralString = """
 SELECT (SELECT array_agg(m::text) FROM m), (SELECT count(*) FROM t WHERE day(at) = '2026-01-02'),
-  (SELECT odd::text FROM odd), (SELECT obj_description(oid, 'pg_event_trigger') FROM pg_event_trigger)
+  (SELECT odd::text FROM odd), (SELECT obj_description(oid, 'pg_event_trigger') FROM pg_event_trigger),
+  (SELECT evtenabled FROM pg_event_trigger)
 """
 
 
@@ -231,16 +240,12 @@ def test_content_is_restored_under_the_settings_of_its_database_and_past_its_eve
         environment.execute(f"ALTER DATABASE {name} SET {setting}")
 
     def seen(server: Server) -> tuple[object, ...] | None:
-        with psycopg.connect(
-            host=server.host, port=server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name
-        ) as connection:
+        with connected(server, name) as connection:
             connection.execute("SET enable_seqscan = off")
             return connection.execute(_SEEN).fetchone()
 
     try:
-        with psycopg.connect(
-            host=old.host, port=old.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name, autocommit=True
-        ) as connection:
+        with environment.connect(name) as connection:
             for statement in _UNDER_SETTINGS.split(";\n"):
                 connection.execute(statement.encode())
         before = seen(old)
@@ -251,11 +256,8 @@ def test_content_is_restored_under_the_settings_of_its_database_and_past_its_eve
         on(environment, new_server, name)
         restored = environment.ops("restore", "postgres", "--id", saved.json["id"], "--yes", "--json")
     finally:
-        with psycopg.connect(
-            host=old.host, port=old.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name, autocommit=True
-        ) as connection:
-            connection.execute("DROP EVENT TRIGGER IF EXISTS ev")
-            connection.execute("DROP SUBSCRIPTION IF EXISTS feed")
+        environment.execute("DROP EVENT TRIGGER IF EXISTS ev", name)
+        environment.execute("DROP SUBSCRIPTION IF EXISTS feed", name)
         environment.execute(f"DROP DATABASE {name}")
 
     assert proven.code == 0, proven.stderr
@@ -286,9 +288,7 @@ def test_what_a_superuser_owns_whom_the_server_does_not_have_comes_back_under_od
     assert proven.code == 0, proven.stderr
     assert restored.code == 0, restored.stderr
     assert any(f"role {dba} was a superuser and is none here" in note for note in restored.json["notes"])
-    with psycopg.connect(
-        host=new_server.host, port=new_server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname=name
-    ) as connection:
+    with connected(new_server, name) as connection:
         assert connection.execute("SELECT count(*) FROM spread").fetchone() == (4,)
         assert connection.execute("SELECT evtname, evtenabled FROM pg_event_trigger").fetchall() == [("ev", "D")]
 
@@ -343,9 +343,7 @@ def test_tablespaces_come_back_where_the_server_has_them_and_a_note_says_where_i
     assert [note for note in there.json["notes"] if "extension" in note] == [altered]
     login = "role watcher is new here and has no login: ALTER ROLE watcher LOGIN PASSWORD, from its Secret"
     assert login in there.json["notes"]
-    with psycopg.connect(
-        host=new_server.host, port=new_server.port, user=SUPERUSER, password=PASSWORDS["superuser"], dbname="spaced"
-    ) as connection:
+    with connected(new_server, "spaced") as connection:
         connection.execute("SET client_encoding = 'UTF8'")
         assert connection.execute("SELECT word FROM t").fetchall() == [("\u4e2d",)]
         assert connection.execute("SELECT pg_has_role('watcher', 'pg_read_all_data', 'MEMBER')").fetchone() == (True,)
