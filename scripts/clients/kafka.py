@@ -81,7 +81,6 @@ class Kafka:
         """Connect to one of the bootstrap addresses.
 
         Raises:
-            UsageError: they are no addresses.
             TemporaryError: none of them accepts a connection.
         """
         self.bootstrap = target.bootstrap

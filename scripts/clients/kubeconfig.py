@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import ssl
 from contextlib import suppress
 from functools import partial
@@ -29,7 +28,7 @@ from urllib3 import disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from scripts import redact
-from scripts.clients import kubeconfig_file, kubeconfig_plugin
+from scripts.clients import addresses, kubeconfig_file, kubeconfig_plugin
 from scripts.clients.kubeconfig_file import Chosen, Cluster, Plugin, User
 from scripts.clients.kubeconfig_plugin import Credential
 from scripts.exits import TemporaryError, UsageError
@@ -175,12 +174,7 @@ def _check_certificates(made: Configuration) -> None:
 
 
 def _check_server(host: str) -> None:
-    try:
-        parts = urlsplit(host)
-        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not re.search(r"\s", host)
-    except ValueError:
-        well = False
-    if not well:
+    if not addresses.is_url(host):
         raise UsageError(f"the kubeconfig's server is {host!r}; it must be a URL like https://10.0.0.1:6443")
 
 

@@ -47,8 +47,8 @@ def deliver(target: ChatTarget, message: Message, seconds: float) -> None:
 def compose(message: Message) -> str:
     """The text that is posted: the subject in bold, and both in code.
 
-    In code neither Slack nor Mattermost nor Teams reads markup: ``@here`` calls nobody, and ``[safe](http://evil)`` is
-    no link. A backtick would end it.
+    In code Slack reads no markup: ``@here`` calls no member, and ``[safe](http://evil)`` is no link. A backtick would
+    end it.
     """
     text = message.text.strip().replace("`", "'")
     if len(text) > LONGEST:

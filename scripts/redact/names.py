@@ -16,7 +16,7 @@ class Kind(Enum):
     """What the value of a name is."""
 
     HARMLESS = auto()
-    # Masked unless it is a status or a placeholder.
+    # Masked unless it is a status, or names where the value comes from.
     PASSWORD = auto()
     SECRET = auto()
     # Several words, such as those of a wallet.

@@ -128,14 +128,22 @@ def test_a_token_of_an_issuer_logs_in(issuer: Issuer, server: ApiServer, config:
     assert token not in redact.clean(f"the {token} is secret")
 
 
-def test_an_expired_token_is_renewed_and_kept_for_the_next_run(issuer: Issuer, server: ApiServer, config: Path) -> None:
-    server.kubeconfig(config, _user(issuer, issuer.token("carol", -60), issuer.refresh_token))
+@pytest.mark.parametrize("public", [False, True])
+def test_an_expired_token_is_renewed_and_kept_for_the_next_run(
+    issuer: Issuer, server: ApiServer, config: Path, *, public: bool
+) -> None:
+    user = _user(issuer, issuer.token("carol", -60), issuer.refresh_token)
+    if public:
+        # Such a client has no secret.
+        del user["auth-provider"]["config"]["client-secret"]
+    server.kubeconfig(config, user)
+    asked_before = [asked.path for asked in issuer.server.asked].count("/token")
     wait_until(lambda: 'User "carol" cannot list' in _refusal(), "carol is known")
     kept = yaml.safe_load(config.read_text())["users"][0]["user"]["auth-provider"]["config"]
     assert kept["refresh-token"] == issuer.refresh_token
     with kubernetes.connect(10) as cluster, pytest.raises(ForbiddenError):
         cluster.get("/api/v1/namespaces")
-    assert [asked.path for asked in issuer.server.asked].count("/token") == 1
+    assert [asked.path for asked in issuer.server.asked].count("/token") == asked_before + 1
     assert kept["id-token"] not in redact.clean(f"the {kept['id-token']} is secret")
 
 

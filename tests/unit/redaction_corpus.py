@@ -550,7 +550,7 @@ HARMLESS: Final = (
     "password expires in 10 days",
     "Accepted publickey for bob from 10.0.0.1 port 5000: RSA key SHA256:9f8e7d6c5b4a39281706f5e4d3c2b1a0AbCdEfGhIj",
     "cache key user:1234:profile missed",
-    "Enter passphrase for key '/root/.ssh/id_ed25519':",
+    "Enter passphrase for key '/home/ann/.ssh/id_ed25519':",
     "npm_config_registry_of_the_whole_team is set",
     "note std::string token_name",
     "INSERT INTO users (id, password) VALUES ($1, $2)",
