@@ -18,6 +18,8 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from scripts.clients import directory
+
 _PLUGIN_APIS: Final = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _MODES: Final = ("Never", "IfAvailable", "Always")
 _TOLD: Final = {
@@ -206,7 +208,9 @@ class Chosen:
         document = _document(self.file)
         entry = next(entry for entry in document["users"] if entry["name"] == self.user_name)
         entry["user"]["auth-provider"]["config"] = dict(tokens)
-        self.file.write_text(yaml.safe_dump(document, default_flow_style=False), encoding="utf-8")
+        # Whole or not at all, and behind a link: it has the logins of other clusters, too.
+        with directory.replacing(self.file.resolve()) as target:
+            target.write(yaml.safe_dump(document, default_flow_style=False).encode())
 
 
 def choose(name: str) -> Chosen:

@@ -130,17 +130,25 @@ def test_a_token_of_an_issuer_logs_in(issuer: Issuer, server: ApiServer, config:
 
 @pytest.mark.parametrize("public", [False, True])
 def test_an_expired_token_is_renewed_and_kept_for_the_next_run(
-    issuer: Issuer, server: ApiServer, config: Path, *, public: bool
+    issuer: Issuer, server: ApiServer, config: Path, monkeypatch: pytest.MonkeyPatch, *, public: bool
 ) -> None:
     user = _user(issuer, issuer.token("carol", -60), issuer.refresh_token)
     if public:
         # Such a client has no secret.
         del user["auth-provider"]["config"]["client-secret"]
     server.kubeconfig(config, user)
+    link = config.with_name("link")
+    link.symlink_to(config)
+    monkeypatch.setenv("KUBECONFIG", str(link))
+    before = config.stat().st_ino
     asked_before = [asked.path for asked in issuer.server.asked].count("/token")
     wait_until(lambda: 'User "carol" cannot list' in _refusal(), "carol is known")
     kept = yaml.safe_load(config.read_text())["users"][0]["user"]["auth-provider"]["config"]
     assert kept["refresh-token"] == issuer.refresh_token
+    # Another file has taken its place, behind the link: a run that ends meanwhile leaves the one or the other.
+    assert link.is_symlink()
+    assert config.stat().st_ino != before
+    assert config.stat().st_mode & 0o777 == 0o600
     with kubernetes.connect(10) as cluster, pytest.raises(ForbiddenError):
         cluster.get("/api/v1/namespaces")
     assert [asked.path for asked in issuer.server.asked].count("/token") == asked_before + 1
