@@ -31,11 +31,13 @@ class Finding:
 class Check:
     """Something to look at.
 
-    ``look`` gets the seconds it may take; what it raises becomes a failed finding of ``name``.
+    ``look`` gets the seconds it may take; what it raises becomes a failed finding of ``name``. A look that ends after
+    them has the status ``late``.
     """
 
     name: str
     look: Callable[[float], Sequence[Finding]]
+    late: Status = Status.FAIL
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def run(checks: Sequence[Check], timeout: float) -> list[Result]:
     return [
         result
         for check, results in zip(checks, found, strict=True)
-        for result in results or [Result(Finding(check.name, Status.FAIL, detail=late), timeout)]
+        for result in results or [Result(Finding(check.name, check.late, detail=late), timeout)]
     ]
 
 

@@ -48,9 +48,10 @@ def run(settings: OpsSettings, *, timeout: float, notify: bool = True) -> Outcom
 
 
 def checks(settings: OpsSettings) -> list[Check]:
-    """One check for each objective."""
+    """One check for each objective; an answer that comes too late is a figure that is unknown."""
     return [
-        Check(objective.name, partial(_look, settings, objective)) for objective in slo.objectives(settings.namespace)
+        Check(objective.name, partial(_look, settings, objective), late=Status.UNKNOWN)
+        for objective in slo.objectives(settings.namespace)
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -25,13 +27,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is answered; ``hold`` delays it until it is set, ``cut`` promises more bytes than it sends."""
+    """What is answered.
+
+    ``hold`` delays it until it is set, ``cut`` promises more bytes than it sends, and with ``pause`` each byte comes
+    after so many seconds.
+    """
 
     body: str | bytes = ""
     status: int = 200
     kind: str = "application/json"
     hold: threading.Event | None = None
     cut: bool = False
+    pause: float = 0
 
 
 def as_json(value: object, status: int = 200) -> Page:
@@ -63,6 +70,12 @@ class _Server(ThreadingHTTPServer):
         """Nothing: a client that went away is what some tests are about."""
 
 
+def _trickle(client: BufferedIOBase, content: bytes, pause: float) -> None:
+    for number in range(len(content)):
+        time.sleep(pause)
+        client.write(content[number : number + 1])
+
+
 @contextmanager
 def serve(tls: SSLContext | None = None) -> Generator[Fake]:
     """A server on a free port while the block runs."""
@@ -81,7 +94,10 @@ def serve(tls: SSLContext | None = None) -> Generator[Fake]:
             self.send_header("Content-Type", page.kind)
             self.send_header("Content-Length", str(len(content) + (10 if page.cut else 0)))
             self.end_headers()
-            self.wfile.write(content)
+            if page.pause:
+                _trickle(self.wfile, content, page.pause)
+            else:
+                self.wfile.write(content)
 
         def do_GET(self) -> None:
             self._answer()

@@ -184,6 +184,20 @@ def test_a_query_that_hangs_costs_its_own_deadline(desk: Desk, fake: Fake) -> No
     assert answer.json["took"] < 2 * 6
 
 
+def test_a_query_whose_answer_trickles_past_its_deadline_is_unknown(desk: Desk, fake: Fake) -> None:
+    fake.pages |= by_query({"prices_last": Page(_GOOD.body, pause=0.3)}, _GOOD)
+
+    answer = desk.environment.ops("slo", "--json", "--timeout", "4")
+
+    assert answer.code == 1
+    assert _check(answer, "prices updated") | {"took": 4} == {
+        "name": "prices updated",
+        "status": "unknown",
+        "detail": "no answer within 4 s",
+        "took": 4,
+    }
+
+
 @pytest.mark.parametrize("page", [None, Page("gone", 503, "text/plain")], ids=["refused", "503"])
 def test_a_prometheus_that_does_not_answer_is_temporary_and_people_hear_that_nobody_looked(
     desk: Desk, fake: Fake, page: Page | None
