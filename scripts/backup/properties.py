@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, LiteralString
 
 from scripts import lazy
 from scripts.backup import roles
@@ -13,6 +13,8 @@ from scripts.clients.postgres import Access
 from scripts.exits import UsageError
 
 _ANY_OWNER: Final = 160000
+# How an event trigger is switched on, by the letter that the catalogue has for it.
+_ENABLE: Final[Mapping[str, LiteralString]] = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
 def tablespaces(admin: lazy.psycopg.Connection) -> frozenset[str]:
@@ -98,11 +100,18 @@ def subscribe(access: Access, name: str, subscriptions: Sequence[Subscription]) 
     if not subscriptions:
         return
     with postgres.connect(access, name, application="ops restore", doing="subscriptions") as session:
-        # Event triggers of the database are there, and fire in sessions of this role no longer.
-        session.execute("SET session_replication_role = replica")
-        for each in subscriptions:
-            for statement in _subscription(session, each):
-                session.execute(statement)
+        # The event triggers of the database are there: this superuser is not to run them.
+        enabled = session.execute("SELECT evtname, evtenabled FROM pg_event_trigger WHERE evtenabled <> 'D'").fetchall()
+        triggers = [(lazy.sql.Identifier(name), lazy.sql.SQL(_ENABLE[state])) for name, state in enabled]
+        change = lazy.sql.SQL("ALTER EVENT TRIGGER {} {}")
+        with session.transaction():
+            for trigger, _ in triggers:
+                session.execute(change.format(trigger, lazy.sql.SQL("DISABLE")))
+            for each in subscriptions:
+                for statement in _subscription(session, each):
+                    session.execute(statement)
+            for trigger, state in triggers:
+                session.execute(change.format(trigger, state))
 
 
 def _subscription(session: lazy.psycopg.Connection, each: Subscription) -> Iterator[lazy.sql.Composed]:
