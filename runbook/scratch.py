@@ -39,5 +39,8 @@ REDIS_SETTINGS: Final = {
     "appendonly": "no",
     "databases": "10000",
     "enable-debug-command": "local",
+    # A value of many gigabytes is one text to DUMP and RESTORE: what the real server takes of it is the restore's care.
+    "proto-max-bulk-len": "1000gb",
+    "client-query-buffer-limit": "1000gb",
     "loglevel": "warning",
 }

@@ -132,6 +132,11 @@ def _of_extensions(saved: Surroundings, found: Surroundings) -> Iterator[str]:
             yield f"extension {before.name} is {after.version} instead of {before.version}"
         elif before.members not in {None, after.members}:
             yield f"functions, columns or views of extension {before.name} were altered, and are as it makes them here"
+        if lost := set(before.tables) - set(after.tables):
+            yield (
+                f"extension {before.name} had {shortened(sorted(lost), 'tables')}, which it does not make "
+                "here: no dump has what is of an extension"
+            )
         if before.owner not in {None, after.owner}:
             yield f"extension {before.name} belonged to {before.owner} and belongs to {after.owner} here"
 

@@ -91,7 +91,8 @@ class Membership(Record):
 class Extension(Record):
     """An extension, its version and the schema of its objects.
 
-    ``members`` is a digest of what it made. Manifests of an older ``ops`` have neither that nor an owner.
+    ``members`` is a digest of what it made, ``tables`` are its tables, which no dump has. Manifests of an older ``ops``
+    have none of these, and no owner.
     """
 
     name: str
@@ -99,6 +100,16 @@ class Extension(Record):
     schema_name: str
     owner: str | None = None
     members: str | None = None
+    tables: tuple[str, ...] = ()
+
+
+class ParameterRight(Record):
+    """A privilege on a setting of the server."""
+
+    parameter: str
+    grantee: str
+    privilege: Literal["SET", "ALTER SYSTEM"]
+    grantable: bool
 
 
 class Sequence(Record):
@@ -131,6 +142,7 @@ class Subscription(Record):
     name: str
     publications: tuple[str, ...]
     options: dict[str, str] = Field(default_factory=dict)
+    slot: str | None = None
     owner: str | None = None
     comment: str | None = None
 
@@ -144,3 +156,4 @@ class Surroundings(Record):
     sequences: tuple[Sequence, ...]
     subscriptions: tuple[Subscription, ...]
     user_mappings: tuple[str, ...]
+    parameters: tuple[ParameterRight, ...] = ()

@@ -121,7 +121,8 @@ def _notes(surroundings: Surroundings | None, made: tuple[str, ...], secrets: Ma
                 "wrappers and subscriptions that it owned"
             )
     notes += [
-        f"subscription {each.name} is disabled: give it its CONNECTION (from its Secret) and a slot, then ENABLE it"
+        f"subscription {each.name} is disabled: give it its CONNECTION (from its Secret) and a slot"
+        f"{f' (it had {each.slot})' if each.slot else ''}, then ENABLE it"
         for each in surroundings.subscriptions
     ]
     notes += [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from runbook.units import size
 from scripts.backup import redis_staging
-from scripts.backup.manifest import Keyspace, RedisManifest
+from scripts.backup.manifest import Keyspace, RedisManifest, shortened
 from scripts.backup.redis_scratch import Key, Loaded
 from scripts.backup.redis_staging import Staging
-from scripts.exits import CheckFailedError
+from scripts.exits import CheckFailedError, UsageError
 from scripts.progress import Progress
 
 
@@ -44,13 +45,16 @@ def copy(source: Loaded, staging: Staging, manifest: RedisManifest, *, keep: boo
 
     Raises:
         CheckFailedError: what came is not what is in the backup.
+        UsageError: the server does not take a value of this length.
         TemporaryError: another restore has taken over, or the server's memory is full.
     """
     copied: dict[int, Copied] = {}
+    most = redis_staging.longest_value(staging.client)
     with Progress("staging", source.total, "keys") as progress:
         for space in source.spaces:
             told = copied[space.index] = Copied()
             for batch in source.batches(space.index):
+                _check_length(batch, most)
                 parts = [(key.name, max(key.expires, 0), key.value) for key in batch]
                 found = staging.put(staging.staged[space.index], parts, keep=keep)
                 if not keep and found != len(batch):
@@ -64,6 +68,18 @@ def copy(source: Loaded, staging: Staging, manifest: RedisManifest, *, keep: boo
     if keep:
         _count(source, staging, manifest, copied)
     return sum(told.keys for told in copied.values())
+
+
+def _check_length(batch: list[Key], most: int) -> None:
+    """Redis would end the connection without a word."""
+    length = sum(len(key.name) + len(key.value) for key in batch)
+    if length > most:
+        longest = max(batch, key=lambda key: len(key.value))
+        raise UsageError(
+            f"key {shortened([repr(longest.name)[1:]], 'keys')} is one value of {size(len(longest.value))}, and this "
+            f"Redis takes {size(most)}: set proto-max-bulk-len and client-query-buffer-limit above {size(length)} "
+            "meanwhile; nothing was swapped"
+        )
 
 
 def _count(source: Loaded, staging: Staging, manifest: RedisManifest, copied: dict[int, Copied]) -> None:

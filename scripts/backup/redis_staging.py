@@ -28,6 +28,8 @@ _OLD_MARK: Final = b"ops:restore:staging"
 # A restore renews its lock with every batch, which takes well below a second.
 _DEAD_SECONDS: Final = 120
 _DATABASES: Final = 16
+# The bytes that Redis takes as one value and as one command, where nothing else is set.
+_LIMITS: Final = {"proto-max-bulk-len": 512 * 2**20, "client-query-buffer-limit": 2**30}
 _PREFIX: Final = b"db:"
 _LOST: Final = "the lock of this restore is gone: another one has taken over, or its database was emptied; run again"
 # One step of a restore, which is not taken where the lock is another's. A script takes a fifth of the time of a
@@ -113,6 +115,15 @@ def databases(client: lazy.redis.Redis) -> Databases:
     return Databases({space.index: space for space in spaces}, int(told.get("databases", _DATABASES)))
 
 
+def longest_value(client: lazy.redis.Redis) -> int:
+    """How many bytes the server takes as one value, and as one command."""
+    try:
+        told: Any = client.config_get(*_LIMITS)  # pyright: ignore[reportUnknownMemberType] - no exact types
+    except lazy.redis.ResponseError:
+        told = {}
+    return min(int(told.get(name, least)) for name, least in _LIMITS.items())
+
+
 def lock_in(client: lazy.redis.Redis, database: int) -> Lock | None:
     """The lock in a server's last database, and None where there is none."""
     if execute(client, database, ("TYPE", LOCK)) != [b"hash"]:
@@ -152,10 +163,13 @@ def check(client: lazy.redis.Redis, wanted: Collection[int]) -> Lock | None:
         UsageError: the last database holds what is not ops's, or there are too few databases.
     """
     there = databases(client)
-    if there.count <= max(wanted, default=0) + 1:
+    highest = max(wanted, default=0)
+    # Each of the backup's needs another one beside it, below or above it.
+    needed = highest + 2 + max(0, len(wanted) - len(set(range(highest)) - set(wanted) - there.spaces.keys()))
+    if there.count <= highest + 1:
         raise UsageError(
-            f"the backup has keys in database {max(wanted, default=0)}, and this Redis has {there.count} databases, of "
-            f"which ops keeps the last for its lock; set `databases` to {max(wanted, default=0) + 2} or more"
+            f"the backup has keys in database {highest}, and this Redis has {there.count} databases: a restore needs "
+            f"{len(wanted)} that are free, and the last for its lock; set `databases` to {needed} or more"
         )
     if there.last not in there.spaces:
         return None
@@ -301,7 +315,8 @@ def claim(client: lazy.redis.Redis, wanted: Iterable[int]) -> Staging:
     if len(free) < len(wanted):
         raise UsageError(
             f"Redis has {there.count} databases, and a restore needs {len(wanted)} that are free beside those of the "
-            "backup and the last, which ops keeps; set `databases` higher"
+            "backup and the last, which ops keeps; set `databases` to "
+            f"{there.count + len(wanted) - len(free)} or more"
         )
     staging = Staging(client, there.last, dict(zip(wanted, free, strict=False)))
     staging.take()

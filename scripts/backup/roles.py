@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final, LiteralString
 
 from scripts import lazy, log
-from scripts.backup.postgres_model import Membership, Role, Setting, Surroundings
+from scripts.backup.postgres_model import Membership, ParameterRight, Role, Setting, Surroundings
 from scripts.clients import postgres
 from scripts.exits import UsageError
 
@@ -78,6 +78,9 @@ def _create(admin: lazy.psycopg.Connection, surroundings: Surroundings) -> tuple
         for membership in surroundings.memberships:
             if membership.member in names or membership.role in names:
                 _run(admin, _grant(admin, membership), membership.member)
+        for right in surroundings.parameters:
+            if right.grantee in names:
+                _run(admin, _parameter(right), right.grantee)
     for role in missing:
         log.info("role made", role=role.name)
     return tuple(sorted(names))
@@ -113,6 +116,15 @@ def _grant(admin: lazy.psycopg.Connection, membership: Membership) -> lazy.sql.C
     if membership.set is not None:
         options.append(lazy.sql.SQL("SET {}").format(membership.set))
     return statement + lazy.sql.SQL(" WITH ") + lazy.sql.SQL(", ").join(options)
+
+
+def _parameter(right: ParameterRight) -> lazy.sql.Composed:
+    return lazy.sql.SQL("GRANT {} ON PARAMETER {} TO {}{}").format(
+        lazy.sql.SQL(right.privilege),
+        lazy.sql.SQL(".").join(lazy.sql.Identifier(part) for part in right.parameter.split(".")),
+        lazy.sql.Identifier(right.grantee),
+        lazy.sql.SQL(" WITH GRANT OPTION" if right.grantable else ""),
+    )
 
 
 def _run(admin: lazy.psycopg.Connection, statement: lazy.sql.Composed, role: str) -> None:

@@ -29,14 +29,14 @@ _TABLES: Final = f"SELECT n.nspname, c.relname {FROM_TABLES} ORDER BY 1, 2"
 # parents were given later: its columns are taken by their names.
 _COLUMNS: Final = """
 SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.place, a.attname), array_agg(
-  CASE WHEN t.oid < 10000 AND t.typname IN (
+  CASE WHEN a.attgenerated <> '' THEN NULL WHEN t.oid < 10000 AND t.typname IN (
       'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'bpchar', 'bool', 'bytea', 'uuid', 'date', 'time', 'timetz',
       'timestamp', 'timestamptz', 'interval', 'json', 'jsonb', 'inet', 'cidr', 'oid') THEN ''
     WHEN t.typtype <> 'd' AND t.typoutput < 10000 THEN p.proname
     ELSE 'record_out' END ORDER BY a.place, a.attname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN LATERAL (
-    SELECT attname, atttypid, CASE WHEN c.relispartition OR NOT EXISTS (
+    SELECT attname, atttypid, attgenerated, CASE WHEN c.relispartition OR NOT EXISTS (
       SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN attnum ELSE 0 END AS place
     FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
   ) a ON true
@@ -92,7 +92,15 @@ def count(
     if method is not None:
         # Before the path changes: these names are PostgreSQL's own.
         found = connection.execute(_COLUMNS).fetchall()
-        columns = {(schema, name): list(zip(names, outputs, strict=True)) for schema, name, names, outputs in found}
+        columns = {
+            (schema, name): [
+                (column, output or "")
+                for column, output in zip(names, outputs, strict=True)
+                # No dump has them: PostgreSQL makes them anew, and their function may have been replaced since.
+                if method == "text" or output is not None
+            ]
+            for schema, name, names, outputs in found
+        }
     # The planner looks into the functions of an index, and they may need the database's own path.
     connection.execute(_OWN_PATH)
     return tuple(_count(connection, table, columns.get(table, []), method) for table in tables)

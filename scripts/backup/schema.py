@@ -91,10 +91,15 @@ def objects(pieces: Iterator[bytes]) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     for label, kind, said in _sections(pieces):
         if kind != _REFRESH:
-            text = b"".join(said)
+            # A table that inherits comes back with its parents' columns first.
+            text = b"".join(sorted(line.rstrip(b",\n") for line in said) if _inherits(kind, said) else said)
             text = _WORDING.sub(b"", _COLUMN.sub(b"", text) if kind in _QUERIES else text)
             found.setdefault(label, Counter())[hashlib.sha256(text).hexdigest()] += 1
     return found
+
+
+def _inherits(kind: str, said: list[bytes]) -> bool:
+    return kind == "TABLE" and any(line.startswith(b"INHERITS (") for line in said)
 
 
 def _sections(pieces: Iterator[bytes]) -> Iterator[tuple[str, str, list[bytes]]]:

@@ -16,6 +16,7 @@ from scripts.backup.postgres_model import (
     Grant,
     LargeObjects,
     Membership,
+    ParameterRight,
     Role,
     Sequence,
     Setting,
@@ -75,6 +76,12 @@ SELECT pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), bool_or(m.admin_opt
 FROM pg_auth_members m WHERE m.roleid IN (SELECT oid FROM involved) AND m.member IN (SELECT oid FROM involved)
 GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - a constant
+_PARAMETERS_SINCE: Final = 150000
+_PARAMETERS: Final = f"""{_ROLES}
+SELECT p.parname, pg_get_userbyid(g.grantee), g.privilege_type, g.is_grantable
+FROM pg_parameter_acl p, aclexplode(p.paracl) g WHERE g.grantee IN (SELECT oid FROM involved WHERE oid >= 16384)
+ORDER BY 1, 2, 3
+"""  # noqa: S608 - a constant
 # In the order in which they were made: what one needs stands before it.
 _EXTENSIONS: Final = """
 WITH members AS (
@@ -94,7 +101,9 @@ said(extension, said) AS (
   FROM members JOIN pg_class v ON classid = 'pg_class'::regclass AND objid = v.oid AND v.relkind = 'v'
 ),
 digests AS (SELECT extension, md5(string_agg(said, ' ' ORDER BY said COLLATE "C")) AS digest FROM said GROUP BY 1)
-SELECT e.extname, e.extversion, n.nspname, pg_get_userbyid(e.extowner), d.digest
+SELECT e.extname, e.extversion, n.nspname, pg_get_userbyid(e.extowner), d.digest, ARRAY(
+  SELECT objid::regclass::text FROM members JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid
+  WHERE extension = e.oid AND c.relkind IN ('r', 'p') ORDER BY 1)
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace LEFT JOIN digests d ON d.extension = e.oid
 ORDER BY e.oid
 """
@@ -119,7 +128,7 @@ FROM (
 # Column by column, because its connection string is a secret that not every role may read.
 _SUBSCRIPTIONS: Final = """
 SELECT s.subname, s.subpublications, pg_get_userbyid(s.subowner), obj_description(s.oid, 'pg_subscription'),
-       jsonb_build_object({options})
+       s.subslotname, jsonb_build_object({options})
 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() ORDER BY 1
 """
 # Columns and the option that each of them keeps; older releases have fewer.
@@ -189,8 +198,10 @@ def read(connection: lazy.psycopg.Connection) -> Surroundings:
             if not fresh.is_name_of_any(member)
         ),
         extensions=tuple(
-            Extension(name=name, version=version, schema_name=schema, owner=owner, members=members)
-            for name, version, schema, owner, members in connection.execute(_EXTENSIONS).fetchall()
+            Extension(
+                name=name, version=version, schema_name=schema, owner=owner, members=members, tables=tuple(tables)
+            )
+            for name, version, schema, owner, members, tables in connection.execute(_EXTENSIONS).fetchall()
         ),
         sequences=tuple(
             Sequence(schema_name=schema, name=name, value=value, increment=increment)
@@ -198,10 +209,16 @@ def read(connection: lazy.psycopg.Connection) -> Surroundings:
         ),
         subscriptions=tuple(
             Subscription(
-                name=name, publications=tuple(publications), options=_options(options), owner=owner, comment=comment
+                name=name,
+                publications=tuple(publications),
+                options=_options(options),
+                slot=slot,
+                owner=owner,
+                comment=comment,
             )
-            for name, publications, owner, comment, options in _subscriptions(connection)
+            for name, publications, owner, comment, slot, options in _subscriptions(connection)
         ),
+        parameters=_parameters(connection),
         user_mappings=tuple(str(row[0]) for row in connection.execute(_USER_MAPPINGS).fetchall()),
     )
 
@@ -214,12 +231,22 @@ def large_objects(connection: lazy.psycopg.Connection) -> LargeObjects:
 
 def _subscriptions(
     connection: lazy.psycopg.Connection,
-) -> list[tuple[str, list[str], str, str | None, dict[str, object]]]:
+) -> list[tuple[str, list[str], str, str | None, str | None, dict[str, object]]]:
     found = connection.execute(_COLUMNS, (list(_SUBSCRIPTION_OPTIONS),)).fetchall()
     pairs = lazy.sql.SQL(", ").join(
         lazy.sql.SQL("{}, {}").format(lazy.sql.Literal(name), lazy.sql.Identifier("s", name)) for (name,) in found
     )
     return connection.execute(lazy.sql.SQL(_SUBSCRIPTIONS).format(options=pairs)).fetchall()
+
+
+def _parameters(connection: lazy.psycopg.Connection) -> tuple[ParameterRight, ...]:
+    if connection.info.server_version < _PARAMETERS_SINCE:
+        return ()
+    return tuple(
+        ParameterRight(parameter=parameter, grantee=grantee, privilege=privilege, grantable=grantable)
+        for parameter, grantee, privilege, grantable in connection.execute(_PARAMETERS.encode()).fetchall()
+        if not fresh.is_name_of_any(grantee)
+    )
 
 
 def _options(found: dict[str, object]) -> dict[str, str]:

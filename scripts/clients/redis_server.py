@@ -27,7 +27,12 @@ _NO_CLUSTER: Final = (
 _PROTECTED: Final = (
     "give the server a password (requirepass, or an ACL user) and ops its login, or set protected-mode no"
 )
-_PASSING: Final = ("BUSY", "NOMASTERLINK", "MISCONF", "NOREPLICAS")
+_PASSING: Final = {
+    "BUSY": "",
+    "NOMASTERLINK": "",
+    "MISCONF": "; mend what keeps it from saving, or set stop-writes-on-bgsave-error no meanwhile",
+    "NOREPLICAS": "; bring its replicas back, or set min-replicas-to-write 0 meanwhile",
+}
 
 
 @contextmanager
@@ -111,9 +116,11 @@ def translation(error: lazy.redis.RedisError, where: str) -> OpsError:
         exceptions.TryAgainError,
         exceptions.ClusterDownError,
     )
-    if isinstance(error, passing) or said.split(" ", 1)[0] in _PASSING:
-        return TemporaryError(text)
-    return CheckFailedError(text)
+    advice = _PASSING.get(said.partition(" ")[0])
+    if advice:
+        # Redis itself says in several sentences more what could be done.
+        return TemporaryError(f"{text.partition('. ')[0].removesuffix('.')}{advice}")
+    return TemporaryError(text) if isinstance(error, passing) or advice is not None else CheckFailedError(text)
 
 
 def _advice(error: lazy.redis.RedisError, said: str) -> str:

@@ -221,13 +221,25 @@ CREATE TABLE odd AS SELECT relacl, 'a'::own_kind AS kind, 'Infinity'::float8 - '
   FROM pg_class c WHERE relname = 'pg_class';
 CREATE FUNCTION refused() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no DDL: %'', tg_tag; END';
 CREATE SUBSCRIPTION feed CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE);
-CREATE EVENT TRIGGER ev ON ddl_command_start EXECUTE FUNCTION refused(); COMMENT ON EVENT TRIGGER ev IS 'no DDL';
+CREATE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2';
+CREATE TABLE derived (i int, half int GENERATED ALWAYS AS (half(i)) STORED);
+INSERT INTO derived VALUES (3);
+CREATE OR REPLACE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1 + 1) / 2';
+CREATE TABLE parent (a int, b text); CREATE TABLE child (b text, a int); ALTER TABLE child INHERIT parent;
+INSERT INTO child VALUES ('x', 2);
+CREATE EXTENSION citext; CREATE TABLE strayed (i int); ALTER EXTENSION citext ADD TABLE strayed;
+CREATE ROLE papp; GRANT SET ON PARAMETER log_statement TO papp WITH GRANT OPTION; CREATE TABLE own ();
+ALTER TABLE own OWNER TO papp;
+CREATE EVENT TRIGGER ev ON ddl_command_start EXECUTE FUNCTION refused();
+COMMENT ON EVENT TRIGGER ev IS 'no DDL';
 ALTER EVENT TRIGGER ev ENABLE ALWAYS;
 """
 _SEEN: LiteralString = """
 SELECT (SELECT array_agg(m::text) FROM m), (SELECT count(*) FROM t WHERE day(at) = '2026-01-02'),
-  (SELECT odd::text FROM odd), (SELECT obj_description(oid, 'pg_event_trigger') FROM pg_event_trigger),
-  (SELECT evtenabled FROM pg_event_trigger)
+  (SELECT odd::text FROM odd),
+  (SELECT obj_description(oid, 'pg_event_trigger') || evtenabled::text FROM pg_event_trigger),
+  (SELECT array_agg(p::text ORDER BY a) FROM parent p), (SELECT half(i) FROM derived),
+  (SELECT array_agg(parname || paracl::text) FROM pg_parameter_acl)
 """
 
 
@@ -259,12 +271,16 @@ def test_content_is_restored_under_the_settings_of_its_database_and_past_its_eve
         environment.execute("DROP EVENT TRIGGER IF EXISTS ev", name)
         environment.execute("DROP SUBSCRIPTION IF EXISTS feed", name)
         environment.execute(f"DROP DATABASE {name}")
+        environment.execute("REVOKE ALL ON PARAMETER log_statement FROM papp; DROP ROLE papp")
 
     assert proven.code == 0, proven.stderr
     assert restored.code == 0, restored.stderr
     assert before is not None
     assert before[:2] == (["(2026-01-02,\"'katz':2 'lauf':3\")"], 1)
     assert seen(new_server) == before
+    assert [note.partition(":")[0] for note in restored.json["notes"] if note.startswith("extension")] == [
+        "extension citext had public.strayed, which it does not make here"
+    ]
 
 
 @pytest.mark.parametrize(("name", "dba"), [("dbname=postgres host=nowhere", "dba"), ("it's \\ own", "another")])

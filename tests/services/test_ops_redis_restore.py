@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -281,6 +282,61 @@ def test_a_redis_without_a_command_that_a_restore_needs_is_refused_before_it_beg
         assert [answer.code for answer in answers] == [2, 2]
         assert all("this Redis has no FLUSHDB (rename-command)" in answer.json["error"] for answer in answers)
         assert _sizes(other) == {0: 1}
+
+
+@contextmanager
+def _on(environment: Environment, *options: str) -> Iterator[Server]:
+    """Another Redis, which ``ops`` works with."""
+    direct = environment.settings["redis"]
+    with servers.redis(*_OPTIONS, *options) as other:
+        environment.configure(redis={"host": other.host, "port": other.port})
+        try:
+            yield other
+        finally:
+            environment.configure(redis=direct)
+
+
+def test_a_value_longer_than_the_server_takes_is_proven_and_its_restore_names_the_setting(
+    environment: Environment,
+) -> None:
+    with _on(environment, "--proto-max-bulk-len", "1mb") as other:
+        _client(other).rpush("long", *(os.urandom(1000) for _ in range(3000)))
+        before = _digest(other)
+        _backup(environment)
+        proven = environment.ops("backups", "verify", "--kind", "redis", "--json")
+        refused = environment.ops("restore", "redis", "--yes", "--json")
+        left = _sizes(other)
+        _client(other).config_set("proto-max-bulk-len", "8mb")
+        restored = environment.ops("restore", "redis", "--yes", "--json")
+        assert _digest(other) == before
+
+    assert [answer.code for answer in (proven, refused, restored)] == [0, 2, 0], (proven, refused, restored)
+    assert "key 'long' is one value of" in refused.json["error"]
+    assert "set proto-max-bulk-len and client-query-buffer-limit above" in refused.json["error"]
+    assert left == {0: 1}
+
+
+def test_a_redis_that_takes_no_writes_is_told_before_a_backup_is_loaded(environment: Environment) -> None:
+    _backup(environment)
+    with _on(environment, "--min-replicas-to-write", "1"):
+        answer = environment.ops("restore", "redis", "--yes", "--json")
+
+    assert answer.code == 75
+    assert answer.json["error"].endswith("bring its replicas back, or set min-replicas-to-write 0 meanwhile")
+    assert "staging" not in answer.stderr
+
+
+def test_the_number_of_databases_that_is_asked_for_is_enough(environment: Environment) -> None:
+    _backup(environment)
+    with _on(environment, "--databases", "4"):
+        refused = environment.ops("restore", "redis", "--yes", "--json")
+    wanted = re.search(r"set `databases` to (\d+) or more", refused.json["error"])
+    assert wanted is not None, refused
+    with _on(environment, "--databases", wanted[1]):
+        answer = environment.ops("restore", "redis", "--yes", "--json")
+
+    assert refused.code == 2
+    assert answer.code == 0, answer.stderr
 
 
 def test_functions_change_with_the_data_and_become_those_of_the_backup(
