@@ -77,8 +77,8 @@ def table(count: int = _BACKUPS) -> tuple[float, float, float]:
 def _entry(at: datetime, number: int) -> Entry:
     facts = Facts(
         of="crypto", snapshot_at=at, aged_from=at, unit="rows", total=12_345 + number,
-        uncompressed_bytes=5_000_000 + number, stored_bytes=1_200_000 + number, encrypted=True, seconds=1,
-        proven_at=at, shrunk=None, accepted_by=None, accepted_at=None, database="crypto", tables=20,
+        uncompressed_bytes=5_000_000 + number, stored_bytes=1_200_000 + number, encrypted=True, signed=True,
+        seconds=1, proven_at=at, shrunk=None, accepted_by=None, accepted_at=None, database="crypto", tables=20,
         server_version="16.4",
     )  # fmt: skip
     return Entry("postgres", BackupId(at, "0a1b2c3d"), facts, None)

@@ -12,6 +12,7 @@ from runbook import datastores, endpoints, services
 from runbook.ops_paths import CONFIG_FILE, CONFIG_PATH
 from runbook.ops_settings import (
     SECRETS_DIRECTORY,
+    SIGNING_KEY,
     BackupTarget,
     ChatTarget,
     JwtTarget,
@@ -24,9 +25,11 @@ from runbook.ops_settings import (
     RedisTarget,
     ScaleTarget,
     ServiceTarget,
+    Signer,
+    Signers,
 )
 from runbook.sections import Section
-from runbook.settings import MailSettings, Settings
+from runbook.settings import BackupSigners, MailSettings, SecretNames, Settings
 
 CONFIG_MAP: Final = "ops-config"
 CONFIG_DIRECTORY: Final = CONFIG_PATH.rsplit("/", 1)[0]
@@ -117,6 +120,18 @@ def _backup(settings: Settings) -> BackupTarget:
         shrink_share=backup.shrink_share,
         public_key=backup.public_key,
         private_key_file=key,
+        signers=_signers(backup.signers, settings.secrets),
+    )
+
+
+def _signers(signers: BackupSigners | None, secrets: SecretNames) -> Signers | None:
+    if signers is None:
+        return None
+    return Signers(
+        **{
+            name: Signer(public_keys=keys, private_key_file=f"{secret_directory(secrets.signing[name])}/{SIGNING_KEY}")
+            for name, keys in signers.by_name.items()
+        }
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.ops_job import OpsCronJobArgs
-from runbook import capacity, jobs
+from runbook import bucket_roles, capacity, jobs
 from runbook.jobs import Job, Need, Right
 from runbook.settings import Settings
 
@@ -17,10 +17,17 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
         Need.REDIS: tuple(settings.redis.client_secrets().values()),
         Need.BUCKET: (settings.aws.credentials_secret,),
         Need.DECRYPTION: (names.backup_key if settings.backup.public_key else None,),
+        Need.SIGNING: (_signing(job, settings),),
         Need.NOTIFY: (sinks.mail.secret if sinks.mail else None, sinks.slack_secret),
     }
     wanted = (name for need, found in by_need.items() if need in job.needs for name in found)
     return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+def _signing(job: Job, settings: Settings) -> str | None:
+    """The Secret with the key that the job signs with: a signer is called like its role in the bucket."""
+    role = bucket_roles.of(job.name)
+    return settings.secrets.signing.get(role.name) if role and settings.backup.signers else None
 
 
 def rights(job: Job, settings: Settings) -> tuple[Right, ...]:

@@ -124,6 +124,8 @@ def with_environment(values: Mapping[str, Any], environment: EnvironmentFile) ->
     backup = dict(values.get("backup", {}))
     if environment.backup_public_key:
         backup["publicKey"] = environment.backup_public_key
+    if environment.backup_signers:
+        backup["signers"] = {name: [key] for name, key in environment.backup_signers.items()}
     return {
         **values,
         "backup": backup,

@@ -6,15 +6,20 @@ names them and never sees what is in them.
 
 from __future__ import annotations
 
+import base64
 import importlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from local.errors import LocalError
 from local.kubectl import Kubectl
 from runbook import datastores
+from runbook.ops_settings import SIGNING_KEY
 from runbook.settings import SecretNames
 
 AWS_SECRET = "backup-aws"  # noqa: S105 (the name of a Secret)
@@ -44,6 +49,8 @@ class Credentials:
         self._write(names.pgbouncer, "userlist.txt", f'"{datastores.DATABASE_OWNER}" "{owner_password}"\n')
         self._write(names.jwt, "secret", secrets.token_urlsafe(32))
         self._write(names.backup_key, "identity", str(_x25519().Identity.generate()))
+        for secret in names.signing.values():
+            self._write(secret, SIGNING_KEY, _pem(Ed25519PrivateKey.generate()))
         # The endpoint of the embedded environment checks no signature; boto3 wants something to sign with.
         aws = f"[default]\naws_access_key_id = local\naws_secret_access_key = {secrets.token_urlsafe(24)}\n"
         self._write(AWS_SECRET, "credentials", aws)
@@ -52,6 +59,16 @@ class Credentials:
         """The age recipient that the local stack's backups are encrypted for."""
         identity = self.path(SecretNames().backup_key, "identity").read_text()
         return str(_x25519().Identity.from_str(identity).to_public())
+
+    def backup_signers(self) -> dict[str, str]:
+        """The public key (base64) of each signer of the local stack's backups."""
+        return {name: self._signer(secret) for name, secret in SecretNames().signing.items()}
+
+    def _signer(self, secret: str) -> str:
+        key = serialization.load_pem_private_key(self.path(secret, SIGNING_KEY).read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise LocalError(f"{self.path(secret, SIGNING_KEY)} is no key of Ed25519; remove it, and a new one is made")
+        return base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
     def objects(self, namespace: str) -> list[dict[str, Any]]:
         """The Secrets as Kubernetes objects."""
@@ -79,6 +96,11 @@ class Credentials:
         partial.write_text(value)
         # A half-written password would be taken for a whole one by the next run.
         partial.rename(path)
+
+
+def _pem(key: Ed25519PrivateKey) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 def _x25519() -> Any:

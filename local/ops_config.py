@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from local.credentials import Credentials
 from local.kubectl import Kubectl
 from runbook import datastores
-from runbook.ops_settings import Login, OpsSettings, PrometheusTarget
+from runbook.ops_settings import BackupTarget, Login, OpsSettings, PrometheusTarget, Signers
 
 CONFIG_MAP = "ops-config"
 CONFIG_KEY = "config.json"
@@ -44,12 +44,14 @@ def reachable(
     def host(name: str) -> str:
         return addresses[name.split(".", 1)[0]]
 
+    def here(file: str) -> str:
+        secret, key = Path(file).parts[-2:]
+        return str(credentials.path(secret, key))
+
     def login(old: Login) -> Login:
-        secret, key = Path(old.password_file).parts[-2:]
-        return Login(user=old.user, password_file=str(credentials.path(secret, key)))
+        return Login(user=old.user, password_file=here(old.password_file))
 
     postgres, redis, kafka, backup = settings.postgres, settings.redis, settings.kafka, settings.backup
-    key = backup.private_key_file
     bootstrap = f"{host(kafka.bootstrap)}:{datastores.KAFKA_EXTERNAL_PORT}"
     changes: dict[str, Any] = {
         "postgres": postgres.model_copy(
@@ -63,15 +65,24 @@ def reachable(
         "redis": redis.model_copy(update={"host": host(redis.host)}),
         "kafka": kafka.model_copy(update={"bootstrap": bootstrap}),
         "prometheus": PrometheusTarget(url=prometheus) if prometheus else settings.prometheus,
-        "backup": backup.model_copy(
-            update={"private_key_file": str(credentials.path(*Path(key).parts[-2:])) if key else None}
-        ),
+        "backup": _with_keys(backup, here),
         "services": tuple(
             service.model_copy(update={"health_url": _with_host(service.health_url, host)})
             for service in settings.services
         ),
     }
     return settings.model_copy(update=changes)
+
+
+def _with_keys(backup: BackupTarget, here: Callable[[str], str]) -> BackupTarget:
+    signers = backup.signers and Signers(
+        **{
+            name: signer.model_copy(update={"private_key_file": here(signer.private_key_file)})
+            for name, signer in backup.signers.by_name.items()
+        }
+    )
+    key = backup.private_key_file
+    return backup.model_copy(update={"private_key_file": here(key) if key else None, "signers": signers})
 
 
 def _with_host(url: str, host: Callable[[str], str]) -> str:

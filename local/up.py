@@ -200,7 +200,8 @@ def _deploy(instance: Instance, target: Target, tools: dict[str, Path], report: 
     kubectl = _kubectl(target, tools)
     secrets = shell.credentials(instance)
     secrets.ensure()
-    environment = target.environment.model_copy(update={"backup_public_key": secrets.backup_public_key()})
+    keys = {"backup_public_key": secrets.backup_public_key(), "backup_signers": secrets.backup_signers()}
+    environment = target.environment.model_copy(update=keys)
     credentials_module.put_into_cluster(secrets, kubectl, NAMESPACE)
     _write(shell.environment_file(instance), environment.model_dump_json(by_alias=True, indent=2))
     pulumi_locks.await_free(pulumi_state(instance), _line(report, "pulumi"))

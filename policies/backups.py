@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final, cast
 
 from policies import kinds
@@ -135,6 +136,25 @@ def _encrypted(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Reso
         yield config_map, expect(backup.at("publicKey"), lambda value: str(value).startswith("age1"), allowed)
 
 
+def _signed(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    if not parameters["production"]:
+        return
+    for config_map, backup in _targets(index):
+        stated = {name: backup.at("signers").at(name).at("publicKeys") for name in places.SIGNERS}
+        for name, node in stated.items():
+            others = [key for other, each in stated.items() if other != name for key in _listed(each)]
+            own = partial(_of_its_own, others=others)
+            yield config_map, expect(node, own, f"public keys that sign for {name} alone, in production")
+
+
+def _listed(node: Node) -> list[Plain]:
+    return node.value if isinstance(node.value, list) else []
+
+
+def _of_its_own(value: Plain, others: list[Plain]) -> bool:
+    return isinstance(value, list) and bool(value) and not any(key in others for key in value)
+
+
 def _jobs(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     declared: dict[str | None, set[str | None]] = {}
     for job in index.of(kinds.CRON_JOB):
@@ -194,6 +214,14 @@ RULES: Final = (
         "Set crypto:backup.publicKey to what age-keygen prints; the Secret backup-key has the private key.",
         parameters=(Parameter("production", {"type": "boolean"}, False),),
     ).of_stack(_encrypted),
+    Meta(
+        "backups-signed",
+        "In production, a backup and its proof are signed, each by a key that no other job has.",
+        Severity.HIGH,
+        Section.DATABASE_BACKUP,
+        "Set crypto:backup.signers; docs/operations/backups.md says how the keys are made.",
+        parameters=(Parameter("production", {"type": "boolean"}, False),),
+    ).of_stack(_signed),
     Meta(
         "runbook-jobs-declared",
         "Every procedure that the runbook does by the clock is a job of the stack.",

@@ -10,6 +10,9 @@ POSTGRES: Final = "postgres"
 REDIS: Final = "redis"
 RESOURCES: Final = "resources"
 BACKUP_KINDS: Final = (POSTGRES, REDIS, RESOURCES)
+# Who signs: the backup job of each kind its manifests, and the verification its proofs.
+VERIFIER: Final = "verify"
+SIGNERS: Final = (*BACKUP_KINDS, VERIFIER)
 
 # Of a backup: its data, which is called otherwise for each kind; what says that it exists; that it was restored; and
 # that a person lets it count although it has shrunk. Beside the backups of a kind: what the list says of each.

@@ -12,7 +12,10 @@ from pydantic.alias_generators import to_camel
 
 
 class EnvironmentFile(BaseModel):
-    """The file's content. ``images`` maps an image's name to its full reference."""
+    """The file's content. ``images`` maps an image's name to its full reference.
+
+    ``backup_signers`` has the public key of each signer of backups.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
 
@@ -20,3 +23,4 @@ class EnvironmentFile(BaseModel):
     kube_context: str
     aws_endpoint: str
     backup_public_key: str | None = None
+    backup_signers: dict[str, str] | None = None

@@ -144,7 +144,7 @@ def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
             yield Flow(name, Outside.PROMETHEUS, (_port(settings.monitoring.prometheus_url),), "queries")
         case Need.NOTIFY:
             yield from _of_notification(name, settings)
-        case Need.DECRYPTION | Need.JWT_SECRET | Need.SCRATCH:
+        case Need.DECRYPTION | Need.SIGNING | Need.JWT_SECRET | Need.SCRATCH:
             return
 
 

@@ -115,3 +115,5 @@ KeyPrefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z
 Database = Annotated[Line, AfterValidator(_database)]
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
 SecretKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=253)]
+# Of Ed25519: 32 bytes in base64.
+PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]

@@ -26,6 +26,8 @@ class Need(Enum):
     SCRATCH = auto()
     # The private key of encrypted backups: only a job that restores has it.
     DECRYPTION = auto()
+    # A private key of its own: it signs backups of its kind, or proofs.
+    SIGNING = auto()
     PROMETHEUS = auto()
     # Reads and replaces one Secret, by its name.
     JWT_SECRET = auto()
@@ -171,25 +173,29 @@ PEAK_END: Final = Job(
 BACKUP_POSTGRES: Final = Job(
     schedules.BACKUP_POSTGRES,
     ("backup", "postgres", "--json"),
-    frozenset({Need.POSTGRES_BACKUP, Need.BUCKET}),
+    frozenset({Need.POSTGRES_BACKUP, Need.BUCKET, Need.SIGNING}),
     4 * _HOURS,
     large=True,
 )
 BACKUP_VERIFY: Final = Job(
     schedules.BACKUP_VERIFY,
     ("backups", "verify", "--scratch", scratch.FOLDER, "--json"),
-    frozenset({Need.SCRATCH, Need.BUCKET, Need.DECRYPTION}),
+    frozenset({Need.SCRATCH, Need.BUCKET, Need.DECRYPTION, Need.SIGNING}),
     4 * _HOURS,
     large=True,
 )
 BACKUP_PRUNE: Final = Job(schedules.BACKUP_PRUNE, ("backups", "prune", "--json"), frozenset({Need.BUCKET}), _HOURS)
 BACKUP_REDIS: Final = Job(
-    schedules.BACKUP_REDIS, ("backup", "redis", "--json"), frozenset({Need.REDIS, Need.BUCKET}), 2 * _HOURS, large=True
+    schedules.BACKUP_REDIS,
+    ("backup", "redis", "--json"),
+    frozenset({Need.REDIS, Need.BUCKET, Need.SIGNING}),
+    2 * _HOURS,
+    large=True,
 )
 BACKUP_RESOURCES: Final = Job(
     schedules.BACKUP_RESOURCES,
     ("backup", "resources", "--json"),
-    frozenset({Need.BUCKET}),
+    frozenset({Need.BUCKET, Need.SIGNING}),
     _HOURS,
     rights=tuple(Right(kinds, _READ, group) for group, kinds in _KINDS.items()),
 )

@@ -6,6 +6,7 @@ names files that hold secrets and never holds one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +26,7 @@ from runbook.formats import (
     MailAddress,
     Pods,
     Port,
+    PublicKey,
     Region,
     SecretKey,
     Switch,
@@ -36,6 +38,8 @@ from runbook.formats import (
 
 CONFIG_VARIABLE: Final = "OPS_CONFIG"
 SECRETS_DIRECTORY: Final = "/etc/ops/secrets"
+# The private key of a signer, in its Secret.
+SIGNING_KEY: Final = "private.pem"
 
 
 class _Model(BaseModel):
@@ -90,13 +94,36 @@ class ServiceTarget(_Model):
     health_url: WebAddress
 
 
+class Signer(_Model):
+    """Who signs: the public keys (Ed25519, base64) that are taken, and the file of the private key.
+
+    The file is mounted only in the job that signs. There are several public keys while one is replaced.
+    """
+
+    public_keys: tuple[PublicKey, ...] = Field(min_length=1)
+    private_key_file: Line
+
+
+class Signers(_Model):
+    """Who signs the manifests of each kind, and who the proofs."""
+
+    postgres: Signer
+    redis: Signer
+    resources: Signer
+    verify: Signer
+
+    @property
+    def by_name(self) -> Mapping[str, Signer]:
+        return {"postgres": self.postgres, "redis": self.redis, "resources": self.resources, "verify": self.verify}
+
+
 class BackupTarget(_Model):
     """The bucket of the backups; ``endpoint`` only where there is no AWS. Ages in days.
 
     ``shrink_share`` is the share of the rows, keys or objects before, below which a backup has shrunk.
 
     ``public_key`` is an age recipient (``age1...``): what is written is encrypted for it. ``private_key_file`` is
-    mounted only where something is restored.
+    mounted only where something is restored. Without ``signers`` nothing is signed, and no signature is looked at.
     """
 
     bucket: BucketName
@@ -107,6 +134,7 @@ class BackupTarget(_Model):
     shrink_share: Fraction = Field(default=practices.BACKUP_SHRINK.value, ge=0, le=1)
     public_key: Line | None = None
     private_key_file: Line | None = None
+    signers: Signers | None = None
 
 
 class PrometheusTarget(_Model):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import botocore.exceptions
     import botocore.session
     import confluent_kafka.admin
+    import cryptography.exceptions
+    import cryptography.hazmat.primitives.asymmetric.ed25519
+    import cryptography.hazmat.primitives.serialization
     import httpx
     import prometheus_client
     import psycopg
@@ -34,6 +37,12 @@ else:
     _MODULES: Final = {
         "botocore": ("botocore", "botocore.config", "botocore.exceptions", "botocore.session"),
         "confluent_kafka": ("confluent_kafka", "confluent_kafka.admin"),
+        "cryptography": (
+            "cryptography",
+            "cryptography.exceptions",
+            "cryptography.hazmat.primitives.asymmetric.ed25519",
+            "cryptography.hazmat.primitives.serialization",
+        ),
         "httpx": ("httpx",),
         "prometheus_client": ("prometheus_client",),
         "psycopg": ("psycopg",),
@@ -50,4 +59,15 @@ else:
         return globals()[name]
 
 
-__all__ = ["botocore", "confluent_kafka", "httpx", "prometheus_client", "psycopg", "pyrage", "redis", "rich", "sql"]
+__all__ = [
+    "botocore",
+    "confluent_kafka",
+    "cryptography",
+    "httpx",
+    "prometheus_client",
+    "psycopg",
+    "pyrage",
+    "redis",
+    "rich",
+    "sql",
+]

@@ -17,7 +17,7 @@ from runbook.settings.datastores import (
 from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings
 from runbook.settings.monitoring import AlertingSettings, MailSettings, MonitoringSettings, NotificationSettings
 from runbook.settings.stack import IMAGE_NAMES, SecretNames, Settings, SettingsError, load
-from runbook.settings.storage import AwsSettings, BackupSettings
+from runbook.settings.storage import AwsSettings, BackupSettings, BackupSigners
 from runbook.settings.workloads import ServiceSettings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "AlertingSettings",
     "AwsSettings",
     "BackupSettings",
+    "BackupSigners",
     "CertificateSettings",
     "ExternalKafka",
     "ExternalRedis",

@@ -44,6 +44,20 @@ class SecretNames(Model):
     pgbouncer: DnsLabel = "pgbouncer-userlist"
     jwt: DnsLabel = "jwt-secret"
     backup_key: DnsLabel = "backup-key"
+    signing_postgres: DnsLabel = "signing-postgres"
+    signing_redis: DnsLabel = "signing-redis"
+    signing_resources: DnsLabel = "signing-resources"
+    signing_verify: DnsLabel = "signing-verify"
+
+    @property
+    def signing(self) -> dict[str, str]:
+        """The Secret of each signer of backups."""
+        return {
+            "postgres": self.signing_postgres,
+            "redis": self.signing_redis,
+            "resources": self.signing_resources,
+            "verify": self.signing_verify,
+        }
 
 
 class Settings(Model):

@@ -7,8 +7,41 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.formats import BucketName, DnsLabel, Fraction, KeyPrefix, Region, Switch, WebAddress, Whole
+from runbook.formats import BucketName, DnsLabel, Fraction, KeyPrefix, PublicKey, Region, Switch, WebAddress, Whole
 from runbook.settings.base import Model, Resources
+
+PublicKeys = Annotated[
+    tuple[PublicKey, ...],
+    Field(
+        min_length=1, description="public keys of Ed25519 (32 bytes in base64): the present one, and those before it"
+    ),
+]
+
+
+class BackupSigners(Model):
+    """Whose signatures are taken: of manifests those of the job that backs the kind up, of proofs the verifier's."""
+
+    postgres: PublicKeys
+    redis: PublicKeys
+    resources: PublicKeys
+    verify: PublicKeys
+
+    @property
+    def by_name(self) -> dict[str, tuple[str, ...]]:
+        """The public keys of each signer."""
+        return {"postgres": self.postgres, "redis": self.redis, "resources": self.resources, "verify": self.verify}
+
+    @model_validator(mode="after")
+    def _no_key_signs_for_two(self) -> Self:
+        owner: dict[str, str] = {}
+        for name, keys in self.by_name.items():
+            for key in keys:
+                if owner.setdefault(key, name) != name:
+                    raise ValueError(
+                        f"{key} is a key of {owner[key]} and of {name}; each signer has keys of its own, so that a job "
+                        "that is stolen signs for no other"
+                    )
+        return self
 
 
 class BackupSettings(Model):
@@ -32,6 +65,11 @@ class BackupSettings(Model):
         default=None,
         pattern=r"^age1[a-z0-9]{58}$",
         description="age recipient that backups are encrypted for; its private key is the Secret secrets.backupKey",
+    )
+    signers: BackupSigners | None = Field(
+        default=None,
+        description="who signs backups and proofs; the private keys are the Secrets secrets.signingPostgres, "
+        "signingRedis, signingResources and signingVerify. Left out: nothing is signed",
     )
     object_lock_days: Whole = Field(
         default=0,

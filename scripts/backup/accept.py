@@ -25,7 +25,8 @@ def run(settings: OpsSettings, backup_id: str, *, by: str, confirmed: bool, dry_
     """
     backup, bucket = BackupId.parse(backup_id), Bucket(settings.backup)
     catalog = trial.holding(trial.catalogs(settings, bucket).values(), backup)
-    found = catalog.record(catalog.manifest(backup))
+    # Where the manifest is not signed, the proof that names it is.
+    found = catalog.record(catalog.read(backup))
     if found is None or not found.proven:
         raise UsageError(f"backup {backup} is not proven, so that it counts in no case; see: ops backups verify")
     if found.proof.shrunk is None:

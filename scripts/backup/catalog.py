@@ -12,10 +12,11 @@ from typing import Final, Generic, Self
 
 from runbook.ops_settings import OpsSettings
 from scripts import log
-from scripts.backup import keys, manifest, proof, shrinkage
+from scripts.backup import keys, manifest, proof, shrinkage, signing
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import AnyManifest, Manifest
-from scripts.backup.proof import Acceptance, AnyBeside, Proof, Shrunk
+from scripts.backup.proof import Acceptance, Proof, Shrunk
+from scripts.backup.signing import ForgedError, UnsignedError
 from scripts.clients.s3 import Bucket, NotFoundError
 from scripts.exits import CheckFailedError, OpsError, UsageError
 
@@ -93,6 +94,8 @@ class Catalog(Generic[AnyManifest]):
         self._prefix = settings.backup.prefix
         self._model = model
         self.kind = model.folder
+        # The public keys that sign the manifests of the kind and those that sign its proofs; none where none are set.
+        self.trusted = signing.trusted(settings.backup, self.kind, keys.VERIFIER)
 
     def etags(self) -> dict[str, str]:
         """Every key of the kind, of complete backups and of others, with its ETag."""
@@ -110,20 +113,50 @@ class Catalog(Generic[AnyManifest]):
     def key(self, backup: BackupId, name: str) -> str:
         return keys.key(self._prefix, self.kind, backup, name)
 
-    def manifest(self, backup: BackupId) -> AnyManifest:
-        """The manifest of a backup.
+    def manifest(self, backup: BackupId, *, unsigned: bool = False) -> AnyManifest:
+        """The manifest of a backup; with ``unsigned`` one without a signature is good enough.
 
         Raises:
             UsageError: there is no such backup, or a newer release wrote it.
-            CheckFailedError: it is damaged.
+            UnsignedError: it has no signature, and the settings say who signs.
+            CheckFailedError: it is damaged, or its signature does not hold.
+        """
+        return self._authentic(self.read(backup), unsigned=unsigned)
+
+    def _authentic(self, found: AnyManifest, *, unsigned: bool) -> AnyManifest:
+        if self.is_signed(found):
+            return found
+        if not unsigned:
+            raise UnsignedError(
+                f"backup {found.id} of {self.kind} is not signed: an older release made it, or an attacker who can "
+                "write into the bucket; give --unsigned if you know where it is from, or choose another with --id"
+            )
+        log.warning("the backup is not signed: nothing shows who made it", kind=self.kind, id=found.id)
+        return found
+
+    def is_signed(self, found: Manifest) -> bool:
+        """Whether a manifest that was read here is signed, or need not be."""
+        return not self.trusted or found.signature is not None
+
+    def read(self, backup: BackupId) -> AnyManifest:
+        """The manifest of a backup, signed or not.
+
+        Raises:
+            UsageError: there is no such backup, or a newer release wrote it.
+            CheckFailedError: it is damaged, or its signature does not hold.
         """
         key = self.key(backup, keys.MANIFEST)
         try:
-            found = manifest.parse(self._bucket.read(key), f"manifest {key}", self._model)
+            content = self._bucket.read(key)
         except NotFoundError:
             raise UsageError(
                 f"there is no backup {backup} in s3://{self._bucket.name}/{self._prefix} (see: ops backups list)"
             ) from None
+        found = manifest.parse(content, f"manifest {key}", self._model)
+        if self.trusted and found.signature is not None:
+            reason = signing.problem(content, key, self.trusted[self.kind])
+            if reason is not None:
+                raise ForgedError(f"manifest {key} is forged: {reason}; choose another backup with --id")
         if found.id != str(backup):
             raise CheckFailedError(
                 f"manifest {key} is damaged: it is of backup {found.id}; choose another backup with --id"
@@ -135,12 +168,28 @@ class Catalog(Generic[AnyManifest]):
 
         ``present`` has the keys that are in the bucket, where they are known: a request for each other one is spared.
         """
-        told = self._beside(found, keys.PROOF, Proof, present)
-        if told is None:
+        told = self.proof(found.backup, present)
+        if told is None or not told.is_of(found):
             return None
         # Only what has shrunk can be accepted.
-        acceptance = self._beside(found, keys.ACCEPTED, Acceptance, present) if told.shrunk is not None else None
-        return Verified(found, told, acceptance)
+        return Verified(found, told, None if told.shrunk is None else self._acceptance(found, present))
+
+    def proof(self, backup: BackupId, present: Container[str] | None = None) -> Proof | None:
+        """The proof of a backup, also one of an object that it no longer has; None where the verifier wrote none."""
+        content = self._beside(backup, keys.PROOF, present)
+        told = None if content is None else proof.parse(content, Proof)
+        if content is None or told is None or not self.trusted:
+            return told
+        reason = signing.problem(content, self.key(backup, keys.PROOF), self.trusted[keys.VERIFIER])
+        if reason is None:
+            return told
+        log.warning("a proof is left out", kind=self.kind, id=str(backup), reason=reason)
+        return None
+
+    def _acceptance(self, found: AnyManifest, present: Container[str] | None) -> Acceptance | None:
+        content = self._beside(found.backup, keys.ACCEPTED, present)
+        told = None if content is None else proof.parse(content, Acceptance)
+        return told if told is not None and told.is_of(found) else None
 
     def verified(self, present: Collection[str] | None = None) -> Iterator[Verified[AnyManifest]]:
         """What has a proof, also one that no longer holds, newest first. It is read as it is asked for.
@@ -157,7 +206,8 @@ class Catalog(Generic[AnyManifest]):
 
     def _verified(self, present: Container[str], backup: BackupId) -> Verified[AnyManifest] | None:
         try:
-            return self.record(self.manifest(backup), present)
+            # Where the manifest is not signed, the proof that names it is.
+            return self.record(self.read(backup), present)
         except (CheckFailedError, UsageError) as error:
             log.warning("a backup is left out", id=str(backup), reason=str(error))
             return None
@@ -170,18 +220,19 @@ class Catalog(Generic[AnyManifest]):
         """The newest backup that supersedes what is older; None where none does."""
         return next((each for each in self.verified(present) if each.counts), None)
 
-    def choose(self, selection: Selection) -> AnyManifest:
+    def choose(self, selection: Selection, *, unsigned: bool = False) -> AnyManifest:
         """The backup that is meant; that it has shrunk is said before anybody decides on it.
 
-        A damaged manifest is an error and never a reason to take an older backup in silence.
+        A manifest that is damaged or not signed is an error and never a reason to take an older backup in silence.
 
         Raises:
             UsageError: there is none.
-            CheckFailedError: its manifest is damaged.
+            UnsignedError: its manifest has no signature, and ``unsigned`` does not say that this is good enough.
+            CheckFailedError: its manifest is damaged, or its signature does not hold.
         """
         # By an id nothing is listed, and the proof is asked for.
         present = self.etags() if selection.id is None else None
-        chosen = self._chosen(selection, present or {})
+        chosen = self._authentic(self._chosen(selection, present or {}), unsigned=unsigned)
         try:
             record = self.record(chosen, present)
         except OpsError as error:
@@ -194,29 +245,26 @@ class Catalog(Generic[AnyManifest]):
 
     def _chosen(self, selection: Selection, present: Collection[str]) -> AnyManifest:
         if selection.id is not None:
-            return self.manifest(selection.id)
+            return self.read(selection.id)
         where = f"s3://{self._bucket.name}/{keys.folder(self._prefix, self.kind)}"
         found = self.ids(present)
         if not found:
             raise UsageError(f"there is no backup in {where}")
         at = selection.at
         if at is None:
-            return self.manifest(found[0])
+            return self.read(found[0])
         # The id's time is the start of the run; what a backup brings back is its snapshot's moment.
         for backup in (backup for backup in found if backup.time <= at):
-            candidate = self.manifest(backup)
+            candidate = self.read(backup)
             if candidate.snapshot_at <= at:
                 return candidate
         raise UsageError(f"no backup in {where} is as old as {at:%Y-%m-%dT%H:%M:%SZ}; the oldest is {found[-1]}")
 
-    def _beside(
-        self, found: Manifest, name: str, model: type[AnyBeside], present: Container[str] | None
-    ) -> AnyBeside | None:
-        key = self.key(found.backup, name)
+    def _beside(self, backup: BackupId, name: str, present: Container[str] | None) -> bytes | None:
+        key = self.key(backup, name)
         if present is not None and key not in present:
             return None
         try:
-            told = proof.parse(self._bucket.read(key), model)
+            return self._bucket.read(key)
         except NotFoundError:
             return None
-        return told if told is not None and told.is_of(found) else None

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from scripts import log
-from scripts.backup import keys, proof
+from scripts.backup import keys, proof, signing
 from scripts.backup.catalog import READERS, Catalog, Verified
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest, PostgresManifest, age_seconds
 from scripts.backup.proof import Shrunk
-from scripts.backup.record import Record
+from scripts.backup.record import Record, Signature
+from scripts.backup.signing import SigningKey
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, OpsError, UsageError
 
@@ -41,6 +42,7 @@ class Facts(Record):
     uncompressed_bytes: int
     stored_bytes: int
     encrypted: bool
+    signed: bool
     seconds: float
     proven_at: AwareDatetime | None
     shrunk: Shrunk | None
@@ -67,10 +69,12 @@ class _Kept(Record):
 
 
 class _Index(Record):
-    """``checks`` are those by which a backup was called proven."""
+    """``checks`` are those by which a backup was called proven, ``trusted`` the public keys by which it is signed."""
 
     format_version: Literal[1] = 1
     checks: int
+    trusted: Mapping[str, tuple[str, ...]] = {}
+    signature: Signature | None = None
     backups: Mapping[str, _Kept]
 
 
@@ -92,8 +96,8 @@ def entries(bucket: Bucket, catalog: Catalog[Manifest], present: Mapping[str, st
         return list(pool.map(one, catalog.ids(present)))
 
 
-def keep(bucket: Bucket, catalog: Catalog[Manifest]) -> None:
-    """Write the index of a kind. Nothing needs it: that it cannot be written is said and no error."""
+def keep(bucket: Bucket, catalog: Catalog[Manifest], signer: SigningKey | None) -> None:
+    """Write the index of a kind, signed. Nothing needs it: that it cannot be written is said and no error."""
     try:
         present = catalog.etags()
         backups = {
@@ -101,8 +105,10 @@ def keep(bucket: Bucket, catalog: Catalog[Manifest]) -> None:
             for entry in entries(bucket, catalog, present)
             if entry.facts is not None
         }
-        index = _Index(checks=proof.CHECKS, backups=backups)
-        text = json.dumps(index.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
+        index = _Index(checks=proof.CHECKS, trusted=catalog.trusted, backups=backups)
+        plain = index.model_dump(mode="json", exclude={"signature"})
+        signed = plain if signer is None else signer.signed(plain, catalog.index_key)
+        text = json.dumps(signed, separators=(",", ":"), ensure_ascii=False)
         bucket.replace_json(catalog.index_key, text)
     except OpsError as error:
         log.warning("the index of the backups is not written", kind=catalog.kind, reason=str(error))
@@ -110,11 +116,16 @@ def keep(bucket: Bucket, catalog: Catalog[Manifest]) -> None:
 
 def _read(bucket: Bucket, catalog: Catalog[Manifest]) -> Mapping[str, _Kept]:
     try:
-        index = _Index.model_validate_json(bucket.read(catalog.index_key))
-    except (CheckFailedError, UsageError, ValidationError):
+        content = bucket.read(catalog.index_key)
+        index = _Index.model_validate(json.loads(content))
+    except (CheckFailedError, UsageError, ValueError):
         # There is none yet, or one of another release; or the role may not read it. The backups say the same.
         return {}
-    return index.backups if index.checks == proof.CHECKS else {}
+    if (index.checks, index.trusted) != (proof.CHECKS, catalog.trusted):
+        return {}
+    if catalog.trusted and signing.problem(content, catalog.index_key, catalog.trusted[keys.VERIFIER]) is not None:
+        return {}
+    return index.backups
 
 
 def _etags(catalog: Catalog[Manifest], backup: BackupId, present: Mapping[str, str]) -> dict[str, str]:
@@ -124,13 +135,14 @@ def _etags(catalog: Catalog[Manifest], backup: BackupId, present: Mapping[str, s
 
 def _entry(catalog: Catalog[Manifest], backup: BackupId, present: Mapping[str, str]) -> Entry:
     try:
-        found = catalog.manifest(backup)
+        found = catalog.read(backup)
     except (CheckFailedError, UsageError) as error:
         return Entry(catalog.kind, backup, None, str(error))
-    return Entry(catalog.kind, backup, facts(found, catalog.record(found, present)), None)
+    signed = bool(catalog.trusted) and found.signature is not None
+    return Entry(catalog.kind, backup, facts(found, catalog.record(found, present), signed=signed), None)
 
 
-def facts(found: Manifest, record: Verified[Manifest] | None) -> Facts:
+def facts(found: Manifest, record: Verified[Manifest] | None, *, signed: bool) -> Facts:
     """What the list says of a backup by its manifest and by what a verification wrote down about it."""
     proven = record is not None and record.proven
     acceptance = None if record is None else record.acceptance
@@ -144,6 +156,7 @@ def facts(found: Manifest, record: Verified[Manifest] | None) -> Facts:
         uncompressed_bytes=found.uncompressed.bytes,
         stored_bytes=found.stored.bytes,
         encrypted=found.encryption is not None,
+        signed=signed,
         seconds=found.duration_seconds,
         proven_at=record.proof.proven_at if record is not None and proven else None,
         shrunk=record.proof.shrunk if record is not None and proven else None,

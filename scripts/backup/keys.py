@@ -22,6 +22,7 @@ POSTGRES: Final = bucket.POSTGRES
 REDIS: Final = bucket.REDIS
 RESOURCES: Final = bucket.RESOURCES
 KINDS: Final = bucket.BACKUP_KINDS
+VERIFIER: Final = bucket.VERIFIER
 MANIFEST: Final = bucket.MANIFEST
 PROOF: Final = bucket.PROOF
 ACCEPTED: Final = bucket.ACCEPTED

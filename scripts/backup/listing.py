@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ def run(settings: OpsSettings) -> Outcome:
     def show(screen: Screen) -> None:
         if entries:
             table(screen, entries, now)
+            notes(screen, entries, signs=settings.backup.signers is not None)
         else:
             screen.line(f"There is no backup in s3://{settings.backup.bucket}/{settings.backup.prefix}")
 
@@ -46,6 +48,7 @@ def plain(entry: Entry, now: datetime) -> dict[str, object]:
         "uncompressed_bytes": facts.uncompressed_bytes,
         "stored_bytes": facts.stored_bytes,
         "encrypted": facts.encrypted,
+        "signed": facts.signed,
         "seconds": facts.seconds,
         "proven": facts.proven_at is not None,
         "proven_at": _moment(facts.proven_at),
@@ -72,6 +75,17 @@ def table(screen: Screen, entries: Sequence[Entry], now: datetime) -> None:
     for kind, (backup, facts) in newest.items():
         if facts.shrunk is not None and facts.accepted_at is None:
             screen.line(f"{kind}: {backup} {shrinkage.told(str(backup), facts.shrunk, facts.unit)}")
+
+
+def notes(screen: Screen, entries: Sequence[Entry], *, signs: bool) -> None:
+    """What a person must know of manifests: which cannot be read, and how many are not signed where backups are."""
+    for entry in entries:
+        if entry.problem is not None:
+            screen.line((f"{entry.kind}: {entry.problem}", "red"))
+    unsigned = Counter(entry.kind for entry in entries if signs and entry.facts is not None and not entry.facts.signed)
+    for kind, count in unsigned.items():
+        text = f"{kind}: {count} not signed; an older release made them, or an attacker: a restore needs --unsigned"
+        screen.line((text, "yellow"))
 
 
 def _row(entry: Entry, now: datetime) -> list[Part]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, PrivateAttr, ValidationError
 
 from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
-from scripts.backup.record import Bytes, Record, Sha256
+from scripts.backup.record import Bytes, Record, Sha256, Signature
 from scripts.backup.rows import Method
+from scripts.backup.signing import SigningKey
 from scripts.exits import CheckFailedError, UsageError
 
 # 1 knows no encryption; 1 and 2 have a SHA-256 of the content beside that of the stored object; before 4 there are no
-# properties of a database, no checksums of its tables, and only Redis's keys, counted exactly.
-FORMAT_VERSION: Final = 4
+# properties of a database, no checksums of its tables, and only Redis's keys, counted exactly; before 5, no signature.
+FORMAT_VERSION: Final = 5
 
 
 class Digest(Record):
@@ -67,17 +69,31 @@ class Package(Record):
 
 
 class Manifest(Package):
-    """A complete backup of any kind. ``snapshot_at`` is the moment that a restore brings back."""
+    """A complete backup of any kind. ``snapshot_at`` is the moment that a restore brings back.
+
+    That there is a ``signature`` does not say that it holds: the catalogue checks it.
+    """
 
     folder: ClassVar[str]
     unit: ClassVar[str]
 
-    format_version: Literal[1, 2, 3, 4] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3, 4, 5] = FORMAT_VERSION
     id: Annotated[str, AfterValidator(_valid_id)]
     started_at: AwareDatetime
     snapshot_at: AwareDatetime
     finished_at: AwareDatetime
     duration_seconds: float = Field(ge=0)
+    signature: Signature | None = None
+    _sha256: str | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """``context`` is the SHA-256 of the bytes that it was read from."""
+        self._sha256 = context
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the manifest as it stands in the bucket; None of one that was not read there."""
+        return self._sha256
 
     @property
     def backup(self) -> BackupId:
@@ -98,9 +114,10 @@ class Manifest(Package):
         """What was saved, by its name."""
         raise NotImplementedError
 
-    def text(self) -> str:
-        """The manifest as it stands in the bucket."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    def text(self, key: str, signer: SigningKey | None) -> str:
+        """The manifest as it is to stand in the bucket under ``key``."""
+        plain = self.model_dump(mode="json", exclude={"signature"})
+        return json.dumps(plain if signer is None else signer.signed(plain, key), indent=2, ensure_ascii=False) + "\n"
 
 
 class PostgresManifest(Manifest):
@@ -243,7 +260,7 @@ def parse(content: bytes, where: str, model: type[AnyManifest]) -> AnyManifest:
             f"{where} has format {version} and this release of ops reads up to {FORMAT_VERSION}; use a newer ops"
         )
     try:
-        return model.model_validate(plain)
+        return model.model_validate(plain, context=hashlib.sha256(content).hexdigest())
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(str(part) for part in detail["loc"])

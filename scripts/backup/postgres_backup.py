@@ -29,7 +29,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     """
     access = Access.of(settings.postgres, settings.postgres.backup)
     database = settings.postgres.database
-    bucket, prefix = transfer.opened(settings.backup, keys.POSTGRES)
+    bucket, prefix, signer = transfer.opened(settings.backup, keys.POSTGRES)
     with lock.held(access, database, lock.Purpose.BACKUP) as assert_held:
         started = bucket.now(prefix)
         with snapshot.opened(access, database) as shot:
@@ -43,7 +43,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
             manifest = _transfer(bucket, settings, access, shot, program, backup, part_bytes, started, clock)
         # Whoever lost the lock may have been overtaken: its dump stays without a manifest and does not exist.
         assert_held()
-        transfer.publish(bucket, settings.backup, manifest)
+        transfer.publish(bucket, settings.backup, manifest, signer)
     return _done(settings, manifest)
 
 

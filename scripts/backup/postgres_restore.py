@@ -43,6 +43,7 @@ def run(
     selection: Selection,
     *,
     into: str | None = None,
+    unsigned: bool = False,
     confirmed: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
@@ -55,7 +56,7 @@ def run(
     """
     access = Access.of(settings.postgres, settings.postgres.superuser)
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, PostgresManifest).choose(selection)
+    manifest = Catalog(bucket, settings, PostgresManifest).choose(selection, unsigned=unsigned)
     stored = Stored(bucket, settings.backup, manifest)
     with rebuild.administration(access) as admin:
         job = _Job(settings, access, manifest, stored, program_for(admin, manifest), into)

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from scripts.backup.manifest import Digest, Manifest
-from scripts.backup.record import Record
+from scripts.backup.record import Record, Sha256, Signature
+from scripts.backup.signing import SigningKey
 
-FORMAT_VERSION: Final = 2
+# Before 3 it names no manifest and has no signature.
+FORMAT_VERSION: Final = 3
 # What a verification compares: a proof that was made by other checks than today's proves nothing.
 CHECKS: Final = 2
 
@@ -32,10 +34,6 @@ class _Beside(Record):
         """Whether it was written about this backup and the object that it has now."""
         return self.id == manifest.id and self.stored == manifest.stored
 
-    def text(self) -> str:
-        """It as it stands in the bucket."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
 
 class Shrunk(Record):
     """How much less a backup has than backup ``against``: all of it before and after, and what became empty."""
@@ -50,9 +48,10 @@ class Proof(_Beside):
     """``method`` says how it was proven, ``checks`` by which set of checks; ``revoked`` why it no longer is.
 
     ``digests`` has Redis's digest of all that was loaded, by the version of the server that computed it.
+    ``manifest`` is the SHA-256 of the manifest that was verified: one that is written over it is not proven.
     """
 
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3]
     proven_at: AwareDatetime
     duration_seconds: float = Field(ge=0)
     method: str
@@ -61,6 +60,16 @@ class Proof(_Beside):
     revoked: str | None = None
     checks: int = 1
     shrunk: Shrunk | None = None
+    manifest: Sha256 | None = None
+    signature: Signature | None = None
+
+    def is_of(self, manifest: Manifest) -> bool:
+        return super().is_of(manifest) and self.manifest in (None, manifest.sha256)
+
+    def text(self, key: str, signer: SigningKey | None) -> str:
+        """It as it is to stand in the bucket under ``key``."""
+        plain = self.model_dump(mode="json", exclude={"signature"})
+        return json.dumps(plain if signer is None else signer.signed(plain, key), indent=2, ensure_ascii=False) + "\n"
 
     @property
     def holds(self) -> bool:
@@ -74,6 +83,10 @@ class Acceptance(_Beside):
     format_version: Literal[1] = 1
     accepted_by: str
     accepted_at: AwareDatetime
+
+    def text(self) -> str:
+        """It as it stands in the bucket."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
 AnyBeside = TypeVar("AnyBeside", bound=_Beside)
@@ -100,12 +113,14 @@ def of(
         digests=digests,
         checks=CHECKS,
         shrunk=shrunk,
+        manifest=manifest.sha256,
     )
 
 
 def parse(content: bytes, model: type[AnyBeside]) -> AnyBeside | None:
     """What ``content`` says; None for what cannot be read, which proves and accepts nothing."""
     try:
-        return model.model_validate_json(content)
-    except ValidationError:
+        # By the reader that the signature is checked with: two could differ about the same bytes.
+        return model.model_validate(json.loads(content))
+    except ValueError:
         return None

@@ -17,3 +17,10 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
     )
+
+
+class Signature(Record):
+    """Who signed a document (base64 of a public key) and the signature; ``signing`` makes and checks it."""
+
+    public_key: str
+    value: str

@@ -31,7 +31,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         TemporaryError: Redis or the bucket does not answer, or the snapshot ended early. Nothing is visible.
         CheckFailedError: what the server sends is no RDB.
     """
-    bucket, prefix = transfer.opened(settings.backup, keys.REDIS)
+    bucket, prefix, signer = transfer.opened(settings.backup, keys.REDIS)
     with redis_server.connect(settings.redis) as client:
         facts = redis_server.info(client)
     used = int(facts["used_memory"])
@@ -40,7 +40,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
     started = bucket.now(prefix)
     upload.abort_stale(bucket, prefix, started - transfer.STALE)
     manifest = _transfer(settings, bucket, used, started)
-    transfer.publish(bucket, settings.backup, manifest)
+    transfer.publish(bucket, settings.backup, manifest, signer)
     return _done(settings, manifest)
 
 

@@ -55,7 +55,7 @@ class _Result:
         self.swapped, self.functions = True, functions
 
 
-def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
+def run(settings: OpsSettings, selection: Selection, *, unsigned: bool, confirmed: bool, dry_run: bool) -> Outcome:
     """Restore Redis to the moment of a backup: every database of it is replaced, and others are emptied.
 
     Raises:
@@ -64,7 +64,7 @@ def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run
         TemporaryError: another restore is running, or something does not answer.
     """
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, RedisManifest).choose(selection)
+    manifest = Catalog(bucket, settings, RedisManifest).choose(selection, unsigned=unsigned)
     with redis_server.connect(settings.redis) as client:
         before = _check(client, manifest)
         last = redis_staging.databases(client).last

@@ -59,7 +59,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         UsageError: no cluster, or the bucket is not as it must be.
         TemporaryError: the API server or the bucket does not answer. Nothing is visible.
     """
-    bucket, prefix = transfer.opened(settings.backup, keys.RESOURCES)
+    bucket, prefix, signer = transfer.opened(settings.backup, keys.RESOURCES)
     with kubernetes.connect(_SECONDS) as cluster:
         found = Found(str(cluster.get("/version")["gitVersion"]))
         kinds = discovery.kinds(cluster, lambda name, error: _skipped(found, name, error))
@@ -68,7 +68,7 @@ def run(settings: OpsSettings, *, dry_run: bool = False) -> Outcome:
         started = bucket.now(prefix)
         upload.abort_stale(bucket, prefix, started - transfer.STALE)
         manifest = _transfer(settings, bucket, cluster, kinds, found, started)
-    transfer.publish(bucket, settings.backup, manifest)
+    transfer.publish(bucket, settings.backup, manifest, signer)
     return _done(settings, manifest, found.granted_refused)
 
 

@@ -35,7 +35,7 @@ class Applied:
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run: bool) -> Outcome:
+def run(settings: OpsSettings, selection: Selection, *, unsigned: bool, confirmed: bool, dry_run: bool) -> Outcome:
     """Apply a backup; exit 1 where the server refused an object. Running it again changes nothing more.
 
     Raises:
@@ -44,7 +44,7 @@ def run(settings: OpsSettings, selection: Selection, *, confirmed: bool, dry_run
         TemporaryError: the API server does not answer.
     """
     bucket = Bucket(settings.backup)
-    manifest = Catalog(bucket, settings, ResourcesManifest).choose(selection)
+    manifest = Catalog(bucket, settings, ResourcesManifest).choose(selection, unsigned=unsigned)
     stored = Stored(bucket, settings.backup, manifest)
     if manifest.namespace != settings.namespace:
         raise UsageError(

@@ -8,11 +8,12 @@ from typing import Final
 
 from runbook.ops_settings import BackupTarget
 from scripts import log, progress
-from scripts.backup import age, keys, upload
+from scripts.backup import age, keys, signing, upload
 from scripts.backup.age import PrivateKey
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Content, Encryption, Manifest, Package
 from scripts.backup.pipeline import Counter, Meter, compress, decompress, metered
+from scripts.backup.signing import SigningKey
 from scripts.backup.source import Source
 from scripts.clients.s3 import Bucket, ChangedError
 from scripts.exits import UsageError
@@ -21,17 +22,18 @@ from scripts.exits import UsageError
 STALE: Final = timedelta(hours=24)
 
 
-def opened(target: BackupTarget, kind: str) -> tuple[Bucket, str]:
-    """The bucket for a new backup, and the prefix of its kind.
+def opened(target: BackupTarget, kind: str) -> tuple[Bucket, str, SigningKey | None]:
+    """The bucket for a new backup, the prefix of its kind, and the key that its manifest is signed with.
 
     Raises:
-        UsageError: the public key is none, or the bucket is not as it must be.
+        UsageError: the public key is none, or the signing key or the bucket is not as it must be.
     """
+    signer = signing.own_key(target, kind)
     if target.public_key:
         age.check(target.public_key)
     bucket, prefix = Bucket(target), keys.folder(target.prefix, kind)
     bucket.check(prefix)
-    return bucket, prefix
+    return bucket, prefix, signer
 
 
 def data_name(target: BackupTarget, kind: str) -> str:
@@ -63,9 +65,10 @@ def store(
     )
 
 
-def publish(bucket: Bucket, target: BackupTarget, manifest: Manifest) -> None:
-    """Write the manifest: from now on the backup exists."""
-    key, text = keys.key(target.prefix, manifest.folder, manifest.backup, keys.MANIFEST), manifest.text()
+def publish(bucket: Bucket, target: BackupTarget, manifest: Manifest, signer: SigningKey | None) -> None:
+    """Write the manifest, signed by ``signer``: from now on the backup exists."""
+    key = keys.key(target.prefix, manifest.folder, manifest.backup, keys.MANIFEST)
+    text = manifest.text(key, signer)
     try:
         bucket.write_json(key, text)
     except ChangedError:

@@ -12,13 +12,14 @@ from pathlib import Path
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration
 from scripts import log, redact
-from scripts.backup import index, keys, proof, shrinkage, trial
+from scripts.backup import index, keys, proof, shrinkage, signing, trial
 from scripts.backup.catalog import Catalog, Selection
 from scripts.backup.keys import BackupId
 from scripts.backup.manifest import Manifest
-from scripts.backup.proof import Proof, Shrunk
+from scripts.backup.proof import Shrunk
 from scripts.backup.result import Result
-from scripts.clients.s3 import Bucket, NotFoundError
+from scripts.backup.signing import SigningKey, UnsignedError
+from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit, OpsError, UsageError, worst
 from scripts.output import Outcome, one_line, say
 
@@ -39,29 +40,42 @@ class Verdict:
     told: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a verification works with: ``signer`` signs its proofs, ``unsigned`` lets it take what is not signed."""
+
+    settings: OpsSettings
+    bucket: Bucket
+    scratch: Path | None
+    signer: SigningKey | None
+    unsigned: bool
+
+
 def run(
     settings: OpsSettings,
     *,
     kind: str | None = None,
     backup_id: str | None = None,
     scratch: Path | None = None,
+    unsigned: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """Prove the newest backup of every kind, of one ``kind``, or the one with that id.
+    """Prove the newest backup of every kind, of one ``kind``, or the one with that id; with ``unsigned`` also unsigned.
 
     Every kind is tried, whatever becomes of the others.
 
     Raises:
-        UsageError: no such kind, no such backup, or none at all.
+        UsageError: no such kind, no such backup, or none at all; or the signing key is not as it must be.
     """
     bucket = Bucket(settings.backup)
     found = _meant(trial.catalogs(settings, bucket), kind, backup_id)
     if dry_run:
         return _would(found)
-    verdicts = [_verify(settings, bucket, scratch, catalog, backup) for catalog, backup in found]
+    work = _Run(settings, bucket, scratch, signing.own_key(settings.backup, keys.VERIFIER), unsigned)
+    verdicts = [_verify(work, catalog, backup) for catalog, backup in found]
     for catalog, backup in found:
         if backup is not None:
-            index.keep(bucket, catalog)
+            index.keep(bucket, catalog, work.signer)
     return outcome(verdicts)
 
 
@@ -80,23 +94,21 @@ def _meant(
     return newest
 
 
-def _verify(
-    settings: OpsSettings, bucket: Bucket, scratch: Path | None, catalog: Catalog[Manifest], backup: BackupId | None
-) -> Verdict:
+def _verify(work: _Run, catalog: Catalog[Manifest], backup: BackupId | None) -> Verdict:
     if backup is None:
         return Verdict(catalog.kind, None)
     try:
-        manifest = catalog.manifest(backup)
-        result = trial.run(settings, bucket, manifest, scratch)
-    except CheckFailedError as error:
-        _revoke(bucket, catalog.key(backup, keys.PROOF), str(error))
-        return _failed(catalog, backup, error)
+        manifest = catalog.manifest(backup, unsigned=work.unsigned)
+        result = trial.run(work.settings, work.bucket, manifest, work.scratch)
     except OpsError as error:
+        if isinstance(error, CheckFailedError) and not isinstance(error, UnsignedError):
+            _revoke(work, catalog, backup, str(error))
         return _failed(catalog, backup, error)
     try:
-        shrunk, accepted = _shrunk(settings, catalog, manifest, result.counts)
+        shrunk, accepted = _shrunk(work.settings, catalog, manifest, result.counts)
         told = proof.of(manifest, result.method, result.seconds, result.counts, result.digests, shrunk)
-        bucket.replace_json(catalog.key(backup, keys.PROOF), told.text())
+        key = catalog.key(backup, keys.PROOF)
+        work.bucket.replace_json(key, told.text(key, work.signer))
     except OpsError as error:
         return _failed(catalog, backup, error)
     log.info("backup proven", kind=catalog.kind, id=str(backup), seconds=result.seconds)
@@ -136,15 +148,12 @@ def _failed(catalog: Catalog[Manifest], backup: BackupId, error: OpsError) -> Ve
     return Verdict(catalog.kind, str(backup), None, message, error.code)
 
 
-def _revoke(bucket: Bucket, key: str, reason: str) -> None:
+def _revoke(work: _Run, catalog: Catalog[Manifest], backup: BackupId, reason: str) -> None:
     """Take back an earlier proof: what was proven once can rot, and retention counts on it."""
-    try:
-        before = proof.parse(bucket.read(key), Proof)
-    except NotFoundError:
-        return
+    key, before = catalog.key(backup, keys.PROOF), catalog.proof(backup)
     if before is not None and before.revoked is None:
         after = before.model_copy(update={"revoked": one_line(redact.clean(reason))})
-        bucket.replace_json(key, after.text())
+        work.bucket.replace_json(key, after.text(key, work.signer))
         log.warning("an earlier proof is taken back", key=key)
 
 

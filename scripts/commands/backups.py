@@ -36,13 +36,18 @@ def verify(
         str | None, typer.Option("--id", help="The backup with this id [default: the newest].", metavar="ID")
     ] = None,
     scratch: Scratch = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Verify also a backup that is not signed: you know where it is from.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> Outcome:
     """Restore into a throwaway server and compare what comes back with the backup: only then is it proven.
 
     One that has far less than the one before it has shrunk: it supersedes nothing until: ops backups accept.
     """
-    return verification.run(settings, kind=kind, backup_id=backup_id, scratch=scratch, dry_run=dry_run)
+    return verification.run(
+        settings, kind=kind, backup_id=backup_id, scratch=scratch, unsigned=unsigned, dry_run=dry_run
+    )
 
 
 @frame.command(app, "backups accept", "20260301T020000Z-0a1b2c3d --by ann")

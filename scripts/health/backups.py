@@ -13,8 +13,9 @@ from runbook import practices
 from runbook.ops_settings import OpsSettings
 from runbook.thresholds import Threshold
 from runbook.units import duration
-from scripts.backup import shrinkage
+from scripts.backup import index, shrinkage
 from scripts.backup.catalog import Catalog, Verified
+from scripts.backup.index import Entry
 from scripts.backup.manifest import MODELS, Manifest, age_seconds
 from scripts.clients.s3 import Bucket
 from scripts.health.model import Check, Finding, Status
@@ -30,7 +31,8 @@ def checks(settings: OpsSettings) -> list[Check]:
 
 def _look(settings: OpsSettings, kind: str, name: str, timeout: float) -> Sequence[Finding]:
     model = next(each for each in MODELS if each.folder == kind)
-    catalog = Catalog(Bucket(settings.backup, seconds=timeout), settings, model)
+    bucket = Bucket(settings.backup, seconds=timeout)
+    catalog = Catalog(bucket, settings, model)
     present = catalog.etags()
     found = catalog.ids(present)
     if not found:
@@ -38,10 +40,11 @@ def _look(settings: OpsSettings, kind: str, name: str, timeout: float) -> Sequen
         return [Finding(name, Status.WARN, "no backup yet", limit, f"s3://{settings.backup.bucket}")]
     now = datetime.now(UTC)
     # The manifest is read, not only its name: an unreadable one restores nothing.
-    newest = catalog.manifest(found[0])
+    newest = catalog.read(found[0])
     return [
         judge(name, age_seconds(newest, now), practices.BACKUP_AGE, newest.id),
         *_proven(name, catalog.newest_proven(present), (now - found[-1].time).total_seconds(), now),
+        *([signed(f"{name} signed", index.entries(bucket, catalog, present))] if catalog.trusted else []),
     ]
 
 
@@ -56,6 +59,18 @@ def unproven(name: str, oldest: float) -> Finding:
     limit = practices.PROOF_AGE.value
     status = Status.WARN if oldest <= limit else Status.FAIL
     return Finding(name, status, "none is proven", f"<= {duration(limit)}", "see: ops backups verify")
+
+
+def signed(name: str, entries: Sequence[Entry]) -> Finding:
+    """The verdict on the manifests of a kind, newest first, where backups are signed.
+
+    Those that were made before there were keys end by their age; the newest has no such excuse.
+    """
+    unsigned = [entry for entry in entries if entry.facts is None or not entry.facts.signed]
+    newest = any(entry is entries[0] for entry in unsigned)
+    status = Status.FAIL if newest else Status.WARN if unsigned else Status.OK
+    detail = f"not signed: {unsigned[0].id}" if unsigned else ""
+    return Finding(name, status, f"{len(entries) - len(unsigned)} of {len(entries)}", "all", detail)
 
 
 def _proven(name: str, found: Verified[Manifest] | None, oldest: float, now: datetime) -> Sequence[Finding]:

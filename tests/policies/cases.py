@@ -18,6 +18,7 @@ PRODUCTION = {
     "stateful-protected": {"production": True},
     "backups-locked": {"production": True},
     "backups-encrypted": {"production": True},
+    "backups-signed": {"production": True},
 }
 
 

@@ -12,7 +12,7 @@ from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
 from runbook.bucket import BACKUP_KINDS
 from tests.policies.cases import Case, Waiting
 from tests.policies.cases_first import ABORT, MAIN, POD
-from tests.policies.stack_parts import BUCKET_ARN, allowing
+from tests.policies.stack_parts import BUCKET_ARN, SIGNERS, allowing
 
 LOCK = "rule.defaultRetention"
 MONITOR = "api-gateway-monitor"
@@ -32,6 +32,7 @@ def ops(**changed: Any) -> dict[str, str]:
         "prefix": "crypto/",
         "retentionDays": 30,
         "publicKey": "age1example",
+        "signers": SIGNERS,
         **changed,
     }
     return {"config.json": json.dumps({"backup": backup})}
@@ -198,6 +199,10 @@ FAILS: list[Case] = [
     ("backups-locked", ("lock", "bucket", "other")),
     ("backups-encrypted", ("ops-config", "data", ops(publicKey=None))),
     ("backups-encrypted", ("ops-config", "data", ops(publicKey="ssh-ed25519 AAAA"))),
+    ("backups-signed", ("ops-config", "data", ops(signers=None))),
+    ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"verify": None}))),
+    ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"redis": {"publicKeys": []}}))),
+    ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"verify": SIGNERS["postgres"]}))),
     ("runbook-jobs-declared", ("health-check", "", None)),
     ("runbook-jobs-declared", ("health-check", "metadata.namespace", "other")),
     ("key-recoverable", ("key", "deletionWindowInDays", 29)),
@@ -323,6 +328,7 @@ WAITS: list[Waiting] = [
     ("object-lock-within-retention", "lock", LOCK),
     ("backups-locked", "lock", "bucket"),
     ("backups-encrypted", "ops-config", ("data", "config.json")),
+    ("backups-signed", "ops-config", ("data", "config.json")),
     ("runbook-jobs-declared", "health-check", "metadata.name"),
     ("key-recoverable", "key", "deletionWindowInDays"),
     ("iam-no-wildcards", "iam-policy", "policy"),

@@ -26,8 +26,15 @@ APP_CONFIG = {
     "DATABASE_POOL_TIMEOUT": "10",
     "DATABASE_POOL_RECYCLE": "3600",
 }
+SIGNERS = {name: {"publicKeys": [f"key of {name}"]} for name in ("postgres", "redis", "resources", "verify")}
 OPS_CONFIG = {
-    "backup": {"bucket": "crypto-backups", "prefix": "crypto/", "retentionDays": 30, "publicKey": "age1example"}
+    "backup": {
+        "bucket": "crypto-backups",
+        "prefix": "crypto/",
+        "retentionDays": 30,
+        "publicKey": "age1example",
+        "signers": SIGNERS,
+    }
 }
 BUCKET_ARN = "arn:aws:s3:::crypto-backups"
 

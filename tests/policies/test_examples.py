@@ -99,6 +99,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "backup-target-declared": ("ops-config", ("data", "config.json"), "json"),
     "backup-retention-equal": ("ops-config", ("data", "config.json"), "json"),
     "backups-encrypted": ("ops-config", ("data", "config.json"), "json"),
+    "backups-signed": ("ops-config", ("data", "config.json"), "json"),
     "object-lock-within-retention": ("lock", "rule", "merge"),
     "key-recoverable": ("key", "", "merge"),
     "bucket-encryption": ("encryption", "", "merge"),

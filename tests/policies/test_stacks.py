@@ -34,7 +34,13 @@ _ACCEPTED = {
 _CONFIG = Path(__file__).resolve().parents[2] / "policies" / "config"
 # What is asked for in production alone, or has no resource in a stack without an object lock.
 _IDLE = {
-    "local": {"object-lock-within-retention", "backups-locked", "backups-encrypted", "stateful-protected"},
+    "local": {
+        "object-lock-within-retention",
+        "backups-locked",
+        "backups-encrypted",
+        "backups-signed",
+        "stateful-protected",
+    },
     "prod": set[str](),
 }
 

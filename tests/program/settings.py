@@ -11,7 +11,7 @@ from runbook import settings
 __all__ = ["LOCAL_ENVIRONMENT", "ROOT", "load", "stack_values"]
 
 
-def load(stack: str, **environment: str) -> settings.Settings:
+def load(stack: str, **environment: object) -> settings.Settings:
     """A stack's settings; ``environment`` changes what an embedded stack's environment says of itself."""
     values = stack_values(stack)
     if values.pop("embedded", False):

@@ -144,6 +144,21 @@ def test_a_job_mounts_the_secrets_of_those_it_talks_to(stack: list[Registered], 
     assert ("AWS_SHARED_CREDENTIALS_FILE" in environment) == ("backup-aws" in mounted)
 
 
+def test_a_job_mounts_no_key_but_the_one_that_it_signs_with(prod_stack: list[Registered]) -> None:
+    def signs(job: Job) -> set[str]:
+        volumes = _pod(prod_stack, job.name)["volumes"]
+        return {
+            name for volume in volumes if (name := volume.get("secret", {}).get("secretName", "")).startswith("signing")
+        }
+
+    assert {job.name: keys for job in jobs.ALL if (keys := signs(job))} == {
+        "backup-postgres": {"signing-postgres"},
+        "backup-redis": {"signing-redis"},
+        "backup-resources": {"signing-resources"},
+        "backup-verify": {"signing-verify"},
+    }
+
+
 def test_throwaway_servers_have_the_image_of_the_datastore_and_nothing_that_is_secret(stack: list[Registered]) -> None:
     trying = [job for job in jobs.ALL if Need.SCRATCH in job.needs]
     assert {job.name for job in trying} == {"backup-verify", "restore-drill"}

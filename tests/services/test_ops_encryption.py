@@ -76,7 +76,7 @@ def test_what_is_stored_is_encrypted_the_manifest_says_so_and_it_restores(
 
     manifest = environment.manifest(backup)
     assert manifest["encryption"] == {"method": "age", "recipient": servers[1].public}
-    assert (manifest["formatVersion"], manifest["objectName"]) == (4, "dump.zst.age")
+    assert (manifest["formatVersion"], manifest["objectName"]) == (5, "dump.zst.age")
     stored = environment.s3.get_object(Bucket=BUCKET, Key=_object(backup))["Body"].read()
     assert stored.startswith(b"age-encryption.org/v1")
     plain = (

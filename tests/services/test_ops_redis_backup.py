@@ -22,7 +22,7 @@ from runbook.ops_settings import RedisTarget
 from scripts.backup.redis_staging import LOCK
 from scripts.clients import replication
 from scripts.exits import OpsError, TemporaryError
-from tests.services import ops_environment, servers
+from tests.services import ops_environment, servers, signing_keys
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish
 from tests.services.servers import Server
 from tests.waiting import wait_until
@@ -371,6 +371,26 @@ def test_an_encrypted_backup_restores_with_its_key_only(environment: Environment
     assert environment.keys()[0] == _key(backup, "dump.rdb.zst.age")
     assert refused.code == 2
     assert restored.code == 0, restored.stderr
+    assert _content(server) == before
+
+
+def test_a_signed_backup_restores_and_a_forged_one_changes_nothing(
+    environment: Environment, server: Server, tmp_path: Path
+) -> None:
+    good, before = environment.settings["backup"], _content(server)
+    environment.configure(backup={**good, "signers": signing_keys.signers(tmp_path)})
+    try:
+        backup = _backup(environment)
+        restored = environment.ops("restore", "redis", "--yes", "--json")
+        manifest = json.dumps(_manifest(environment, backup) | {"exact": True}).encode()
+        environment.s3.put_object(Bucket=BUCKET, Key=_key(backup, "manifest.json"), Body=manifest)
+        refused = environment.ops("restore", "redis", "--yes", "--json")
+    finally:
+        environment.configure(backup=good)
+
+    assert restored.code == 0, restored.stderr
+    assert refused.code == 1
+    assert f"manifest {_key(backup, 'manifest.json')} is forged: its signature is wrong" in refused.json["error"]
     assert _content(server) == before
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.services import kube_api, ops_environment
+from tests.services import kube_api, ops_environment, signing_keys
 from tests.services.kube_api import Fault, KubeApi
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, populate
 from tests.services.servers import Server
@@ -206,6 +206,23 @@ def test_a_restore_applies_in_order_what_nobody_else_makes(environment: Environm
     assert "volumeName" not in bodies["PersistentVolumeClaim/data"]["spec"]
     assert bodies["PersistentVolumeClaim/data"]["metadata"]["annotations"] == {"mine": "1"}
     assert ("/apis/apps/v1/namespaces/crypto/deployments/api-gateway" in {path for path, _, _ in api.applied}) is True
+
+
+def test_a_signed_backup_is_applied_and_of_a_forged_one_nothing(
+    environment: Environment, api: KubeApi, tmp_path: Path
+) -> None:
+    environment.configure(backup=environment.settings["backup"] | {"signers": signing_keys.signers(tmp_path)})
+    key = f"{PREFIX}resources/{_backup(environment)}/manifest.json"
+    restored = _ops(environment, "restore", "resources", "--yes")
+    applied = len(api.applied)
+    manifest = json.loads(environment.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    environment.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(manifest | {"secrets": True}).encode())
+    refused = _ops(environment, "restore", "resources", "--yes")
+
+    assert restored.code == 0, restored.stderr
+    assert refused.code == 1
+    assert f"manifest {key} is forged: its signature is wrong" in refused.json["error"]
+    assert len(api.applied) == applied > 600
 
 
 def test_a_dry_run_is_judged_by_the_server_and_changes_nothing(environment: Environment, api: KubeApi) -> None:

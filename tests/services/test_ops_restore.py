@@ -235,7 +235,7 @@ def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: 
         ("truncated", 1, "the manifest says"),
         ("altered", 1, "its SHA-256 is"),
         ("missing object", 1, "it is missing"),
-        ("newer format", 2, "has format 5 and this release of ops reads up to 4"),
+        ("newer format", 2, "has format 6 and this release of ops reads up to 5"),
         ("newer server", 2, "is of PostgreSQL"),
         ("damaged manifest", 1, "is no manifest in JSON"),
         ("incomplete manifest", 1, "is damaged: stored: Field required"),
@@ -270,7 +270,7 @@ def _spoil(environment: Environment, saved: dict[str, bytes], case: str) -> None
         case "missing object":
             environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/dump.zst")
         case "newer format":
-            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=5))
+            _put(environment, backup, "manifest.json", _changed(saved, formatVersion=6))
         case "newer server":
             _put(environment, backup, "manifest.json", _changed(saved, serverMajor=99))
         case "damaged manifest":
@@ -479,7 +479,9 @@ def test_the_list_shows_complete_backups_newest_first_and_marks_unreadable_ones(
     assert found == [(saved["id"].decode(), True), ("20260102T020000Z-00000002", False), (old, True)]
     lines = people.stdout.splitlines()
     assert lines[0].split() == ["KIND", "ID", "AGE", "COUNT", "SIZE", "STORED", "PROVEN"]
-    assert [line.split()[1] for line in lines[1:]] == [name for name, _ in found]
+    assert [line.split()[1] for line in lines[1:4]] == [name for name, _ in found]
+    damaged = f"postgres: manifest {PREFIX}postgres/20260102T020000Z-00000002/manifest.json is damaged: "
+    assert [line.startswith(damaged) for line in lines[4:]] == [True]
 
 
 def test_the_newest_backup_being_unreadable_is_said_and_no_older_one_is_taken(environment: Environment) -> None:

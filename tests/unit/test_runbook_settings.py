@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -50,6 +51,15 @@ def test_a_missing_key_is_named(key: str) -> None:
     assert _error({}, without=key).startswith(f"crypto:{key} is missing")
 
 
+_PUBLIC = {
+    name: base64.b64encode(name.ljust(32).encode()).decode() for name in ("postgres", "redis", "resources", "verify")
+}
+
+
+def _signers(**changes: Any) -> dict[str, Any]:
+    return {"backup": {"bucket": "backups", "signers": {name: [key] for name, key in _PUBLIC.items()} | changes}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -79,6 +89,10 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"images": {"ops": "x"}}, ("images", "postgres")),
         ({"backup": {"bucket": "Not A Bucket"}}, ("backup.bucket", "Not A Bucket")),
         ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "less than or equal")),
+        (_signers(redis=["age1nothing"]), ("backup.signers.redis", "age1nothing", "pattern")),
+        (_signers(redis=[]), ("backup.signers.redis", "at least 1")),
+        (_signers(verify=[_PUBLIC["postgres"]]), ("is a key of postgres and of verify", "keys of its own")),
+        (_signers(verify=None), ("backup.signers.verify",)),
         ({"aws": {"region": "here"}}, ("aws.region", "here")),
         ({"aws": {"region": "eu-central-\u0663"}}, ("aws.region", "pattern")),
         ({"backup": {"bucket": "backups", "prefix": "../"}}, ("backup.prefix", "'../'", "pattern")),

@@ -30,7 +30,9 @@ from local.proxies import without_proxy
 from local.report import Report, ToolchainLines
 from local.summary import summary
 from runbook import datastores, jobs
+from runbook.ops_settings import OpsSettings
 from runbook.settings import SecretNames
+from scripts.backup import signing
 from scripts.clients.kubeconfig import configuration
 from tests.program.settings import load
 
@@ -50,6 +52,12 @@ def _pod(name: str, *, ready: bool, owner: str = "ReplicaSet", waiting: str | No
 
 def _deployment(name: str, available: int) -> dict[str, Any]:
     return {"metadata": {"name": name}, "status": {"availableReplicas": available}}
+
+
+def _addresses(settings: OpsSettings) -> dict[str, str]:
+    """An address for each Service that the settings name."""
+    hosts = (service.health_url.split("/")[2].split(".")[0] for service in settings.services)
+    return {name: f"10.96.0.{index}" for index, name in enumerate(["postgres", "redis", "kafka", *hosts], start=10)}
 
 
 def _scaler(name: str, least: int) -> dict[str, Any]:
@@ -93,15 +101,8 @@ def test_a_pod_beyond_the_least_that_no_node_has_room_for_is_not_waited_for() ->
 
 def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_path: Path) -> None:
     inside = ops_settings(load("local"))
-    names = [
-        "postgres",
-        "redis",
-        "kafka",
-        *(service.health_url.split("/")[2].split(".")[0] for service in inside.services),
-    ]
-    addresses = {name: f"10.96.0.{index}" for index, name in enumerate(names, start=10)}
     prometheus = "http://10.96.0.9:9090"
-    outside = ops_config.reachable(inside, addresses, credentials.Credentials(tmp_path), prometheus)
+    outside = ops_config.reachable(inside, _addresses(inside), credentials.Credentials(tmp_path), prometheus)
     assert outside.postgres.host == "10.96.0.10"
     assert outside.kafka.bootstrap == f"10.96.0.12:{datastores.KAFKA_EXTERNAL_PORT}"
     assert outside.services[0].health_url == "http://10.96.0.13:8000/api/health"
@@ -124,6 +125,29 @@ def test_the_local_backups_are_encrypted_for_a_key_that_only_a_restore_gets(tmp_
     assert restorers == {"backup-verify", "restore-drill"}
 
 
+def test_the_local_backups_are_signed_by_keys_of_which_each_is_in_one_job(tmp_path: Path) -> None:
+    made = credentials.Credentials(tmp_path)
+    made.ensure()
+    settings = load("local", backup_signers=made.backup_signers())
+    inside = ops_settings(settings)
+    assert inside.backup.signers is not None
+    outside = ops_config.reachable(inside, _addresses(inside), made)
+
+    holders = {
+        secret: [job.name for job in jobs.ALL if secret in secrets(job, settings)]
+        for secret in settings.secrets.signing.values()
+    }
+    assert holders == {
+        "signing-postgres": ["backup-postgres"],
+        "signing-redis": ["backup-redis"],
+        "signing-resources": ["backup-resources"],
+        "signing-verify": ["backup-verify"],
+    }
+    assert inside.backup.signers.verify.private_key_file == "/etc/ops/secrets/signing-verify/private.pem"
+    for name in ("postgres", "redis", "resources", "verify"):
+        assert signing.own_key(outside.backup, name) is not None
+
+
 def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     made = credentials.Credentials(tmp_path / "secrets")
     made.ensure()
@@ -131,7 +155,7 @@ def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Pat
     files = [path for path in made.folder.rglob("*") if path.is_file()]
     before = {path: path.read_text() for path in files}
     made.ensure()
-    assert len(files) == 11
+    assert len(files) == 15
     assert {path: path.read_text() for path in files} == before
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
     password = made.path(names.postgres, "password").read_text()
