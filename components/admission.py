@@ -10,7 +10,7 @@ from components.access import grants
 from components.context import Context, child
 from components.rights import start_pods
 from runbook import admission
-from runbook.admission import Freeze, Subjects
+from runbook.admission import Subjects
 from runbook.sections import Section
 
 _SECTION = Section.ACCESS_REVIEW
@@ -26,18 +26,13 @@ def subjects(context: Context) -> Subjects:
     )
 
 
-def freeze(context: Context) -> Freeze:
-    """The policies for these subjects, with a binding for each CronJob."""
-    names = (args.name for args in ops_jobs.all_jobs(context.settings))
-    return admission.freeze(context.settings.namespace, subjects(context), names)
-
-
 class Admission(pulumi.ComponentResource):
     """The policies and their bindings."""
 
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("crypto:admission:Admission", name, None, opts)
-        declared, prefix = freeze(context), f"{context.settings.namespace}-"
+        namespace = context.settings.namespace
+        declared, prefix = admission.freeze(namespace, subjects(context)), f"{namespace}-"
         policies = {
             policy: v1.ValidatingAdmissionPolicy(
                 f"{name}-{policy.removeprefix(prefix)}",

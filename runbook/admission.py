@@ -15,15 +15,21 @@ to pods is frozen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runbook import marks, pool
+from runbook import escalation, jobs, marks, pool
+from runbook.escalation import Opening
+from runbook.rbac import Rule
 
-# The rights that do not lead to pods of one's own making where the policies are in force: resources by API group.
-PATCHED: Final[Mapping[str, tuple[str, ...]]] = {"apps": ("deployments", "statefulsets"), "batch": ("cronjobs",)}
+# Resources by API group whose changes the policies judge, and those whose creation.
+CHANGED: Final[Mapping[str, tuple[str, ...]]] = {"apps": ("deployments", "statefulsets"), "batch": ("cronjobs",)}
 CREATED: Final[Mapping[str, tuple[str, ...]]] = {"batch": ("jobs",)}
+_JUDGED: Final = {"create": CREATED, "patch": CHANGED, "update": CHANGED}
+
+_TEMPLATES: Final = "pod-templates"
 
 _RESTART: Final = "kubectl.kubernetes.io/restartedAt"
 # Registry and repository of an image, without its tag and its digest.
@@ -49,6 +55,12 @@ class Subjects:
     groups: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
 
+    def have(self, kind: str, name: str, namespace: str) -> bool:
+        """Whether the subject of a binding is among them; ``namespace`` is a ServiceAccount's."""
+        if kind == "Group":
+            return name in self.groups
+        return (f"system:serviceaccount:{namespace}:{name}" if kind == "ServiceAccount" else name) in self.users
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
@@ -58,14 +70,14 @@ class Freeze:
     bindings: Mapping[str, Any]
 
 
-def freeze(namespace: str, subjects: Subjects, cron_jobs: Iterable[str]) -> Freeze:
-    """The policies over a namespace for these subjects; Jobs are made from these CronJobs alone."""
-    templates, made, variables = (f"{namespace}-{name}" for name in ("pod-templates", "jobs", "variables"))
-    names = sorted(cron_jobs)
+def freeze(namespace: str, subjects: Subjects) -> Freeze:
+    """The policies over a namespace for these subjects, with a binding for each CronJob of the runbook."""
+    templates, made, variables = (f"{namespace}-{name}" for name in (_TEMPLATES, "jobs", "variables"))
+    names = sorted(jobs.BY_NAME)
     of_jobs = {f"{made}-{name}": _binding(made, namespace, _labelled("In", [name]), name) for name in names}
     return Freeze(
         {
-            templates: _policy(subjects, "UPDATE", PATCHED, _TEMPLATE_VARIABLES, _TEMPLATE_VALIDATIONS),
+            templates: _policy(subjects, "UPDATE", CHANGED, _TEMPLATE_VARIABLES, _TEMPLATE_VALIDATIONS),
             made: _policy(subjects, "CREATE", CREATED, _JOB_VARIABLES, _JOB_VALIDATIONS)
             | {"paramKind": {"apiVersion": "batch/v1", "kind": "CronJob"}},
             variables: _policy(subjects, "UPDATE", {"": ("configmaps",)}, _DATA_VARIABLES, _DATA_VALIDATIONS),
@@ -78,6 +90,43 @@ def freeze(namespace: str, subjects: Subjects, cron_jobs: Iterable[str]) -> Free
             **of_jobs,
         },
     )
+
+
+def bound(namespace: str, policies: Mapping[str, Any], bindings: Mapping[str, Any]) -> Subjects:
+    """The subjects that policies and bindings with these specs, by name, bind in a namespace.
+
+    None, where one of them is missing or is not as this release declares it.
+    """
+    subjects = _named_by(policies.get(f"{namespace}-{_TEMPLATES}"))
+    wanted = freeze(namespace, subjects)
+    pairs = ((wanted.policies, policies), (wanted.bindings, bindings))
+    same = all(found.get(name) == spec for specs, found in pairs for name, spec in specs.items())
+    return subjects if same else Subjects()
+
+
+def beyond(opening: Opening) -> Opening | None:
+    """The part of an opening that is left to the subjects whom the policies bind; None: nothing is."""
+    if opening.way is not escalation.OWN_PODS:
+        return opening
+    left = tuple(rest for right in opening.rights for rest in _beyond(right))
+    return Opening(opening.way, left) if left else None
+
+
+def _beyond(right: Rule) -> Iterator[Rule]:
+    for verb in right.verbs:
+        judged = [kind for group in right.groups for kind in _JUDGED[verb].get(group, ())]
+        left = tuple(resource for resource in right.resources if resource not in judged)
+        if left:
+            yield Rule((verb,), left, right.groups, right.names)
+
+
+def _named_by(policy: Any) -> Subjects:
+    try:
+        names = _CONDITION.fullmatch(policy["matchConditions"][0]["expression"])
+        users, groups = (json.loads(found) for found in names.groups()) if names else ((), ())
+    except (KeyError, IndexError, TypeError, ValueError):
+        return Subjects()
+    return Subjects(tuple(groups), tuple(users))
 
 
 def _policy(
@@ -137,10 +186,12 @@ def _labelled(operator: str, names: list[str]) -> dict[str, Any]:
 
 def _condition(subjects: Subjects) -> str:
     groups, users = (json.dumps(sorted(names), ensure_ascii=False) for names in (subjects.groups, subjects.users))
-    in_groups = f"has(request.userInfo.groups) && request.userInfo.groups.exists(group, group in {groups})"
-    return f"request.userInfo.username in {users} || {in_groups}"
+    return f"{_BY_USER}{users}{_BY_GROUP}{groups})"
 
 
+_BY_USER: Final = "request.userInfo.username in "
+_BY_GROUP: Final = " || has(request.userInfo.groups) && request.userInfo.groups.exists(group, group in "
+_CONDITION: Final = re.compile(rf"{re.escape(_BY_USER)}(\[.*\]){re.escape(_BY_GROUP)}(\[.*\])\)")
 _MAY_NOT_START_PODS: Final = (
     "!authorizer.group('').resource('pods').namespace(request.namespace).check('create').allowed()"
 )

@@ -8,7 +8,7 @@ from components import admission, ops_jobs
 from components.access import ON_CALL_RIGHTS
 from components.context import Context
 from runbook import escalation, jobs
-from runbook.admission import CREATED, PATCHED, Subjects
+from runbook.admission import CHANGED, CREATED, Subjects
 from runbook.jobs import JWT_ROTATION
 from runbook.rbac import Rule
 from tests.program import look
@@ -46,7 +46,7 @@ def test_the_policies_look_at_each_right_by_which_those_subjects_start_pods() ->
     }
     watched = {
         (verb, group, resource)
-        for verb, kinds in (("patch", PATCHED), ("create", CREATED))
+        for verb, kinds in (("patch", CHANGED), ("create", CREATED))
         for group, resources in kinds.items()
         for resource in resources
     }
