@@ -8,8 +8,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.context import Context, child
-from runbook import datastores, endpoints, services, thresholds
-from runbook.pool import recommended_pool_size
+from runbook import datastores, endpoints, pool, services, thresholds
 from runbook.sections import Section
 from runbook.settings import ServiceSettings, Settings
 
@@ -27,9 +26,7 @@ def shared_environment(settings: Settings) -> dict[str, str]:
         "DATABASE_PORT": str(datastores.PGBOUNCER.port),
         "DATABASE_NAME": datastores.DATABASE,
         "DATABASE_USER": datastores.DATABASE_OWNER,
-        "DATABASE_MAX_OVERFLOW": str(thresholds.POOL_OVERFLOW.count),
-        "DATABASE_POOL_TIMEOUT": str(thresholds.POOL_TIMEOUT.count),
-        "DATABASE_POOL_RECYCLE": str(thresholds.POOL_RECYCLE.count),
+        **{name: str(limit.count) for name, limit in pool.SHARED.items()},
         "REDIS_HOST": cache.host,
         "REDIS_PORT": str(cache.port),
         **({"REDIS_TLS": "true"} if cache.tls else {}),
@@ -49,7 +46,7 @@ def service_environment(spec: services.ServiceSpec, settings: ServiceSettings) -
         "SERVICE_NAME": spec.name,
         "PORT": str(spec.port),
         "HEALTH_PATH": spec.health_path,
-        "DATABASE_POOL_SIZE": str(recommended_pool_size(settings.cpu_cores)),
+        pool.SIZE: str(pool.recommended_pool_size(settings.cpu_cores)),
         **dict(spec.environment),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runbook.marks import OWNER_LABEL, SECTION_ANNOTATION
+from runbook.marks import APP_LABEL, OWNER_LABEL, SECTION_ANNOTATION
 from runbook.sections import Section
 
 PART_OF: Final = "crypto-analytics"
@@ -20,8 +20,8 @@ PATCH_FORCE: Final = {"pulumi.com/patchForce": "true"}
 
 
 def selector(name: str) -> dict[str, str]:
-    """Labels that never change, because a selector is immutable. ``app`` is the runbook's (`-l app=api-gateway`)."""
-    return {"app": name}
+    """Labels that never change, because a selector is immutable."""
+    return {APP_LABEL: name}
 
 
 def labels(name: str, owner: str, component: str) -> dict[str, str]:

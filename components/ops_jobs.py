@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from components.ops_job import OpsCronJobArgs
 from runbook import bucket_roles, capacity, jobs
 from runbook.jobs import Job, Need, Right
@@ -31,11 +33,16 @@ def _signing(job: Job, settings: Settings) -> str | None:
 
 
 def rights(job: Job, settings: Settings) -> tuple[Right, ...]:
-    """What the job may do in the cluster."""
+    """What the job may do in the cluster. It reads all Secrets only where they can be encrypted."""
+    given = job.rights if settings.backup.public_key else tuple(map(_without_secrets, job.rights))
     if Need.JWT_SECRET not in job.needs:
-        return job.rights
+        return given
     # No `create`: it cannot be limited to a name, and the Secret exists.
-    return (Right(("secrets",), ("get", "patch"), names=(settings.secrets.jwt,)), *job.rights)
+    return (Right(("secrets",), ("get", "patch"), names=(settings.secrets.jwt,)), *given)
+
+
+def _without_secrets(right: Right) -> Right:
+    return replace(right, resources=tuple(resource for resource in right.resources if resource != "secrets"))
 
 
 def job_args(job: Job, settings: Settings) -> OpsCronJobArgs:

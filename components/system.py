@@ -10,6 +10,7 @@ import pulumi
 
 from components import datastores, ops_jobs, providers
 from components.access import Access
+from components.admission import Admission
 from components.app_config import AppConfig
 from components.certificates import Certificates
 from components.context import Context
@@ -57,6 +58,7 @@ def declare(settings: Settings, chosen: Providers) -> System:
     context = context.in_namespace(namespace.name)
     Network("network", context, cluster)
     Access("access", context, cluster)
+    Admission("admission", context, cluster)
     storage = BackupStorage("backups", context, providers.options(chosen.account))
     app_config = AppConfig("app", context, cluster)
     stores = datastores.declare(context, cluster)

@@ -14,7 +14,7 @@ from policies.model import Judgement, Meta, Parameters, Resource, Severity, deci
 from policies.plain import MISSING, UNKNOWN, Marker, Node, Plain, show
 from policies.surge import surge
 from policies.values import counted
-from runbook import datastores, jobs, thresholds
+from runbook import datastores, jobs, pool, thresholds
 from runbook.jobs import Need
 from runbook.sections import Section
 from runbook.services import ServiceSpec
@@ -24,10 +24,8 @@ RESERVED: Final = 3
 _DEFAULT_CONNECTIONS: Final = 100
 _DEFAULT_POOL: Final = 20
 _POOL_LIMITS: Final = {
-    "DATABASE_POOL_SIZE": thresholds.POOL_SIZE,
-    "DATABASE_MAX_OVERFLOW": thresholds.POOL_OVERFLOW,
-    "DATABASE_POOL_TIMEOUT": thresholds.POOL_TIMEOUT,
-    "DATABASE_POOL_RECYCLE": thresholds.POOL_RECYCLE,
+    pool.SIZE: thresholds.POOL_SIZE,
+    **pool.SHARED,
 }
 _DIRECT_JOBS: Final = frozenset(job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from policies import kinds
 from policies.index import StackIndex
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, StackJudge, decide, expect, undecided
 from policies.plain import MISSING, SECRET, UNKNOWN, Node, Plain
-from runbook import escalation, jobs, rbac
+from runbook import admission, escalation, jobs, rbac
 from runbook.escalation import Opening
 from runbook.sections import Section
 
@@ -43,11 +43,14 @@ def _read(rule: Node, *, unknown: bool) -> rbac.Rule:
     return rbac.Rule(verbs, resources, groups, limited)
 
 
-def _openings(rules: Iterable[Node], policy: str, *, everywhere: bool, unknown: bool) -> list[Opening]:
-    """What rules open of the ways that a policy is about."""
+def _openings(
+    rules: Iterable[Node], policy: str, *, everywhere: bool, unknown: bool, bound: bool = False
+) -> list[Opening]:
+    """What rules open of the ways that a policy is about, for subjects that admission has ``bound`` or not."""
     read = [_read(rule, unknown=unknown) for rule in rules]
     found = escalation.openings(read, everywhere=everywhere)
-    return [opening for opening in found if opening.way.policy == policy and not opening.limited]
+    left = map(admission.beyond, found) if bound else found
+    return [opening for opening in left if opening and opening.way.policy == policy and not opening.limited]
 
 
 def _wildcards(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -69,10 +72,18 @@ def _escalation(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _judged(
-    rules: Iterable[Node], policy: str, everywhere: bool, path: str, tell: Callable[[Opening], str]
+    rules: Iterable[Node],
+    policy: str,
+    everywhere: bool,
+    path: str,
+    tell: Callable[[Opening], str],
+    *,
+    bound: bool = False,
 ) -> Iterable[Judgement]:
     given = tuple(rules)
-    known, most = (_openings(given, policy, everywhere=everywhere, unknown=unknown) for unknown in (False, True))
+    known, most = (
+        _openings(given, policy, everywhere=everywhere, unknown=unknown, bound=bound) for unknown in (False, True)
+    )
     for opening in known:
         yield decide(False, path, tell(opening), f"no right by which its holder can {opening.way.words}")
     if not known:
@@ -89,13 +100,29 @@ def _to_holders(policy: str) -> StackJudge:
             held = bindings.get(_key(role.kind, role.object_name, role.namespace), ())
             for binding in held:
                 everywhere, path = binding.kind == kinds.CLUSTER_ROLE_BINDING, "roleRef.name"
-                told = _telling(role, binding)
-                yield from ((binding, each) for each in _judged(rules, policy, everywhere, path, told))
+                told, bound = _telling(role, binding), _bound(index, binding)
+                yield from ((binding, each) for each in _judged(rules, policy, everywhere, path, told, bound=bound))
             if not held:
                 everywhere = role.kind == kinds.CLUSTER_ROLE
                 yield from ((role, each) for each in _judged(rules, policy, everywhere, "rules", str))
 
     return judge
+
+
+def _bound(index: StackIndex, binding: Resource) -> bool:
+    """Whether admission binds each subject of a binding, in the namespace in which the binding gives something."""
+    place = binding.namespace or ""
+    if binding.kind != kinds.ROLE_BINDING:
+        return False
+    held = index.once(f"bound in {place}", lambda: admission.bound(place, *_admission(index)))
+    named = ((each.at("kind").text, each.at("name").text) for each in binding.at("subjects").elements())
+    return all(held.have(kind or "", name or "", place) for kind, name in named)
+
+
+def _admission(index: StackIndex) -> Iterator[dict[str, Plain]]:
+    """The specs of the admission policies and of their bindings, by name."""
+    for kind in (kinds.ADMISSION_POLICY, kinds.ADMISSION_BINDING):
+        yield {each.object_name or "": each.at("spec").value for each in index.of(kind)}
 
 
 def _telling(role: Resource, binding: Resource) -> Callable[[Opening], str]:
@@ -246,7 +273,7 @@ RULES: Final = (
         escalation.PODS,
         "No binding lets its subjects start pods of their own making.",
         Severity.HIGH,
-        "Leave create, update and patch of these kinds out of the role, or waive it until admission freezes the pods.",
+        "Leave create, update and patch of these kinds out of the role, or have admission freeze the pods.",
         "CIS Kubernetes 5.1.4",
     ).of_stack(_to_holders(escalation.PODS)),
     _meta(

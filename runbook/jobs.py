@@ -218,6 +218,12 @@ ACCESS_REVIEW: Final = Job(
         Right(("roles", "rolebindings"), _READ, "rbac.authorization.k8s.io"),
         Right(("serviceaccounts",), _READ),
         Right(("clusterroles", "clusterrolebindings"), _READ, "rbac.authorization.k8s.io", cluster=True),
+        Right(
+            ("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+            _READ,
+            "admissionregistration.k8s.io",
+            cluster=True,
+        ),
     ),
 )
 JWT_ROTATION: Final = Job(

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from runbook import escalation
+from runbook import admission, escalation
+from runbook.admission import Subjects
 from runbook.escalation import Way
 from runbook.ops_settings import Waiver
 from runbook.rbac import Rule
@@ -34,8 +35,10 @@ class Judged:
     accepted: dict[str, str]
 
 
-def judge(grants: Sequence[Grant], waivers: Iterable[Waiver], day: datetime.date) -> Judged:
+def judge(grants: Sequence[Grant], bound: Subjects, waivers: Iterable[Waiver], day: datetime.date) -> Judged:
     """Everything that has to be looked at, with the waivers that count on ``day`` taken off it.
+
+    ``bound`` are the subjects whose rights on workloads admission limits.
 
     A waiver of a policy about rights that does not count is itself something to look at.
     """
@@ -44,7 +47,7 @@ def judge(grants: Sequence[Grant], waivers: Iterable[Waiver], day: datetime.date
     flags = {_of_waiver(waiver, day) for waiver in asked if waiver not in counting.values()}
     accepted: dict[str, str] = {}
     for grant in grants:
-        for policy, reason in _reasons(grant):
+        for policy, reason in _reasons(grant, bound):
             flag = Flag(grant.subject, reason, grant.via)
             # As the policies name it: a role that reads Secrets, else the binding, whose subjects the waiver is about.
             waiver = counting.get((policy, grant.role if policy == escalation.SECRETS else grant.binding))
@@ -61,7 +64,7 @@ def _of_waiver(waiver: Waiver, day: datetime.date) -> Flag:
     return Flag(waiver.owner, reason, waiver.ticket)
 
 
-def _reasons(grant: Grant) -> Iterator[tuple[str, str]]:
+def _reasons(grant: Grant, bound: Subjects) -> Iterator[tuple[str, str]]:
     """Each reason to look at a grant, behind the name of the policy that can be waived for it, if any."""
     if grant.to_everybody:
         yield "", "is everybody of a kind, and is granted something"
@@ -70,10 +73,10 @@ def _reasons(grant: Grant) -> Iterator[tuple[str, str]]:
     if grant.rules is None:
         yield "", "is bound to a role that does not exist; who makes it decides what is granted"
     else:
-        yield from _of_rules(grant, grant.rules)
+        yield from _of_rules(grant, grant.rules, bound)
 
 
-def _of_rules(grant: Grant, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
+def _of_rules(grant: Grant, rules: Sequence[Rule], bound: Subjects) -> Iterator[tuple[str, str]]:
     built_in = grant.role.removeprefix("ClusterRole ")
     policy = escalation.policy_of_built_in(built_in, everywhere=grant.cluster)
     # One reason says what all of Kubernetes' own role opens.
@@ -84,6 +87,7 @@ def _of_rules(grant: Grant, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
         wild = escalation.wildcards(rule)
         if wild:
             yield "", f"may use any of the {' and '.join(wild)}: {rule}"
-    for opening in escalation.openings(rules, everywhere=grant.cluster):
-        if opening.way not in told:
+    found = escalation.openings(rules, everywhere=grant.cluster)
+    for opening in map(admission.beyond, found) if grant.of(bound) else found:
+        if opening and opening.way not in told:
             yield opening.way.policy, f"can {opening.way.words}: {opening}"

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runbook import admission
+from runbook.admission import Subjects
 from runbook.rbac import Rule, stands_for_many
 from scripts.clients.kubernetes import Cluster
 
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 _DEFAULTS_LABEL: Final = "kubernetes.io/bootstrapping"
 _PUBLIC: Final = frozenset(
@@ -33,6 +36,12 @@ class Grant:
     @property
     def via(self) -> str:
         return f"{self.role} by {self.binding}"
+
+    def of(self, subjects: Subjects) -> bool:
+        """Whether the subject is one of these, and the right counts in the namespace alone."""
+        kind, _, whole = self.subject.partition(" ")
+        namespace, _, name = whole.rpartition("/") if kind == "ServiceAccount" else ("", "", whole)
+        return not self.cluster and subjects.have(kind, name, namespace)
 
     @property
     def to_everybody(self) -> bool:
@@ -60,6 +69,15 @@ def collect(cluster: Cluster, namespace: str) -> tuple[list[Grant], list[str]]:
     ]
     accounts = [_name(item) for item in cluster.items(f"/api/v1/namespaces/{namespace}/serviceaccounts")]
     return grants, sorted(accounts)
+
+
+def bound(cluster: Cluster, namespace: str) -> Subjects:
+    """The subjects whose rights on workloads admission limits in the namespace."""
+    policies, bindings = (
+        {_name(item): item["spec"] for item in cluster.items(f"{_ADMISSION}/{plural}")}
+        for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+    )
+    return admission.bound(namespace, policies, bindings)
 
 
 def _name(item: Any) -> str:

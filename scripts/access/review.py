@@ -11,7 +11,7 @@ from runbook.bucket import ACCESS
 from runbook.ops_settings import OpsSettings
 from scripts import log, notify
 from scripts.access.findings import Flag, judge
-from scripts.access.grants import collect
+from scripts.access.grants import bound, collect
 from scripts.clients import kubernetes
 from scripts.clients.s3 import Bucket
 from scripts.exits import CheckFailedError, Exit
@@ -126,12 +126,13 @@ def report(review: Review, differences: Differences) -> list[str]:
 def _look(settings: OpsSettings, now: datetime) -> Review:
     with kubernetes.connect(_SECONDS) as cluster:
         grants, accounts = collect(cluster, settings.namespace)
+        limited = bound(cluster, settings.namespace)
     rights: dict[str, list[str]] = {}
     for grant in sorted(grants, key=lambda grant: grant.subject):
         found = rights.setdefault(grant.subject, [])
         found += [line for line in grant.lines() if line not in found]
     ordered = {subject: sorted(lines) for subject, lines in rights.items()}
-    judged = judge(grants, settings.waivers, now.date())
+    judged = judge(grants, limited, settings.waivers, now.date())
     return Review(f"{now:%Y-%m-%dT%H:%M:%SZ}", settings.namespace, ordered, judged.flags, accounts, judged.accepted)
 
 

@@ -9,7 +9,7 @@ from tests.policies.cases import Case, Waiting
 from tests.policies.stack import Declared
 
 ROLE, REVIEW = "ops-role", "cluster-role"
-BINDING = "ops-binding"
+BINDING, ON_CALL = "ops-binding", "on-call-role"
 SELECTOR = "spec.podSelector"
 NETWORK = "api-gateway-network"
 FROM, TO = "spec.ingress.0.from", "spec.egress.0.to"
@@ -35,6 +35,7 @@ def right(verb: str, *resources: str, group: str = "", **more: Any) -> dict[str,
     return {"apiGroups": [group], "resources": list(resources), "verbs": [verb], **more}
 
 
+_GROUP = {"kind": "Group", "name": "crypto:on-call"}
 _ISSUERS = right("create", "clusterissuers", group="cert-manager.io")
 # The ClusterRole `crypto-review` by a RoleBinding.
 IN_NAMESPACE = Declared(
@@ -132,6 +133,19 @@ FAILS: list[Case] = [
     ("rbac-no-own-pods", (ROLE, "rules.0", right("create", "pods", resourceNames=[""]))),
     ("rbac-no-own-pods", (REVIEW, "rules.0", right("create", "pods"))),
     ("rbac-no-own-pods", (REVIEW, "rules.0", right("create", "pods")), ("cluster-binding", "", IN_NAMESPACE)),
+    ("rbac-no-own-pods", (ON_CALL, "rules.0", right("patch", "daemonsets", group="apps"))),
+    ("rbac-no-own-pods", (ON_CALL, "rules.1", right("patch", "jobs", group="batch"))),
+    ("rbac-no-own-pods", ("on-call-binding", "subjects.0.name", "crypto:developers")),
+    ("rbac-no-own-pods", ("on-call-binding", "subjects", [_GROUP, {"kind": "User", "name": "ada"}])),
+    ("rbac-no-own-pods", ("crypto-pod-templates", "spec.failurePolicy", "Ignore")),
+    ("rbac-no-own-pods", ("crypto-pod-templates", "spec.validations.0.expression", "true")),
+    ("rbac-no-own-pods", ("crypto-jobs-othersBinding", "", None)),
+    ("rbac-no-own-pods", ("crypto-jobs-backup-postgresBinding", "spec.validationActions", ["Warn"])),
+    (
+        "rbac-no-own-pods",
+        (REVIEW, "rules.0", right("patch", "deployments", group="apps")),
+        ("cluster-binding", "subjects", [_GROUP]),
+    ),
     *(
         ("rbac-no-way-to-ports", (ROLE, "rules.0", right("get", each)))
         for each in ("pods/portforward", "pods/proxy", "services/proxy")

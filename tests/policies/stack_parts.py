@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.monitoring.alertmanager_config import config_spec
-from runbook import alerts, jobs, marks, services
+from runbook import admission, alerts, jobs, marks, services
+from runbook.admission import Subjects
 from runbook.alerting.rendering import Scope, rule_groups
 from runbook.bucket import BACKUP_KINDS
 from runbook.jobs import Job
@@ -234,18 +235,34 @@ def access() -> Iterator[Declared]:
     one = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["jwt-secret"]}
     every = {"apiGroups": [""], "resources": ["secrets", "pods"], "verbs": ["get", "list"]}
     roles = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "list"]}
+    patches = {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["update", "patch"]}
+    runs = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]}
     subject = {"kind": "ServiceAccount", "name": "ops", "namespace": NAMESPACE}
+    group = {"kind": "Group", "name": "crypto:on-call"}
     rbac = "kubernetes:rbac.authorization.k8s.io/v1"
     yield Declared(f"{rbac}:Role", "ops-role", {"metadata": metadata("ops"), "rules": [reads, one]})
     yield Declared(f"{rbac}:Role", "backup-role", {"metadata": metadata("backup-resources"), "rules": [every]})
     yield Declared(f"{rbac}:ClusterRole", "cluster-role", {"metadata": {"name": "crypto-review"}, "rules": [roles]})
-    for kind, role, name in (("Role", "ops", "ops-binding"), ("ClusterRole", "view", "view-binding")):
-        body = {"metadata": metadata(name), "roleRef": {"kind": kind, "name": role}, "subjects": [subject]}
+    yield Declared(f"{rbac}:Role", "on-call-role", {"metadata": metadata("on-call"), "rules": [patches, runs]})
+    for kind, role, name, who in (
+        ("Role", "ops", "ops-binding", subject),
+        ("ClusterRole", "view", "view-binding", subject),
+        ("Role", "on-call", "on-call-binding", group),
+    ):
+        body = {"metadata": metadata(name), "roleRef": {"kind": kind, "name": role}, "subjects": [who]}
         yield Declared(f"{rbac}:RoleBinding", name, body)
     reference = {"kind": "ClusterRole", "name": "crypto-review"}
     body = {"metadata": {"name": "crypto-review"}, "roleRef": reference, "subjects": [subject]}
     yield Declared(f"{rbac}:ClusterRoleBinding", "cluster-binding", body)
     yield from (account("ops"), network_policy("ops"))
+
+
+def limits() -> Iterator[Declared]:
+    frozen = admission.freeze(NAMESPACE, Subjects(("crypto:on-call",)))
+    api = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+    for kind, specs in ((api, frozen.policies), (f"{api}Binding", frozen.bindings)):
+        for name, spec in specs.items():
+            yield Declared(kind, f"{name}{kind.removeprefix(api)}", {"metadata": {"name": name}, "spec": spec})
 
 
 def namespace() -> Iterator[Declared]:
@@ -355,5 +372,5 @@ def everything() -> Iterator[Declared]:
         yield from service_resources(spec)
     yield from datastores()
     yield from map(cron_job, jobs.ALL)
-    for part in (access, edge, monitoring, storage):
+    for part in (access, limits, edge, monitoring, storage):
         yield from part()

@@ -24,10 +24,8 @@ from tests.policies.running import judge
 from tests.program import engine
 from tests.program.settings import stack_values
 
-# People and a job of the runbook have rights that lead further.
+# People of the runbook have rights that lead further.
 _ACCEPTED = {
-    ("rbac-no-own-pods", "RoleBinding on-call"),
-    ("rbac-no-own-pods", "RoleBinding jwt-rotation"),
     ("rbac-no-way-to-ports", "RoleBinding on-call"),
     ("rbac-no-namespace-admin", "RoleBinding break-glass-admin"),
 }

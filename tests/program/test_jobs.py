@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components.ops_config import ops_settings
+from components.ops_jobs import rights
 from runbook import jobs, maintenance, practices, services, settings
 from runbook.jobs import Job, Need
 from runbook.ops_paths import CONFIG_FILE
@@ -100,18 +101,31 @@ def test_only_a_job_with_rights_gets_a_token(stack: list[Registered]) -> None:
     assert "backup-postgres" not in with_token
 
 
-def test_one_job_reads_every_secret_and_one_writes_a_single_secret(stack: list[Registered]) -> None:
-    readers = {
+def _readers(stack: list[Registered]) -> dict[str, Any]:
+    return {
         item.inputs["metadata"]["name"]: (rule["verbs"], rule.get("resourceNames"))
         for item in look.of(stack, "v1:Role")
         for rule in item.inputs["rules"]
         if "secrets" in rule["resources"]
     }
+
+
+def test_one_job_reads_every_secret_and_one_writes_a_single_secret(prod_stack: list[Registered]) -> None:
     # What a backup of the namespace leaves out cannot be restored; it is encrypted before it leaves the pod.
-    assert readers == {
+    assert _readers(prod_stack) == {
         "backup-resources": (["get", "list"], None),
         "jwt-rotation": (["get", "patch"], ["jwt-secret"]),
     }
+
+
+def test_without_a_key_to_encrypt_them_no_job_reads_every_secret(local_stack: list[Registered]) -> None:
+    assert load("local").backup.public_key is None
+    assert set(_readers(local_stack)) == {"jwt-rotation"}
+    other = load("prod")
+    encrypted, plain = (rights(jobs.BACKUP_RESOURCES, chosen) for chosen in (other, load("local")))
+    lost = {right.api_group: set(right.resources) for right in encrypted}
+    kept = {right.api_group: set(right.resources) for right in plain}
+    assert {group: kinds - kept[group] for group, kinds in lost.items() if kinds - kept[group]} == {"": {"secrets"}}
 
 
 @pytest.mark.parametrize("name", ["local", "prod"])

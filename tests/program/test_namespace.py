@@ -23,7 +23,9 @@ def test_everything_but_what_has_no_namespace_lives_in_the_namespace(stack: list
         if item.inputs["metadata"].get("namespace") != "crypto"
     }
     kinds = {kind for kind, _ in elsewhere}
-    assert kinds == {"Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "ClusterIssuer", "Certificate"}
+    admission = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    roles = {"ClusterRole", "ClusterRoleBinding"}
+    assert kinds == {"Namespace", "PriorityClass", "ClusterIssuer", "Certificate", *roles, *admission}
     # Grafana's certificate belongs where Grafana is, and the authority's where cert-manager looks for it.
     assert {name for kind, name in elsewhere if kind == "Certificate"} <= {"grafana-tls", "crypto-ca"}
 

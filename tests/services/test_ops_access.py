@@ -12,6 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from runbook import admission
+from runbook.admission import Subjects
 from tests.services import kube_api, ops_runs, sinks
 from tests.services.kube_api import KubeApi
 from tests.services.ops_runs import Runs
@@ -180,6 +182,24 @@ def test_what_a_waiver_accepts_is_told_and_is_new_again_once_the_waiver_has_ende
     assert ended.code == 1
     assert [told.partition(": ")[0] for told in ended.json["new"]] == ["Group people", "platform"]
     assert "answers for a waiver of rbac-no-own-pods of RoleBinding on-call that ended on" in ended.json["new"][1]
+
+
+def test_rights_on_workloads_are_found_again_once_admission_no_longer_limits_them(runs: Runs) -> None:
+    frozen = admission.freeze("crypto", Subjects(("people",)))
+    api = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpol"
+    for kind, specs in (("icies", frozen.policies), ("icybindings", frozen.bindings)):
+        for name, spec in specs.items():
+            runs.api.add(f"{api}{kind}/{name}", {"spec": spec})
+    role(runs.api, "on-call", ["create"], ["jobs"], apiGroups=["batch"])
+    binding(runs.api, "on-call", "Role on-call", "Group people")
+    limited = runs.ops("access", "review", "--json")
+    runs.api.objects[f"{api}icybindings/crypto-jobs-others"]["spec"]["validationActions"] = ["Warn"]
+    weaker = runs.ops("access", "review", "--json")
+
+    assert (limited.code, limited.json["findings"]) == (0, 0)
+    assert "Group people" in limited.json["rights"]
+    assert weaker.code == 1
+    assert [line.partition(",")[0] for line in weaker.json["new"]] == ["Group people: can start pods of its own making"]
 
 
 @pytest.mark.parametrize(
