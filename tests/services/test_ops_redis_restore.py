@@ -285,7 +285,7 @@ def test_a_redis_without_a_command_that_a_restore_needs_is_refused_before_it_beg
 
 
 @contextmanager
-def _on(environment: Environment, *options: str) -> Iterator[Server]:
+def _on(environment: Environment, *options: str) -> Generator[Server]:
     """Another Redis, which ``ops`` works with."""
     direct = environment.settings["redis"]
     with servers.redis(*_OPTIONS, *options) as other:
