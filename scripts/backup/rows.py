@@ -61,6 +61,9 @@ _CHECKSUMS: Final[dict[Method, LiteralString]] = {
     "text": """pg_catalog.hashtextextended(
       pg_catalog.textin(pg_catalog.record_out(ROW({values}))) COLLATE pg_catalog."C", 0)""",
 }
+_XML: Final = "xml_out"
+# The output of xml leaves out one line end at its beginning, each time.
+_XML_TEXT: Final = "pg_catalog.ltrim(pg_catalog.textin(pg_catalog.xml_out({})), '\n')"
 _HASHED: Final = """
 SELECT n.nspname, c.relname, rn.nspname, r.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -128,8 +131,10 @@ def _count(
 
 
 def _value(column: str, output: str, method: Method) -> lazy.sql.Composable:
-    """A column, or its text where its binary form says more than that."""
+    """A column, or its text where its binary form says more than that or a dump has less than both."""
     value = lazy.sql.Identifier("t", column)
+    if output == _XML:
+        return lazy.sql.SQL(_XML_TEXT).format(value)
     if method == "text" or not output:
         return value
     wrapped = lazy.sql.SQL("ROW({})").format(value) if output == "record_out" else value

@@ -227,6 +227,7 @@ INSERT INTO derived VALUES (3);
 CREATE OR REPLACE FUNCTION half(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1 + 1) / 2';
 CREATE TABLE parent (a int, b text); CREATE TABLE child (b text, a int); ALTER TABLE child INHERIT parent;
 INSERT INTO child VALUES ('x', 2);
+CREATE TABLE papers AS SELECT E'\n\n<a/>'::xml AS paper;
 CREATE EXTENSION citext; CREATE TABLE strayed (i int); ALTER EXTENSION citext ADD TABLE strayed;
 CREATE ROLE papp; GRANT SET ON PARAMETER log_statement TO papp WITH GRANT OPTION; CREATE TABLE own ();
 ALTER TABLE own OWNER TO papp;
@@ -238,6 +239,7 @@ _SEEN: LiteralString = """
 SELECT (SELECT array_agg(m::text) FROM m), (SELECT count(*) FROM t WHERE day(at) = '2026-01-02'),
   (SELECT odd::text FROM odd),
   (SELECT obj_description(oid, 'pg_event_trigger') || evtenabled::text FROM pg_event_trigger),
+  (SELECT ltrim(paper::text, E'\n') FROM papers),
   (SELECT array_agg(p::text ORDER BY a) FROM parent p), (SELECT half(i) FROM derived),
   (SELECT array_agg(parname || paracl::text) FROM pg_parameter_acl)
 """
