@@ -16,14 +16,15 @@ PROGRAM = shutil.which("prometheus")
 
 @contextmanager
 def prometheus(targets: Mapping[str, tuple[str, Mapping[str, str]]]) -> Generator[str]:
-    """Prometheus, scraping each job's address with these labels several times a second; its own address."""
+    """Prometheus, scraping each job's address with these labels each second; its own address."""
     assert PROGRAM is not None, "prometheus is not installed (apt-get install prometheus)"
     port = free_port()
     jobs = [
         {"job_name": name, "static_configs": [{"targets": [address], "labels": dict(labels)}]}
         for name, (address, labels) in targets.items()
     ]
-    config = {"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "scrape_configs": jobs}
+    # A scrape that takes longer makes its series stale: on a busy machine 200 ms are too short.
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
     with owned_folder() as folder:
         (folder / "prometheus.yml").write_text(json.dumps(config))
         arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
