@@ -13,9 +13,15 @@ WEBHOOK_KEY: Final = "url"
 _TITLE: Final = "{{ .CommonLabels.severity }} {{ .CommonLabels.alertname }}"
 _RUNBOOK: Final = "{{ (index .Alerts 0).Annotations.runbook_url }}"
 _COUNT: Final = '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}]'
+# Alertmanager escapes nothing for Slack, and a label's value can come from a service: `<!channel>` calls everybody.
+_ESCAPED: Final = """ | reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;" """
+# Three of them would end the block of commands.
+_IN_BLOCK: Final = f"""{_ESCAPED}| reReplaceAll "```" "'''" """
 _TEXT: Final = (
-    "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
-    "```{{ .Annotations.commands }}```\n<{{ .Annotations.runbook_url }}|Runbook>\n{{ end }}"
+    f"{{{{ range .Alerts }}}}*{{{{ .Annotations.summary{_ESCAPED}}}}}*\n"
+    f"{{{{ .Annotations.description{_ESCAPED}}}}}\n"
+    f"```{{{{ .Annotations.commands{_IN_BLOCK}}}}}```\n"
+    "<{{ .Annotations.runbook_url }}|Runbook>\n{{ end }}"
 )
 _FIRST: Final = "{{ (index .Alerts 0).Annotations.%s }}"
 

@@ -105,8 +105,8 @@ def test_amtool_notices_a_wrong_receiver(configs: dict[str, Path]) -> None:
     assert "did not match" in said
 
 
-def _said(template: str, folder: Path, status: str = "firing") -> str:
-    """What Alertmanager makes of a template for two alerts that Prometheus sent."""
+def _said(template: str, folder: Path, status: str = "firing", first: str = "ops redis bigkeys") -> str:
+    """What Alertmanager makes of a template for two alerts that Prometheus sent; ``first`` is their first command."""
     sent = [
         {
             "status": status,
@@ -114,7 +114,7 @@ def _said(template: str, folder: Path, status: str = "firing") -> str:
             "annotations": {
                 "summary": f"Redis uses {used}% of its memory",
                 "description": f"Redis uses {used}% of maxmemory; the limit is 80%.",
-                "commands": "ops redis bigkeys\nops diagnose",
+                "commands": f"{first}\nops diagnose",
                 "runbook_url": "https://git.example.com/docs/runbook.md#alert-redismemoryhigh",
             },
         }
@@ -139,6 +139,13 @@ def test_a_message_has_the_numbers_the_first_commands_and_the_runbook(configs: d
     assert "81%" in _said(pager["description"], tmp_path)
     assert _said(pager["details"]["commands"], tmp_path).strip() == "ops redis bigkeys\nops diagnose"
     assert _said(pager["links"][0]["href"], tmp_path).strip().endswith("#alert-redismemoryhigh")
+
+
+def test_what_a_label_brings_calls_nobody_in_slack_and_makes_no_link(configs: dict[str, Path], tmp_path: Path) -> None:
+    receivers = {item["name"]: item for item in yaml.safe_load(configs["prod"].read_text())["receivers"]}
+    for receiver in ("p1", "p2", "p3"):
+        text = _said(receivers[receiver]["slack_configs"][0]["text"], tmp_path, first="a && b <!channel> ``` <//x|y>")
+        assert text.count("```a &amp;&amp; b &lt;!channel&gt; ''' &lt;//x|y&gt;\nops diagnose```") == 2
 
 
 def test_a_message_says_when_it_is_over(configs: dict[str, Path], tmp_path: Path) -> None:
