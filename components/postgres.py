@@ -34,6 +34,8 @@ def postgresql_conf(settings: PostgresSettings) -> str:
         "effective_cache_size": f"{megabytes * 3 // 4}MB",
         "shared_preload_libraries": "'pg_stat_statements'",
         "log_min_duration_statement": f"{thresholds.SLOW_QUERY.count}ms",
+        # Values of slow statements are users' data and sessions.
+        "log_parameter_max_length": 0,
         "log_destination": "'stderr'",
         "log_timezone": "'UTC'",
         "timezone": "'UTC'",
