@@ -122,15 +122,16 @@ class _Scrape:
         if not names or not partitions:
             return {}
         described: Any = self._admin.describe_consumer_groups(names)
-        asked = {
-            name: self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name, partitions)])[name]
-            for name in names
-        }
-        found: dict[str, _Ends] = {}
+        asked: dict[str, Any] = {}
         for name in names:
             description = self._try(f"group {name}", lambda name=name: described[name].result(self._left()))
             if description:
                 self._samples.add("kafka_consumergroup_members", len(description.members), name)
+                # Not before its coordinator answers: librdkafka 2.16 ends the process where another broker is asked.
+                request = [ConsumerGroupTopicPartitions(name, partitions)]
+                asked[name] = self._admin.list_consumer_group_offsets(request)[name]
+        found: dict[str, _Ends] = {}
+        for name in asked:
             answer = self._try(f"offsets of {name}", lambda name=name: asked[name].result(self._left()))
             if answer:
                 found[name] = _plain(answer.topic_partitions)

@@ -91,7 +91,7 @@ class Kafka:
         self._tls = target.tls
         self._distrusted: list[str] = []
         # It retries for ever and logs to stderr: the deadline decides.
-        given: dict[str, Any] = {
+        self._given: dict[str, Any] = {
             "bootstrap.servers": target.bootstrap,
             "client.id": "ops",
             "security.protocol": "ssl" if target.tls else "plaintext",
@@ -99,9 +99,9 @@ class Kafka:
             "log_level": 0,
         }
         if target.tls:
-            given["error_cb"] = self._listen
+            self._given["error_cb"] = self._listen
         # Any: the futures of this client carry no types.
-        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(given, logger=_Silent())
+        self._admin: Any = lazy.confluent_kafka.admin.AdminClient(self._given, logger=_Silent())
 
     def _listen(self, error: Any) -> None:
         if error.name() == "_SSL":
@@ -130,13 +130,8 @@ class Kafka:
         parts = [part for topic in topics for part in _led(topic)]
         if not parts:
             return []
-        request = [lazy.confluent_kafka.ConsumerGroupTopicPartitions(group, parts)]
         # Before the ends: a commit that is read after them could be ahead of them.
-        answer = self._ask(
-            f"offsets of {group}",
-            lambda: self._admin.list_consumer_group_offsets(request)[group].result(self._seconds),
-        )
-        committed = {(part.topic, part.partition): part.offset for part in answer.topic_partitions}
+        committed = self._committed(group, parts)
         starts, ends = self._offsets(parts)
         return [
             PartitionLag(*key, starts[key], ends[key], offset if (offset := committed.get(key, -1)) >= 0 else None)
@@ -162,6 +157,20 @@ class Kafka:
             return futures[topic].result(self._seconds)
 
         self._ask(f"partitions of {topic}", ask)
+
+    def _committed(self, group: str, parts: Sequence[Any]) -> _Offsets:
+        """The offsets that a group has committed; it is not joined.
+
+        By a consumer: where the group's coordinator moves, librdkafka 2.16 ends the process with a segmentation fault
+        (its issue 5040) when the admin client asks.
+        """
+        given = {**self._given, "group.id": group, "enable.auto.commit": False}
+        consumer: Any = lazy.confluent_kafka.Consumer(given, logger=_Silent())
+        try:
+            found = self._ask(f"offsets of {group}", lambda: consumer.committed(parts, timeout=self._seconds))
+        finally:
+            consumer.close()
+        return {(part.topic, part.partition): part.offset for part in found}
 
     def _offsets(self, parts: Sequence[Any]) -> tuple[_Offsets, _Offsets]:
         """The offsets of the oldest messages and of those to come."""
