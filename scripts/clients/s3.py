@@ -24,12 +24,17 @@ _CONNECT_SECONDS: Final = 10
 _READ_SECONDS: Final = 60
 # What a request and the whole seconds of an answer's date may make of two clocks that agree.
 _SKEW: Final = timedelta(minutes=1)
+# Of an answer that is no error of S3's, as a proxy's page.
+_SHOWN: Final = 300
+# S3's own say where the bucket is, and botocore follows them.
+_REDIRECTS: Final = ("PermanentRedirect", "TemporaryRedirect")
 
 _WRONG: Final = frozenset(
     {
         "AccessDenied", "403", "NoSuchBucket", "AllAccessDisabled", "InvalidBucketName",
         "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
         "PermanentRedirect", "AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "NotImplemented",
+        "AccountProblem", "IllegalLocationConstraintException", "MethodNotAllowed", "TokenRefreshRequired",
     }
 )  # fmt: skip
 _TEMPORARY: Final = frozenset(
@@ -41,6 +46,7 @@ _TEMPORARY: Final = frozenset(
         "TooManyRequests",
         "RequestLimitExceeded",
         "NoSuchUpload",
+        "OperationAborted",
     }
 )
 
@@ -78,6 +84,19 @@ class Bucket:
             session = lazy.botocore.session.Session()
             _log_in(session)
             self.client = cast("S3Client", session.create_client("s3", endpoint_url=target.endpoint, config=config))
+        # botocore looks for the region of a bucket in any redirection, without end.
+        self.client.meta.events.register("response-received.s3", self._refuse_redirect)
+
+    def _refuse_redirect(self, response_dict: Any = None, parsed_response: Any = None, **_: Any) -> None:
+        if response_dict is None or not 300 <= response_dict["status_code"] < 400:
+            return
+        headers, parsed = response_dict["headers"], cast("dict[str, Any]", parsed_response or {})
+        if "x-amz-bucket-region" in headers or parsed.get("Error", {}).get("Code") in _REDIRECTS:
+            return
+        raise UsageError(
+            f"s3://{self.name}/: the endpoint answers {response_dict['status_code']} and leads to "
+            f"{one_line(headers.get('location', 'nowhere'))[:_SHOWN]}; give backup.endpoint the address of S3 itself"
+        )
 
     @contextmanager
     def errors(self, key: str) -> Generator[None]:
@@ -98,8 +117,16 @@ class Bucket:
         """All keys below ``prefix`` with their ETags: an object that is written anew has another."""
         with self.errors(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-            found = (item for page in pages for item in page.get("Contents", []))
+            found = (item for page in pages for item in self._listed(page).get("Contents", []))
             return {item["Key"]: item.get("ETag", "") for item in found if "Key" in item}
+
+    def _listed(self, page: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A page of a list. Without its flag another server answers, whose page botocore takes for an empty bucket."""
+        if "IsTruncated" not in page:
+            raise UsageError(
+                f"s3://{self.name}/: the endpoint answers, and not as S3 does; give backup.endpoint the address of S3"
+            )
+        return page
 
     def read(self, key: str) -> bytes:
         """A small object, whole.
@@ -168,7 +195,7 @@ class Bucket:
         """
         here = datetime.now(UTC)
         with self.errors(prefix):
-            answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+            answer = self._listed(self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1))
         stamp = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if stamp is None:
             return here
@@ -190,7 +217,7 @@ class Bucket:
     def check(self, prefix: str) -> None:
         """Raise unless the bucket answers and may be listed."""
         with self.errors(prefix):
-            self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+            self._listed(self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1))
 
 
 def _log_in(session: Any) -> None:
@@ -210,7 +237,8 @@ def _log_in(session: Any) -> None:
 def _client_error(response: Any, where: str) -> OpsError:
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    text = f"{where}: {code} {response.get('Error', {}).get('Message', '')}"
+    message = one_line(str(response.get("Error", {}).get("Message", "")))[:_SHOWN]
+    text = f"{where}: {code or status} {message}".rstrip()
     if code in _WRONG:
         return UsageError(text)
     if code in ("NoSuchKey", "404", "NoSuchVersion"):

@@ -30,7 +30,7 @@ class Page:
     """What is answered.
 
     ``hold`` delays it until it is set, ``cut`` promises more bytes than it sends, and with ``pause`` each byte comes
-    after so many seconds.
+    after so many seconds. ``location`` is where a redirection leads.
     """
 
     body: str | bytes = ""
@@ -39,6 +39,7 @@ class Page:
     hold: threading.Event | None = None
     cut: bool = False
     pause: float = 0
+    location: str = ""
 
 
 def as_json(value: object, status: int = 200) -> Page:
@@ -92,6 +93,8 @@ def serve(tls: SSLContext | None = None) -> Generator[Fake]:
             content = page.body.encode() if isinstance(page.body, str) else page.body
             self.send_response(page.status)
             self.send_header("Content-Type", page.kind)
+            if page.location:
+                self.send_header("Location", page.location)
             self.send_header("Content-Length", str(len(content) + (10 if page.cut else 0)))
             self.end_headers()
             if page.pause:

@@ -15,10 +15,10 @@ from scripts.clients import kubernetes, postgres, prometheus
 from scripts.clients.kafka import Kafka
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
-from scripts.exits import UsageError
+from scripts.exits import OpsError, TemporaryError, UsageError
 from scripts.notify import Message, chat
 from tests.services import ops_environment, servers, sinks
-from tests.services.fake_http import Fake, serve
+from tests.services.fake_http import Fake, Page, serve
 from tests.services.servers import Server
 
 _MESSAGE = Message("subject", "text")
@@ -120,6 +120,43 @@ def test_variables_of_aws_that_cannot_be_meant_are_a_mistake(
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=said):
         _bucket(endpoint=untrusted.url).check("p/")
+
+
+@pytest.mark.parametrize("page", [
+    Page(status=301, location="https://elsewhere.example"),
+    Page("<html>moved</html>", 302, "text/html", location="https://elsewhere.example"),
+    Page("<html>moved</html>", 308, "text/html", location="https://elsewhere.example"),
+], ids=lambda page: str(page.status))  # fmt: skip
+def test_an_endpoint_that_leads_elsewhere_is_a_mistake(page: Page) -> None:
+    with serve() as server:
+        server.pages["/backups"] = page
+        with pytest.raises(UsageError, match=rf"answers {page.status} and leads to https://elsewhere.example; give"):
+            _bucket(endpoint=server.url).check("p/")
+
+
+@pytest.mark.parametrize("body", ["", "<html><body>login</body></html>"], ids=["empty", "a page"])
+def test_an_endpoint_that_is_no_s3_is_no_empty_bucket(body: str) -> None:
+    with serve() as server:
+        server.pages["/backups"] = Page(body, kind="text/html")
+        for ask in (Bucket.check, Bucket.keys, Bucket.now):
+            with pytest.raises(UsageError, match="not as S3 does"):
+                ask(_bucket(endpoint=server.url), "p/")
+
+
+@pytest.mark.parametrize(("status", "code", "expected"), [
+    (400, "TokenRefreshRequired", UsageError),
+    (403, "AccountProblem", UsageError),
+    (400, "IllegalLocationConstraintException", UsageError),
+    (405, "MethodNotAllowed", UsageError),
+    (409, "OperationAborted", TemporaryError),
+])  # fmt: skip
+def test_an_answer_of_s3_is_sorted_by_its_code_and_cut(status: int, code: str, expected: type[OpsError]) -> None:
+    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{'long ' * 5000}</Message></Error>"
+    with serve() as server:
+        server.pages["/backups"] = Page(text, status, "application/xml")
+        with pytest.raises(expected, match=code) as refused:
+            _bucket(endpoint=server.url).check("p/")
+    assert len(str(refused.value)) < 500
 
 
 def test_credentials_that_are_not_there_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
