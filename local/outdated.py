@@ -49,7 +49,8 @@ def _go(modules: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 def _is_behind(here: Version, newest: Version) -> bool:
     """Whether a later release is there; who has a release is not told of what comes before the next one."""
-    return newest > here and (here.is_prerelease or not newest.is_prerelease)
+    # An epoch can set a lower release above a higher one.
+    return newest > here and newest.release >= here.release and (here.is_prerelease or not newest.is_prerelease)
 
 
 def _go_is_behind(here: str, newest: str) -> bool:

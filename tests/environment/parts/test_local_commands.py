@@ -382,7 +382,7 @@ def test_what_is_behind_is_listed_and_what_is_not_known_is_said(
 @pytest.mark.parametrize(("here", "newest", "told"), [
     ("1.9", "1.10", True), ("1.10", "1.9", False), ("2!1.0", "1.9", False), ("1.0", "1.0.post1", True),
     ("2.0rc1", "1.9", False), ("2.0rc1", "2.0rc2", True), ("2.0rc1", "2.0", True), ("1.9", "2.0rc1", False),
-    ("1.0", "1.0", False),
+    ("1.0", "1.0", False), ("1!11.6", "2!10.1", False), ("1!11.6", "2!11.7", True),
 ])  # fmt: skip
 def test_an_older_release_of_a_package_is_no_newer_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, newest: str, told: bool
