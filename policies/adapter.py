@@ -57,7 +57,7 @@ LOCKED_POLICY: Final = "locked-levels"
 _T = TypeVar("_T")
 
 
-def crypto_policies(waivers: File | None = None, rules: Iterable[Rule] = ALL) -> list[Policy]:
+def crypto_policies(waivers: File | str | None = None, rules: Iterable[Rule] = ALL) -> list[Policy]:
     """The rules as policies for ``PolicyPack(policies=[...])``, with the waivers in a file and their levels locked.
 
     Each call makes policies for one pack. The rules' own policies are named as in the pack; three more keep secrets
@@ -69,7 +69,8 @@ def crypto_policies(waivers: File | None = None, rules: Iterable[Rule] = ALL) ->
     chosen = tuple(rules)
     metas = {rule.meta.name: rule.meta for rule in chosen}
     try:
-        return _Run(chosen, Ledger(read_waivers(waivers, metas, today()))).policies()
+        file = File(waivers) if isinstance(waivers, str) else waivers
+        return _Run(chosen, Ledger(read_waivers(file, metas, today()))).policies()
     except WaiversError as error:
         return _Run(chosen, Ledger(Waivers()), unreadable=str(error)).policies()
 
