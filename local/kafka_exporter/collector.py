@@ -131,8 +131,8 @@ class _Scrape:
                 request = [ConsumerGroupTopicPartitions(name, partitions)]
                 asked[name] = self._admin.list_consumer_group_offsets(request)[name]
         found: dict[str, _Ends] = {}
-        for name in asked:
-            answer = self._try(f"offsets of {name}", lambda name=name: asked[name].result(self._left()))
+        for name, future in asked.items():
+            answer = self._try(f"offsets of {name}", lambda future=future: future.result(self._left()))
             if answer:
                 found[name] = _plain(answer.topic_partitions)
         return found
