@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from runbook import services
 from runbook.environment import EnvironmentFile
+from runbook.formats import shown
 from runbook.settings import IMAGE_NAMES, Settings, SettingsError, load
 
 ENVIRONMENT_VARIABLE: Final = "CRYPTO_ENVIRONMENT_FILE"
@@ -29,6 +30,11 @@ _READERS: Final[Mapping[type, Callable[[pulumi.Config, str], Any]]] = {
     int: pulumi.Config.get_int,
     float: pulumi.Config.get_float,
 }
+_WANTED: Final[Mapping[type, str]] = {
+    bool: "must be true or false",
+    int: "must be a whole number",
+    float: "must be a number",
+}
 
 
 def read(config: pulumi.Config, model: type[Settings] = Settings) -> Settings:
@@ -38,15 +44,19 @@ def read(config: pulumi.Config, model: type[Settings] = Settings) -> Settings:
         SettingsError: one line for each thing to mend.
     """
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    unknown = _unknown_keys(config.name, {*fields, _EMBEDDED})
-    if unknown:
-        raise SettingsError("\n".join(unknown))
+    wrong = _unknown_keys(config.name, {*fields, _EMBEDDED})
     values: dict[str, Any] = {}
     for key, annotation in fields.items():
-        value = _read_one(config, key, annotation)
+        try:
+            value = _read_one(config, key, annotation)
+        except SettingsError as error:
+            wrong.append(str(error))
+            continue
         # Pulumi.yaml gives an optional text the default "": a key without a default must be set.
         if value not in (None, ""):
             values[key] = value
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     if _read_one(config, _EMBEDDED, bool):
         values = with_environment(values, read_environment(_environment_path()))
     return load(values, model)
@@ -81,7 +91,8 @@ def _read_one(config: pulumi.Config, key: str, annotation: Any) -> Any:
     try:
         return _READERS.get(_type(annotation), pulumi.Config.get_object)(config, key)
     except pulumi.ConfigTypeError:
-        raise SettingsError(f"crypto:{key} has the wrong type; Pulumi.yaml says what it must be") from None
+        wanted = _WANTED.get(_type(annotation), "must be a mapping or a list, as JSON")
+        raise SettingsError(f"crypto:{key} is {shown(config.get(key))}: {wanted}") from None
 
 
 def _type(annotation: Any) -> type:

@@ -19,6 +19,13 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*"
 _YEARS: Final = (2000, 9000)
+# As github.com/distribution/reference reads one: a registry, a path, a tag and a digest.
+_REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_IMAGE: Final = re.compile(
+    rf"(?:{_REGISTRY}(?:\.{_REGISTRY})*(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 # PostgreSQL cuts longer names.
 _DATABASE_BYTES: Final = 63
 
@@ -65,6 +72,12 @@ def _database(name: str) -> str:
     if len(name.encode()) > _DATABASE_BYTES:
         raise ValueError(f"must have at most {_DATABASE_BYTES} bytes")
     return name
+
+
+def _image(reference: str) -> str:
+    if not _IMAGE.fullmatch(reference):
+        raise ValueError("must be a reference like registry.example.com/team/name:1.2 or name@sha256:...")
+    return reference
 
 
 def moment(at: datetime) -> datetime:
@@ -115,5 +128,6 @@ KeyPrefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z
 Database = Annotated[Line, AfterValidator(_database)]
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
 SecretKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=253)]
-# Of Ed25519: 32 bytes in base64.
-PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+# Of Ed25519: 32 bytes in base64; two bits are left over, which are 0, so that a key has one spelling.
+PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+Image = Annotated[str, AfterValidator(_image)]

@@ -7,9 +7,9 @@ names files that hold secrets and never holds one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from runbook import practices
@@ -75,6 +75,12 @@ class RedisTarget(_Model):
     login: Login | None = None
     tls: Switch = False
     ca_file: Line | None = None
+
+    @model_validator(mode="after")
+    def _authorities_of_tls(self) -> Self:
+        if self.ca_file and not self.tls:
+            raise ValueError(f"caFile {self.ca_file!r} is set beside tls: false; set tls to true, or leave caFile out")
+        return self
 
 
 class KafkaTarget(_Model):

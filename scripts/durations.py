@@ -20,9 +20,9 @@ def seconds(text: str) -> int:
     try:
         total = units.seconds(text)
     except ValueError:
-        total = 0
+        raise UsageError(f"{text!r} is no duration; write it like 90s, 15m, 1h30m or 2d") from None
     if total < 1:
-        raise UsageError(f"{text!r} is no duration; write it like 90s, 15m, 1h30m or 2d")
+        raise UsageError(f"{text!r} is less than a second; give at least 1s")
     if total > YEAR:
         raise UsageError(f"{text!r} is more than a year; give at most 366d")
     return int(total)

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Annotated, Final, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from runbook import units
@@ -47,9 +47,17 @@ def _cidr(text: str) -> str:
         raise ValueError("must be a network like 10.0.0.0/16 or 0.0.0.0/0") from None
 
 
-Cores = Annotated[str, AfterValidator(_between(*_CORES))]
-Memory = Annotated[str, AfterValidator(_between(*_MEMORY))]
-Volume = Annotated[str, AfterValidator(_between(*_VOLUME))]
+def _written(value: object) -> object:
+    """A number as text: `pulumi config set --path` stores a quantity without a unit as one."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+_Quantity = Annotated[
+    str, BeforeValidator(_written, json_schema_input_type=str | Annotated[float, Field(ge=0, le=float(2**46))])
+]
+Cores = Annotated[_Quantity, AfterValidator(_between(*_CORES))]
+Memory = Annotated[_Quantity, AfterValidator(_between(*_MEMORY))]
+Volume = Annotated[_Quantity, AfterValidator(_between(*_VOLUME))]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 

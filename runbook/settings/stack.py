@@ -8,7 +8,7 @@ from typing import Any, Final, Self, cast
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from runbook import formats, services
-from runbook.formats import DnsLabel, DnsName, Line, Switch
+from runbook.formats import DnsLabel, DnsName, Image, Line, Switch
 from runbook.settings.base import Model, TimeZone
 from runbook.settings.datastores import KafkaSettings, PgbouncerSettings, PostgresSettings, RedisSettings
 from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings, PolicySettings
@@ -70,7 +70,7 @@ class Settings(Model):
     kube_context: Line = Field(description="context of the kubeconfig; named so that no other cluster is hit")
     time_zone: TimeZone = "UTC"
     storage_class: DnsName | None = Field(default=None, description="left out: the cluster's default class")
-    images: dict[str, str]
+    images: dict[str, Image]
     image_pull_secret: DnsLabel | None = None
     services: dict[str, ServiceSettings] = Field(default_factory=default_services)
     postgres: PostgresSettings = PostgresSettings()

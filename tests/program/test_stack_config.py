@@ -48,9 +48,16 @@ def test_a_setting_of_another_program_is_nobodys_business() -> None:
     assert stack_config.read(config).aws.region == "eu-central-1"
 
 
-def test_a_value_of_the_wrong_type_is_named() -> None:
-    with pytest.raises(SettingsError, match="crypto:protect has the wrong type"):
-        stack_config.read(engine.config(**{**stack_values("prod"), "protect": "perhaps"}))
+def test_every_value_of_the_wrong_type_is_named_with_what_is_allowed() -> None:
+    wrong = {"protect": "perhaps", "maintenance": "1e3", "redis": "no", "frobnicate": "x"}
+    with pytest.raises(SettingsError) as refused:
+        stack_config.read(engine.config(**{**stack_values("prod"), **wrong}))
+    assert sorted(str(refused.value).splitlines()) == [
+        "crypto:frobnicate is no setting of this program; remove it or mend its spelling",
+        "crypto:maintenance is '1e3': must be true or false",
+        "crypto:protect is 'perhaps': must be true or false",
+        "crypto:redis is 'no': must be a mapping or a list, as JSON",
+    ]
 
 
 class _Level(StrEnum):
@@ -105,7 +112,7 @@ def test_every_field_that_is_left_out_has_its_default() -> None:
 
 @pytest.mark.parametrize("values", [{"retryCount": "many"}, {"dry": "perhaps"}, {"sampleRatio": "x"}, {"limits": "x"}])
 def test_a_value_that_is_not_of_its_fields_type_is_named(values: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=f"crypto:{next(iter(values))} has the wrong type"):
+    with pytest.raises(SettingsError, match=f"crypto:{next(iter(values))} is '.*': must be "):
         stack_config.read(engine.config(**{**stack_values("prod"), **values}), _More)
 
 

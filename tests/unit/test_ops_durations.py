@@ -13,9 +13,15 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: int) -> None:
     assert durations.seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "90", "0s", "999ms", "-1h", "1h\n", "\u0663h", "soon", "9" * 400 + "ms"])
+@pytest.mark.parametrize("text", ["", "90", "-1h", "1h\n", "\u0663h", "soon", "9" * 400 + "ms"])
 def test_what_is_none_is_wrong_usage(text: str) -> None:
     with pytest.raises(UsageError, match="is no duration; write it like"):
+        durations.seconds(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "999ms"])
+def test_what_is_less_than_a_second_is_wrong_usage(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text}' is less than a second; give at least 1s"):
         durations.seconds(text)
 
 

@@ -212,7 +212,7 @@ def test_durations_are_read(text: str, found: int) -> None:
     assert durations.seconds(text) == found
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1h 30m", "999ms", "1h!"])
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1h 30m", "1h!"])
 def test_what_is_no_duration_is_said_so(text: str) -> None:
     with pytest.raises(UsageError, match="write it like"):
         durations.seconds(text)

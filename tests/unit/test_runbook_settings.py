@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from runbook import settings
-from runbook.ops_settings import OpsSettings
+from runbook.ops_settings import OpsSettings, RedisTarget
 from tests.program.settings import load, stack_values
 
 
@@ -87,6 +87,10 @@ def _signers(**changes: Any) -> dict[str, Any]:
         ),
         ({"services": {"analytics": {"replica": 9}}}, ("crypto:services.analytics.replica is no setting",)),
         ({"images": {"ops": "x"}}, ("images", "postgres")),
+        ({"images": {"ops": ""}}, ("images.ops is ''", "must be a reference like registry.example.com/team/name:1.2")),
+        ({"images": {"ops": "a\nb"}}, ("images.ops is 'a\\nb'", "must be a reference")),
+        ({"images": {"ops": "a:1@sha256:12"}}, ("images.ops", "must be a reference")),
+        (_signers(redis=["QZ/7gAessHrUkACUUFBgFIPkI4+6+nyc7/f9V7ouZWx="]), ("backup.signers.redis", "pattern")),
         ({"backup": {"bucket": "Not A Bucket"}}, ("backup.bucket", "Not A Bucket")),
         ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "less than or equal")),
         (_signers(redis=["age1nothing"]), ("backup.signers.redis", "age1nothing", "pattern")),
@@ -228,3 +232,26 @@ def test_any_value_loads_or_is_a_settings_error(key: str, value: Any) -> None:
     except settings.SettingsError as error:
         message = str(error)
     assert message.startswith("crypto:")
+
+
+def test_a_quantity_may_be_a_number_as_the_command_of_pulumi_stores_it() -> None:
+    given: dict[str, Any] = {"cpuRequest": 2, "memoryRequest": 4294967296, "memoryLimit": "4Gi"}
+    resources = settings.Resources.model_validate(given)
+    assert (resources.cpu_request, resources.memory_request) == ("2", "4294967296")
+    assert settings.Resources.model_validate({**given, "cpuRequest": 0.5}).cpu_request == "0.5"
+    with pytest.raises(ValidationError, match="cpuRequest"):
+        settings.Resources.model_validate({**given, "cpuRequest": True})
+
+
+@pytest.mark.parametrize("reference", [
+    "postgres", "localhost/crypto/ops:ee53e8948c90", "registry.example.com:5000/team/a_b/name__x-y.z:1.2-rc_3",
+    f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/ops@sha256:{'a' * 64}",
+])  # fmt: skip
+def test_a_reference_of_an_image_is_read_as_registries_do(reference: str) -> None:
+    values = {**stack_values("prod"), "images": dict.fromkeys(settings.IMAGE_NAMES, reference)}
+    assert settings.load(values).image("ops") == reference
+
+
+def test_authorities_of_a_redis_without_tls_are_a_mistake() -> None:
+    with pytest.raises(ValidationError, match=r"caFile '/ca.crt' is set beside tls: false; set tls to true"):
+        RedisTarget.model_validate({"host": "redis", "port": 6379, "caFile": "/ca.crt"})
