@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from scripts.backup.manifest import ResourcesManifest, differences, shortened
 from scripts.backup.transfer import Stored
@@ -25,6 +26,9 @@ _LAST: Final = ("ResourceQuota",)
 ONE_OFF: Final = frozenset(
     {"Pod", "Job", "Event", "Lease", "Endpoints", "EndpointSlice", "ControllerRevision", "CertificateRequest"}
 )
+# The marks of the controller's own; those of Services without a selector are a person's.
+_OF_CONTROLLER: Final = ("endpoints.kubernetes.io/managed-by", "endpoints.kubernetes.io/last-change-trigger-time")
+_OF_ACCOUNT: Final = "kubernetes.io/service-account-token"
 _BINDING: Final = ("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller")
 
 
@@ -50,22 +54,29 @@ class Saved:
         group, _, version = self.content["apiVersion"].rpartition("/")
         metadata = self.content["metadata"]
         kind = Kind(group, version, self.plural, self.content["kind"])
-        return f"{kind.path(metadata['namespace'])}/{metadata['name']}"
+        return f"{kind.path(metadata['namespace'])}/{quote(metadata['name'], safe='')}"
 
     @property
     def skipped(self) -> str | None:
         """Why a restore leaves it alone; None: it is applied."""
-        if self.made_anew is None and self.content["kind"] in ONE_OFF:
+        if self.made_anew is None and self.content["kind"] in ONE_OFF and not self._points_by_hand:
             return "a run or an observation"
         return self.made_anew
+
+    @property
+    def _points_by_hand(self) -> bool:
+        """Whether it says where a Service without a selector leads; slices of the controller have an owner."""
+        if self.content["kind"] != "Endpoints":
+            return self.content["kind"] == "EndpointSlice"
+        metadata: dict[str, Any] = self.content["metadata"]
+        marks: tuple[dict[str, str], ...] = (metadata.get("labels") or {}, metadata.get("annotations") or {})
+        return not any(mark in found for found in marks for mark in _OF_CONTROLLER)
 
     @property
     def made_anew(self) -> str | None:
         """Who in a cluster makes it without being asked; None: nothing does."""
         if self.managed_by is not None:
             return "a controller makes it anew"
-        if self.content.get("type") == "kubernetes.io/service-account-token":
-            return "the cluster makes its own tokens"
         if self.label == "ConfigMap/kube-root-ca.crt":
             return "the cluster publishes its own"
         return None
@@ -97,17 +108,22 @@ def applicable(saved: Saved) -> dict[str, Any]:
     """The object as it can be applied to a cluster that never had it."""
     content = copy.deepcopy(saved.content)
     metadata, spec = content["metadata"], content.get("spec", {})
+    annotations: dict[str, Any] = metadata.get("annotations") or {}
     # Owners have other identities there.
     metadata.pop("ownerReferences", None)
     match content["kind"]:
         case "Service" if spec.get("clusterIP") != "None":
             for name in ("clusterIP", "clusterIPs"):
                 spec.pop(name, None)
+        case "Secret" if content.get("type") == _OF_ACCOUNT:
+            # The cluster fills it with a token of its own for the account that it names.
+            content.pop("data", None)
+            annotations.pop("kubernetes.io/service-account.uid", None)
         case "PersistentVolumeClaim":
             # A claim that names a volume which is gone is lost for ever.
             spec.pop("volumeName", None)
             for name in _BINDING:
-                metadata.get("annotations", {}).pop(name, None)
+                annotations.pop(name, None)
         case _:
             pass
     return content

@@ -19,20 +19,27 @@ from scripts.backup.transfer import Stored
 from scripts.clients import kubernetes
 from scripts.clients.kubernetes import Cluster
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, Exit, UsageError
+from scripts.exits import CheckFailedError, Exit, OpsError, UsageError
 from scripts.output import Outcome, confirm, say
 
 MANAGER: Final = "ops-restore"
 _SECONDS: Final = 30.0
+# What an answer says of one object: a quota, a webhook or the size of a request refuse it alone.
+_OF_ONE_OBJECT: Final = (
+    CheckFailedError,
+    kubernetes.ForbiddenError,
+    kubernetes.ConflictError,
+    kubernetes.ServerError,
+)
 
 
 @dataclass(slots=True)
 class Applied:
-    """What became of the objects: applied by kind, skipped by reason, failed by label."""
+    """What became of the objects: applied by kind, skipped by reason, and the error of what is refused by label."""
 
     done: Counter[str] = field(default_factory=Counter[str])
     skipped: Counter[str] = field(default_factory=Counter[str])
-    failed: dict[str, str] = field(default_factory=dict[str, str])
+    failed: dict[str, OpsError] = field(default_factory=dict[str, OpsError])
 
 
 def run(settings: OpsSettings, selection: Selection, *, unsigned: bool, confirmed: bool, dry_run: bool) -> Outcome:
@@ -66,7 +73,7 @@ def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run
     """Apply all objects; what the server refuses stops none of the others.
 
     Raises:
-        ForbiddenError: the account may not apply.
+        ForbiddenError: the account may apply none of them.
         TemporaryError: the API server does not answer.
     """
     applied = Applied()
@@ -80,11 +87,12 @@ def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run
             body = resources_content.applicable(saved)
             cluster.apply(saved.path, body, manager=MANAGER, dry_run=dry_run)
             applied.done[saved.kind] += 1
-        except kubernetes.ForbiddenError:
-            raise
-        except CheckFailedError as error:
+        except _OF_ONE_OBJECT as error:
             log.warning("not applied", object=saved.label, reason=str(error))
-            applied.failed[saved.label] = str(error)
+            applied.failed[saved.label] = error
+    errors = list(applied.failed.values())
+    if errors and not applied.done and all(isinstance(error, kubernetes.ForbiddenError) for error in errors):
+        raise errors[0]
     return applied
 
 
@@ -106,7 +114,7 @@ def _outcome(manifest: ResourcesManifest, applied: Applied, seconds: float, *, d
         "namespace": manifest.namespace,
         "applied": dict(applied.done),
         "skipped": dict(applied.skipped),
-        "failed": applied.failed,
+        "failed": {label: str(error) for label, error in applied.failed.items()},
         "secrets": manifest.secrets,
         "seconds": round(seconds, 3),
     }

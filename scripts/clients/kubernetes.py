@@ -50,6 +50,10 @@ class GoneError(TemporaryError):
     """The server no longer has the version of a list that was asked for."""
 
 
+class ServerError(TemporaryError):
+    """The server, or a webhook that it asks, fails at this request; it may answer others."""
+
+
 class Cluster:
     """The API server. Every method raises ``OpsError``."""
 
@@ -252,7 +256,7 @@ def _error(method: str, path: str, code: int, told: str) -> OpsError:
         410: GoneError,
         429: TemporaryError,
     }
-    return (TemporaryError if code >= 500 else kinds.get(code, CheckFailedError))(line)
+    return (ServerError if code >= 500 else kinds.get(code, CheckFailedError))(line)
 
 
 def _told(body: bytes | str | None) -> str:
