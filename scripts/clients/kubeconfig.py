@@ -12,10 +12,11 @@ from __future__ import annotations
 import base64
 import os
 import ssl
+import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
@@ -33,6 +34,9 @@ from scripts.clients.kubeconfig_file import Chosen, Cluster, Plugin, User
 from scripts.clients.kubeconfig_plugin import Credential
 from scripts.exits import TemporaryError, UsageError
 from scripts.output import one_line
+
+# The official client shares the files of certificates between threads, and names one to others before it is written.
+_LOADING: Final = threading.Lock()
 
 
 def configuration(kubeconfig: Path | None = None) -> Configuration:
@@ -101,7 +105,8 @@ def _log_in(made: Configuration, chosen: Chosen) -> None:
     credential = None if plugin is None else kubeconfig_plugin.ask(plugin, cluster)
     whole = _plain(cluster, _login(user, credential))
     tokens = whole["users"][0]["user"].get("auth-provider", {}).get("config")
-    KubeConfigLoader(whole, config_persister=partial(chosen.keep, tokens)).load_and_set(made)
+    with _LOADING:
+        KubeConfigLoader(whole, config_persister=partial(chosen.keep, tokens)).load_and_set(made)
     made.proxy = cluster.proxy_url or made.proxy
     if user.token_file:
         made.refresh_api_key_hook = partial(_read_token, Path(user.token_file), user.token)
