@@ -10,7 +10,7 @@ from scripts.backup import roles
 from scripts.backup.postgres_model import DatabaseFacts, Subscription
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
-from scripts.exits import UsageError
+from scripts.exits import TemporaryError, UsageError
 
 _ANY_OWNER: Final = 160000
 # How an event trigger is switched on, by the letter that the catalogue has for it.
@@ -89,7 +89,8 @@ def _run(
             admin.execute(statement)
         except lazy.psycopg.Error as error:
             words = statement.as_string(admin).replace(f'"{name}"', facts.name)
-            raise UsageError(f"{words}: {postgres.explain(error)}; nothing has changed") from None
+            kind = TemporaryError if postgres.passing(error) else UsageError
+            raise kind(f"{words}: {postgres.explain(error)}; nothing has changed") from None
 
 
 def subscribe(access: Access, name: str, subscriptions: Sequence[Subscription]) -> None:

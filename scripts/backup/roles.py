@@ -131,6 +131,8 @@ def _run(admin: lazy.psycopg.Connection, statement: lazy.sql.Composed, role: str
     try:
         admin.execute(statement)
     except lazy.psycopg.Error as error:
+        if postgres.passing(error):
+            raise
         raise UsageError(
             f"role {role} of the backup cannot be made on this server: {postgres.explain(error)}; "
             f"make it yourself (CREATE ROLE), then run again"

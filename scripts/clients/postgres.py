@@ -164,16 +164,19 @@ def cancelled(connection: lazy.psycopg.Connection) -> Generator[None]:
 def translate(error: lazy.psycopg.Error, what: str) -> OpsError:
     """The error in the terms of this program."""
     message = explain(error)
-    state = error.sqlstate or ""
     if (
         _WRONG_LOGIN.search(message)
         or _WRONG_SETTING.search(message)
         or isinstance(error, lazy.psycopg.errors.InsufficientPrivilege)
     ):
         return UsageError(f"{what}: {message}")
-    if state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, lazy.psycopg.OperationalError) and not state):
-        return TemporaryError(f"{what}: {message}")
-    return CheckFailedError(f"{what}: {message}")
+    return (TemporaryError if passing(error) else CheckFailedError)(f"{what}: {message}")
+
+
+def passing(error: lazy.psycopg.Error) -> bool:
+    """Whether another attempt may succeed: the connection is lost, the server is full, stops or starts."""
+    state = error.sqlstate or ""
+    return state.startswith(_TEMPORARY_CLASSES) or (isinstance(error, lazy.psycopg.OperationalError) and not state)
 
 
 def explain(error: lazy.psycopg.Error) -> str:

@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 
 from runbook.datastores import BACKUP_ROLE, DATABASE
-from scripts.backup import parts
+from scripts.backup import parts, properties, surroundings
+from scripts.clients import postgres
+from scripts.clients.postgres import Access
+from scripts.exits import TemporaryError
 from tests.running.owned import owned_folder
 from tests.services import ops_environment
 from tests.services.faulty_s3 import Altered, Call, Choice, Cut, Fault, FaultyS3, Refused, Reset, Slow, at
 from tests.services.interruptions import Length, moments
 from tests.services.ops_environment import BUCKET, PREFIX, Answer, Environment, await_log, finish, populate
-from tests.services.servers import Server
+from tests.services.servers import SUPERUSER, Server
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -286,6 +289,16 @@ def test_a_database_whose_backends_all_end_leaves_the_restore_undone(environment
     assert answer.code == 75, answer.stderr
     assert _without_fresh(environment.state()) == before
     assert environment.ops("restore", "postgres", "--yes", "--json").code == 0
+
+
+def test_a_session_that_ends_while_a_database_gets_its_properties_is_no_mistake(environment: Environment) -> None:
+    server = environment.database
+    access = Access(server.host, server.port, SUPERUSER, ops_environment.PASSWORDS["superuser"])
+    with postgres.connect(access, DATABASE, application="test") as admin:
+        facts = surroundings.facts(admin).model_copy(update={"rights": None, "settings": ()})
+        environment.execute(f"SELECT pg_terminate_backend({admin.info.backend_pid})", "postgres")
+        with pytest.raises(TemporaryError, match=r"LIMIT +-1: terminating connection .*; nothing has changed"):
+            properties.apply(admin, DATABASE, facts)
 
 
 def _without_fresh(state: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
