@@ -19,7 +19,7 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*"
 _YEARS: Final = (2000, 9000)
-# As github.com/distribution/reference reads one: a registry, a path, a tag and a digest.
+# A registry by its name, a path, a tag and a digest of SHA-256, as github.com/distribution/reference describes them.
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _IMAGE: Final = re.compile(

@@ -127,7 +127,7 @@ class _Scrape:
             description = self._try(f"group {name}", lambda name=name: described[name].result(self._left()))
             if description:
                 self._samples.add("kafka_consumergroup_members", len(description.members), name)
-                # Not before its coordinator answers: librdkafka 2.16 ends the process where another broker is asked.
+                # Not before its coordinator answers: librdkafka 2.16 can end the process with a segmentation fault.
                 request = [ConsumerGroupTopicPartitions(name, partitions)]
                 asked[name] = self._admin.list_consumer_group_offsets(request)[name]
         found: dict[str, _Ends] = {}

@@ -30,8 +30,8 @@ _OLDEST: Final = 7
 _AHEAD: Final = 5
 
 
-# Some set-ups rename them away, and those that empty a database are missed only once it is swapped.
 _PROBE: Final = b"ops:restore:probe"
+# Some set-ups rename them away, and those that empty a database are missed only once it is swapped.
 _COMMANDS: Final = ("FLUSHDB", "SWAPDB", "RESTORE", "EVAL", "MULTI")
 
 

@@ -31,8 +31,10 @@ def run(settings: OpsSettings, bucket: Bucket, manifest: ResourcesManifest, *, c
         except UsageError as error:
             # No cluster, or no right to apply: it is said and no failure.
             return Result(f"parsed; not judged by an API server: {error}", manifest.counts, compared)
-        forbidden = [error for error in applied.failed.values() if isinstance(error, kubernetes.ForbiddenError)]
-        if refused := [str(error) for error in applied.failed.values() if error not in forbidden]:
+        errors = list(applied.failed.values())
+        forbidden = [error for error in errors if isinstance(error, kubernetes.ForbiddenError)]
+        if len(forbidden) < len(errors):
+            refused = [str(error) for error in errors if not isinstance(error, kubernetes.ForbiddenError)]
             raise CheckFailedError(f"backup {manifest.id}: {shortened(refused, 'objects')}")
         method = f"parsed, and {applied.done.total()} objects applied as a server-side dry run"
         if forbidden:

@@ -161,8 +161,8 @@ class Kafka:
     def _committed(self, group: str, parts: Sequence[Any]) -> _Offsets:
         """The offsets that a group has committed; it is not joined.
 
-        By a consumer: where the group's coordinator moves, librdkafka 2.16 ends the process with a segmentation fault
-        (its issue 5040) when the admin client asks.
+        By a consumer: asked by the admin client, librdkafka 2.16 can end the process with a segmentation fault. That
+        was seen on a new broker, which is about to find the group's coordinator (its issue 5040 is like it).
         """
         given = {**self._given, "group.id": group, "enable.auto.commit": False}
         consumer: Any = lazy.confluent_kafka.Consumer(given, logger=_Silent())

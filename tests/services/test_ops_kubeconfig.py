@@ -204,8 +204,9 @@ def test_a_context_without_a_user_reaches_kubectls_proxy(
 
 
 def test_a_plugin_that_needs_a_terminal_is_asked_at_one(kubeconfig: Kubeconfig) -> None:
+    told = kubeconfig.path.parent / "told"
     user = kubeconfig.plugin(
-        f"test -t 0 && read answer && echo \"$KUBERNETES_EXEC_INFO\" > told && echo '{_credential('token-of-bob')}'"
+        f"test -t 0 && read answer && echo \"$KUBERNETES_EXEC_INFO\" > '{told}' && echo '{_credential('token-of-bob')}'"
     )
     user["exec"]["interactiveMode"] = "Always"
     kubeconfig.write(user)
@@ -221,6 +222,7 @@ def test_a_plugin_that_needs_a_terminal_is_asked_at_one(kubeconfig: Kubeconfig) 
         cwd=Path(__file__).parents[2],
     )
     assert asked.stdout.strip() == "bob"
+    assert json.loads(told.read_text())["spec"] == {"interactive": True}
 
 
 def test_a_plugin_is_run_with_its_arguments_and_variables_and_its_token_is_used(kubeconfig: Kubeconfig) -> None:

@@ -247,7 +247,7 @@ def test_a_quantity_may_be_a_number_as_the_command_of_pulumi_stores_it() -> None
     "postgres", "localhost/crypto/ops:ee53e8948c90", "registry.example.com:5000/team/a_b/name__x-y.z:1.2-rc_3",
     f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/ops@sha256:{'a' * 64}",
 ])  # fmt: skip
-def test_a_reference_of_an_image_is_read_as_registries_do(reference: str) -> None:
+def test_a_reference_of_an_image_has_any_registry_path_tag_and_digest(reference: str) -> None:
     values = {**stack_values("prod"), "images": dict.fromkeys(settings.IMAGE_NAMES, reference)}
     assert settings.load(values).image("ops") == reference
 
