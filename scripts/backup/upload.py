@@ -18,7 +18,7 @@ from scripts.backup.parts import MOST_PARTS
 from scripts.backup.pipeline import Meter
 from scripts.clients import background
 from scripts.clients.s3 import Bucket
-from scripts.exits import CheckFailedError, OpsError, Stop
+from scripts.exits import CheckFailedError, OpsError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -45,17 +45,12 @@ def upload(bucket: Bucket, key: str, blocks: Iterable[bytes], part_bytes: int) -
     Raises:
         OpsError: S3 refuses or does not answer.
     """
+    # A signal may come while the bucket begins the upload, which goes on: only with its id can it be aborted.
+    begun: Future[str] = Future()
     try:
-        with bucket.errors(key):
-            begun = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ChecksumAlgorithm="CRC32")
-    except Stop:
-        # It may have been begun all the same, and only the bucket knows its id.
-        abort_stale(bucket, key)
-        raise
-    upload_id = begun["UploadId"]
-    try:
+        background.start("begin-upload", partial(_begin, bucket, key), begun)
         meter = Meter()
-        parts = _Parts(bucket, key, upload_id)
+        parts = _Parts(bucket, key, begun.result())
         try:
             for body in parts_of(blocks, part_bytes, meter):
                 parts.send(body)
@@ -64,12 +59,19 @@ def upload(bucket: Bucket, key: str, blocks: Iterable[bytes], part_bytes: int) -
             parts.settle()
         with bucket.errors(key):
             bucket.client.complete_multipart_upload(
-                Bucket=bucket.name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": done}
+                Bucket=bucket.name, Key=key, UploadId=begun.result(), MultipartUpload={"Parts": done}
             )
     except BaseException:
-        _abort(bucket, key, upload_id)
+        wait([begun], timeout=_SETTLE_SECONDS)
+        if begun.done() and not begun.exception():
+            _abort(bucket, key, begun.result())
         raise
     return Stored(meter.digest(), len(done))
+
+
+def _begin(bucket: Bucket, key: str) -> str:
+    with bucket.errors(key):
+        return bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key, ChecksumAlgorithm="CRC32")["UploadId"]
 
 
 def parts_of(blocks: Iterable[bytes], part_bytes: int, meter: Meter) -> Iterator[bytearray]:

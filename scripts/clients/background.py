@@ -14,9 +14,12 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def start(name: str, work: Callable[[], _T]) -> Future[_T]:
-    """Run ``work`` in a daemon thread of that name; what it returns or raises is the future's."""
-    answer: Future[_T] = Future()
+def start(name: str, work: Callable[[], _T], answer: Future[_T] | None = None) -> Future[_T]:
+    """Run ``work`` in a daemon thread of that name; what it returns or raises is the future's.
+
+    With ``answer`` it is that future, so that a caller who is stopped before this returns has it, too.
+    """
+    answer = answer or Future()
 
     def run() -> None:
         try:

@@ -227,6 +227,19 @@ def test_a_bucket_that_is_too_slow_ends_the_backup_at_its_deadline_with_nothing_
     environment.backup()
 
 
+def test_an_upload_that_the_bucket_begins_only_after_its_backup_was_ended_is_aborted(environment: Environment) -> None:
+    with environment.faulty() as proxy:
+        proxy.choice = at("CreateMultipartUpload", Slow(1), range(1, 2))
+        process = environment.start("backup", "postgres")
+        wait_until(lambda: proxy.done, "the upload is begun")
+        process.terminate()
+        answer = finish(process)
+
+    assert answer.code == 75, answer.stderr
+    assert proxy.calls.get("AbortMultipartUpload") == 1
+    assert environment.uploads() == []
+
+
 def test_a_bucket_that_answers_nothing_any_more_cannot_keep_the_process(environment: Environment) -> None:
     with environment.faulty() as proxy:
         proxy.choice = lambda call: Slow(120) if call.operation in ("UploadPart", "AbortMultipartUpload") else None
