@@ -28,6 +28,50 @@ _IMAGE: Final = re.compile(
 )
 # PostgreSQL cuts longer names.
 _DATABASE_BYTES: Final = 63
+# What pydantic's own words say as a programmer's, by its type of error.
+_SENTENCES: Final = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of names to values",
+    "extra_forbidden": "must not be there",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "frozen_set_type": "must be a list",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "missing": "must be given",
+    "model_type": "must be a mapping of names to values",
+    "string_too_long": "must have {max_length} or fewer characters",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_type": "must be a text",
+    "too_long": "must have {max_length} or fewer elements",
+    "too_short": "must have {min_length} or more elements",
+    "tuple_type": "must be a list",
+}
+# What a pattern asks for, in words.
+_WORDS: Final[dict[str, str]] = {}
+
+
+def form(pattern: str, words: str, **field: Any) -> Any:
+    """A field whose text has this pattern; ``told`` says of a wrong value that it must be ``words``."""
+    _WORDS[pattern] = words
+    return Field(pattern=pattern, **field)
+
+
+def told(detail: Any) -> str:
+    """What a value must be, of an error that pydantic found."""
+    limits = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return f"must be {_WORDS.get(limits['pattern'], 'of the form ' + limits['pattern'])}"
+    if sentence := _SENTENCES.get(detail["type"]):
+        return sentence.format(**limits)
+    return str(detail["msg"]).removeprefix("Value error, ")
 
 
 def _number(given: Any) -> Any:
@@ -107,27 +151,62 @@ Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
 Pods = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_number)]
 
 # Text of one line: no sign that ends a line, steers a terminal or ends a text of C.
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=4096)]
-DnsLabel = Annotated[str, Field(pattern=f"^{_LABEL}$", max_length=63)]
-DnsName = Annotated[str, Field(pattern=f"^{_HOST}$", max_length=253)]
-Host = Annotated[str, Field(pattern=rf"^({_HOST}|[0-9a-f]*:[0-9a-f:.]+)$", max_length=253)]
-_HOST_PORT: Final = rf"({_HOST}|\[[0-9a-f]*:[0-9a-f:.]+\]):[0-9]{{1,5}}"
-HostPort = Annotated[str, Field(pattern=f"^{_HOST_PORT}$", max_length=261), AfterValidator(_ports)]
-# Brokers as the clients of Kafka take them.
-HostPorts = Annotated[str, Field(pattern=f"^{_HOST_PORT}(,{_HOST_PORT})*$", max_length=8192), AfterValidator(_ports)]
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048), AfterValidator(_web_address)]
-SecureAddress = Annotated[
-    str, Field(pattern=r"^https://[^\s\x00-\x1f]+$", max_length=2048), AfterValidator(_web_address)
+Line = Annotated[str, form(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", "a line of text", max_length=4096)]
+_LABEL_WORDS: Final = "lower-case letters, digits and hyphens, with a letter or digit at both ends"
+DnsLabel = Annotated[str, form(f"^{_LABEL}$", f"{_LABEL_WORDS}, like api-gateway", max_length=63)]
+DnsName = Annotated[str, form(f"^{_HOST}$", "a DNS name in lower case, like crypto.example.com", max_length=253)]
+Host = Annotated[
+    str, form(rf"^({_HOST}|[0-9a-f]*:[0-9a-f:.]+)$", "a DNS name in lower case or an IP address", max_length=253)
 ]
-MailAddress = Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max_length=254)]
+_HOST_PORT: Final = rf"({_HOST}|\[[0-9a-f]*:[0-9a-f:.]+\]):[0-9]{{1,5}}"
+HostPort = Annotated[
+    str,
+    form(f"^{_HOST_PORT}$", "a host and its port, like cache.example.com:6379", max_length=261),
+    AfterValidator(_ports),
+]
+# Brokers as the clients of Kafka take them.
+HostPorts = Annotated[
+    str,
+    form(
+        f"^{_HOST_PORT}(,{_HOST_PORT})*$",
+        "hosts with their ports, like broker-1.example.com:9092,broker-2.example.com:9092",
+        max_length=8192,
+    ),
+    AfterValidator(_ports),
+]
+WebAddress = Annotated[
+    str,
+    form(r"^https?://[^\s\x00-\x1f]+$", "an address like http://prometheus.example.com:9090", max_length=2048),
+    AfterValidator(_web_address),
+]
+SecureAddress = Annotated[
+    str,
+    form(r"^https://[^\s\x00-\x1f]+$", "an address like https://login.example.com", max_length=2048),
+    AfterValidator(_web_address),
+]
+MailAddress = Annotated[
+    str, form(r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", "a mail address, like ops@example.com", max_length=254)
+]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", max_length=64)]
-BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$")]
+Region = Annotated[str, form(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region of AWS, like eu-central-1", max_length=64)]
+BucketName = Annotated[
+    str,
+    form(
+        r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$",
+        "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends",
+    ),
+]
 # A part of dots alone leads out of the folder, where the key becomes a path.
-KeyPrefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*/)+$", max_length=512)]
+_KEY: Final = r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_KEY_WORDS: Final = "letters, digits, dots, hyphens and underscores"
+KeyPrefix = Annotated[
+    str, form(rf"^({_KEY}/)+$", f"{_KEY_WORDS}, with a slash at the end, like crypto-analytics/", max_length=512)
+]
 Database = Annotated[Line, AfterValidator(_database)]
-Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
-SecretKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=253)]
+Topic = Annotated[str, form(f"^{_KEY}$", _KEY_WORDS, max_length=249)]
+SecretKey = Annotated[str, form(f"^{_KEY}$", _KEY_WORDS, max_length=253)]
 # Of Ed25519: 32 bytes in base64; two bits are left over, which are 0, so that a key has one spelling.
-PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+PublicKey = Annotated[
+    str, form(r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$", "a public key of Ed25519: 32 bytes in base64")
+]
 Image = Annotated[str, AfterValidator(_image)]

@@ -83,4 +83,4 @@ def _explain(error: Any) -> str:
         if isinstance(detail["input"], dict | list) or detail["type"] == "json_invalid" or redact.names_secret(key)
         else f" is {formats.shown(detail['input'])}"
     )
-    return f"{key}{shown}: {detail['msg'].removeprefix('Value error, ')}{more}"
+    return f"{key}{shown}: {formats.told(detail)}{more}"

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.formats import DnsLabel, DnsName, Fraction, HostPort, Pods, Port, Switch, Whole
+from runbook.formats import DnsLabel, DnsName, Fraction, HostPort, Pods, Port, Switch, Whole, form
 from runbook.settings.base import Cidr, Memory, Model, Resources, Volume
 
 
@@ -27,8 +27,11 @@ class ExternalRedis(ExternalServer):
     """A Redis that somebody else runs, and how clients log in and trust it: by Secrets that they mount."""
 
     # Redis takes any name without spaces and null characters.
-    user: str = Field(
-        default="default", pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$", description="the ACL user whose password is in secret"
+    user: str = form(
+        r"^[^\s\x00-\x1f\x7f-\x9f]+$",
+        "a name without spaces",
+        default="default",
+        description="the ACL user whose password is in secret",
     )
     secret: DnsLabel | None = Field(
         default=None,

@@ -8,7 +8,7 @@ from typing import Any, Final, Self, cast
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from runbook import formats, services
-from runbook.formats import DnsLabel, DnsName, Image, Line, Switch
+from runbook.formats import DnsLabel, DnsName, Image, Line, Switch, form
 from runbook.settings.base import Model, TimeZone
 from runbook.settings.datastores import KafkaSettings, PgbouncerSettings, PostgresSettings, RedisSettings
 from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings, PolicySettings
@@ -63,7 +63,11 @@ class SecretNames(Model):
 class Settings(Model):
     """Everything that a stack decides."""
 
-    environment_name: str = Field(pattern=r"^[a-z][-a-z0-9]*$", description="what the stack is: production, local ...")
+    environment_name: str = form(
+        r"^[a-z][-a-z0-9]*$",
+        "lower-case letters, digits and hyphens, with a letter first",
+        description="what the stack is: production, local ...",
+    )
     owner: Line = Field(default="platform", description="the team that is asked about these resources")
     domain: DnsName
     namespace: DnsLabel = "crypto"
@@ -147,17 +151,13 @@ def _follows(detail: Any) -> bool:
 
 def _explain(detail: Any) -> str:
     key = "crypto:" + ".".join(str(part) for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = formats.told(detail)
     match detail["type"]:
         case "missing":
             return f"{key} is missing; set it in the stack file (Pulumi.yaml says what it is)"
         case "extra_forbidden":
             return f"{key} is no setting of this program; remove it or mend its spelling"
-        case "dict_type" | "model_type":
-            return f"{key} is {formats.shown(detail['input'])}: must be a mapping of names to values"
-        case "bool_type":
-            return f"{key} is {formats.shown(detail['input'])}: must be true or false"
-        case _ if isinstance(detail["input"], (dict, list)):
+        case kind if isinstance(detail["input"], (dict, list)) and kind not in ("dict_type", "model_type"):
             return f"{key}: {message}"
         case _:
             return f"{key} is {formats.shown(detail['input'])}: {message}"

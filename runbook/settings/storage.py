@@ -7,7 +7,18 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from runbook import practices, thresholds
-from runbook.formats import BucketName, DnsLabel, Fraction, KeyPrefix, PublicKey, Region, Switch, WebAddress, Whole
+from runbook.formats import (
+    BucketName,
+    DnsLabel,
+    Fraction,
+    KeyPrefix,
+    PublicKey,
+    Region,
+    Switch,
+    WebAddress,
+    Whole,
+    form,
+)
 from runbook.settings.base import Model, Resources
 
 PublicKeys = Annotated[
@@ -61,9 +72,10 @@ class BackupSettings(Model):
         description="share of the rows, keys or objects before, below which a backup supersedes none until a person "
         "accepts it",
     )
-    public_key: str | None = Field(
+    public_key: str | None = form(
+        r"^age1[a-z0-9]{58}$",
+        "what age-keygen prints as the public key: age1 and 58 letters and digits",
         default=None,
-        pattern=r"^age1[a-z0-9]{58}$",
         description="age recipient that backups are encrypted for; its private key is the Secret secrets.backupKey",
     )
     signers: BackupSigners | None = Field(
@@ -99,8 +111,9 @@ class AwsSettings(Model):
     region: Region
     endpoint: WebAddress | None = None
     credentials_secret: DnsLabel | None = None
-    oidc_provider_arn: str | None = Field(
+    oidc_provider_arn: str | None = form(
+        r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/.+$",
+        "an ARN like arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE",
         default=None,
-        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/.+$",
         description="IAM provider of the cluster's service-account tokens; pods get their IAM role by it",
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, PrivateAttr, ValidationError
 
+from runbook import formats
 from scripts.backup import keys
 from scripts.backup.keys import BackupId
 from scripts.backup.postgres_model import DatabaseFacts, LargeObjects, Surroundings, Table
@@ -264,7 +265,9 @@ def parse(content: bytes, where: str, model: type[AnyManifest]) -> AnyManifest:
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(str(part) for part in detail["loc"])
-        raise CheckFailedError(f"{where} is damaged: {key}: {detail['msg']}; choose another backup with --id") from None
+        raise CheckFailedError(
+            f"{where} is damaged: {key}: {formats.told(detail)}; choose another backup with --id"
+        ) from None
 
 
 def differences(expected: Mapping[str, int], found: Mapping[str, int], missing: str) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from runbook import formats
 from scripts.clients import directory
 
 _PLUGIN_APIS: Final = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -248,7 +249,7 @@ def explained(error: ValidationError) -> str:
     """The first field that is wrong, and why; its value may be a secret."""
     detail = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in detail["loc"])
-    told = _TOLD.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    told = _TOLD.get(detail["type"]) or formats.told(detail)
     return f"{place} {told}".strip()
 
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from runbook import severities, thresholds
+from runbook import formats, severities, thresholds
 from runbook.formats import Moment
 from runbook.severities import Severity
 from scripts import redact
@@ -145,4 +145,4 @@ def parse(text: str, where: str) -> tuple[Ticket, str]:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "front matter"
-        raise CheckFailedError(f"{where}: {key}: {first['msg']}") from None
+        raise CheckFailedError(f"{where}: {key}: {formats.told(first)}") from None

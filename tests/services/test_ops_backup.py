@@ -270,7 +270,7 @@ def test_a_dry_run_changes_nothing(environment: Environment) -> None:
         ("postgres", {"port": 1}, 75, "PostgreSQL at 127.0.0.1:1"),
         ("postgres", {"database": "nowhere"}, 2, 'database "nowhere" does not exist'),
         ("backup", {"bucket": "no-such-bucket"}, 2, "NoSuchBucket"),
-        ("backup", {"retentionDays": 0}, 2, "backup.retentionDays is 0: Input should be greater than or equal to 1"),
+        ("backup", {"retentionDays": 0}, 2, "backup.retentionDays is 0: must be at least 1"),
     ],
 )
 def test_wrong_settings_end_with_one_line_and_their_code(

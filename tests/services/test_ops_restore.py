@@ -238,7 +238,7 @@ def test_a_restore_into_a_server_that_lost_the_database_creates_it(environment: 
         ("newer format", 2, "has format 6 and this release of ops reads up to 5"),
         ("newer server", 2, "is of PostgreSQL"),
         ("damaged manifest", 1, "is no manifest in JSON"),
-        ("incomplete manifest", 1, "is damaged: stored: Field required"),
+        ("incomplete manifest", 1, "is damaged: stored: must be given"),
         ("other database", 2, "is of database other_db, not of crypto_db"),
         ("rows that are not there", 1, "public.users has 500 instead of 501"),
     ],

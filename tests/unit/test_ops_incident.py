@@ -76,7 +76,7 @@ def test_what_people_add_to_a_ticket_stays() -> None:
         ("# a page", "must begin with front matter"),
         ("---\nid: 1", "must begin with front matter"),
         ("---\n: [\n---\n", "unreadable front matter"),
-        ("---\nid: x\n---\n", "severity: Field required"),
+        ("---\nid: x\n---\n", "severity: must be given"),
         (ticket.render(_ticket(), "").replace("P1", "P9"), "must be one of P1, P2, P3, P4"),
         (_with_end("9999-12-31T23:59:59Z"), "closed: .*must be of the years 2000 to 9000"),
         (_with_end("'0001-01-01T00:00:00+14:00'"), "closed: .*must be of the years 2000 to 9000"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from runbook import settings
+from runbook import formats, settings
 from runbook.ops_settings import OpsSettings, RedisTarget
 from tests.program.settings import load, stack_values
 
@@ -90,16 +92,19 @@ def _signers(**changes: Any) -> dict[str, Any]:
         ({"images": {"ops": ""}}, ("images.ops is ''", "must be a reference like registry.example.com/team/name:1.2")),
         ({"images": {"ops": "a\nb"}}, ("images.ops is 'a\\nb'", "must be a reference")),
         ({"images": {"ops": "a:1@sha256:12"}}, ("images.ops", "must be a reference")),
-        (_signers(redis=["QZ/7gAessHrUkACUUFBgFIPkI4+6+nyc7/f9V7ouZWx="]), ("backup.signers.redis", "pattern")),
+        (
+            _signers(redis=["QZ/7gAessHrUkACUUFBgFIPkI4+6+nyc7/f9V7ouZWx="]),
+            ("backup.signers.redis", "32 bytes in base64"),
+        ),
         ({"backup": {"bucket": "Not A Bucket"}}, ("backup.bucket", "Not A Bucket")),
-        ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "less than or equal")),
-        (_signers(redis=["age1nothing"]), ("backup.signers.redis", "age1nothing", "pattern")),
-        (_signers(redis=[]), ("backup.signers.redis", "at least 1")),
+        ({"backup": {"bucket": "backups", "shrinkShare": 1.5}}, ("backup.shrinkShare", "1.5", "at most 1")),
+        (_signers(redis=["age1nothing"]), ("backup.signers.redis", "age1nothing", "32 bytes in base64")),
+        (_signers(redis=[]), ("backup.signers.redis", "1 or more")),
         (_signers(verify=[_PUBLIC["postgres"]]), ("is a key of postgres and of verify", "keys of its own")),
         (_signers(verify=None), ("backup.signers.verify",)),
-        ({"aws": {"region": "here"}}, ("aws.region", "here")),
-        ({"aws": {"region": "eu-central-\u0663"}}, ("aws.region", "pattern")),
-        ({"backup": {"bucket": "backups", "prefix": "../"}}, ("backup.prefix", "'../'", "pattern")),
+        ({"aws": {"region": "here"}}, ("aws.region", "here", "like eu-central-1")),
+        ({"aws": {"region": "eu-central-\u0663"}}, ("aws.region", "like eu-central-1")),
+        ({"backup": {"bucket": "backups", "prefix": "../"}}, ("backup.prefix", "'../'", "a slash at the end")),
         ({"backup": {"bucket": "backups", "retentionDays": True}}, ("backup.retentionDays is true", "a number")),
         ({"kafka": {"outsideListener": 1}}, ("kafka.outsideListener is 1", "true or false")),
         ({"kafka": {"outsideListener": "true"}}, ("kafka.outsideListener is 'true'", "true or false")),
@@ -107,7 +112,7 @@ def _signers(**changes: Any) -> dict[str, Any]:
         ({"postgres": {"volumeSize": "5Gi\n"}}, ("postgres.volumeSize", "5Gi", "no quantity")),
         ({"postgres": {"volumeSize": "\u0665Gi"}}, ("postgres.volumeSize", "no quantity")),
         ({"redis": {"resources": {"memoryLimit": "512m"}}}, ("redis.resources.memoryLimit", "512m", "from 1Mi")),
-        ({"certificates": {"acmeServer": "http://x"}}, ("certificates.acmeServer", "pattern")),
+        ({"certificates": {"acmeServer": "http://x"}}, ("certificates.acmeServer", "an address like https://")),
         ({"monitoring": {"prometheusUrl": "http://x:70000"}}, ("monitoring.prometheusUrl", "x:70000", "an address")),
         (_waiver(expires=5), ("policies.waivers.0.expires is 5", "a day in quotes")),
         (_waiver(expires="2027-03-31\n"), ("policies.waivers.0.expires", "a day in quotes")),
@@ -115,11 +120,11 @@ def _signers(**changes: Any) -> dict[str, Any]:
         ({"postgres": {"maxConnections": "lots"}}, ("postgres.maxConnections", "lots")),
         ({"redis": {"maxmemoryRatio": 1.0}}, ("redis.maxmemoryRatio", "1.0")),
         (_redis(user="ops"), ("redis.external", "'ops'", "without secret", "name the Secret")),
-        (_redis(user="two words", secret="redis"), ("redis.external.user", "two words", "pattern")),
-        (_redis(user="nul\0", secret="redis"), ("redis.external.user", "nul", "pattern")),
-        (_redis(user="", secret="redis"), ("redis.external.user", "''", "pattern")),
-        (_redis(secret="Redis Login"), ("redis.external.secret", "Redis Login", "pattern")),
-        (_redis(caSecret="redis_ca"), ("redis.external.caSecret", "redis_ca", "pattern")),
+        (_redis(user="two words", secret="redis"), ("redis.external.user", "two words", "a name without spaces")),
+        (_redis(user="nul\0", secret="redis"), ("redis.external.user", "nul", "a name without spaces")),
+        (_redis(user="", secret="redis"), ("redis.external.user", "''", "a name without spaces")),
+        (_redis(secret="Redis Login"), ("redis.external.secret", "Redis Login", "lower-case letters")),
+        (_redis(caSecret="redis_ca"), ("redis.external.caSecret", "redis_ca", "lower-case letters")),
         (_redis(caSecret="redis-ca", tls=False), ("redis.external", "'redis-ca'", "tls: false", "remove one")),
         ({"redis": {"secret": "redis"}}, ("redis.secret", "no setting of this program")),
         ({"redis": {"external": {"secret": "redis", "port": 6379}}}, ("redis.external.host is missing",)),
@@ -133,8 +138,43 @@ def test_a_wrong_value_is_named_with_its_key(changes: dict[str, Any], words: tup
 
 def test_a_wrong_element_of_a_list_is_named_once() -> None:
     assert _error({"network": {"apiServerPorts": [443, 0]}}).splitlines() == [
-        "crypto:network.apiServerPorts.1 is 0: Input should be greater than or equal to 1"
+        "crypto:network.apiServerPorts.1 is 0: must be at least 1"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"environmentName": "Prod_1"}, "must be lower-case letters, digits and hyphens, with a letter first"),
+        ({"domain": 5}, "must be a text"),
+        ({"network": {"apiServerPorts": 443}}, "must be a list"),
+        ({"network": {"apiServerPorts": ["4x"]}}, "must be a number, in the digits 0 to 9"),
+        ({"postgres": {"maxConnections": 1.5}}, "must be a whole number"),
+        ({"backup": {"bucket": "Back_ups"}}, "must be 3 to 63 lower-case letters, digits, dots and hyphens"),
+        ({"kafka": {"external": {"bootstrap": "kafka:9092"}}}, "must be a list"),
+        ({"owner": "x" * 5000}, "must have 4096 or fewer characters"),
+        ({"notifications": {"mail": {"host": "mail", "sender": "me", "recipients": []}}}, "must be a mail address"),
+        (
+            {"notifications": {"mail": {"host": "mail", "sender": "a@b.c", "recipients": []}}},
+            "must have 1 or more elements",
+        ),
+    ],
+)
+def test_a_message_says_in_words_what_a_value_must_be(changes: dict[str, Any], told: str) -> None:
+    message = _error(changes)
+    assert told in message
+    assert "pattern" not in message
+    assert "Input should" not in message
+
+
+@pytest.mark.parametrize("model", [settings.Settings, OpsSettings])
+def test_every_pattern_has_its_words(model: type[BaseModel]) -> None:
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', json.dumps(model.model_json_schema())))
+
+    assert patterns
+    for pattern in patterns:
+        detail = {"type": "string_pattern_mismatch", "ctx": {"pattern": json.loads(pattern)}, "msg": ""}
+        assert json.loads(pattern) not in formats.told(detail)
 
 
 def test_a_number_may_be_a_text_as_pulumi_config_set_writes_a_fraction() -> None:
