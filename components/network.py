@@ -17,7 +17,6 @@ from runbook.settings import Settings
 DENY_ALL: Final = "default-deny"
 ALLOW_DNS: Final = "allow-dns"
 ACME_SOLVER: Final = "acme-solver"
-EVERYWHERE: Final = "0.0.0.0/0"
 _NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 _DNS_PORTS: Final = (("UDP", 53), ("TCP", 53))
 # CoreDNS listens on another port in its pod than at its Service in some clusters; policies count behind the Service.
@@ -48,8 +47,13 @@ def _networks(party: Outside, settings: Settings) -> tuple[str, ...]:
     server = external.get(party)
     if server is not None:
         return (server.cidr,)
-    # S3, mail and Slack have no fixed addresses.
-    return settings.network.api_server_cidrs if party is Outside.API_SERVER else (EVERYWHERE,)
+    named = {
+        Outside.API_SERVER: settings.network.api_server_cidrs,
+        Outside.AWS: settings.network.aws_cidrs,
+        Outside.MAIL: settings.network.mail_cidrs,
+        Outside.CHAT: settings.network.chat_cidrs,
+    }
+    return named[party]
 
 
 def peers(party: str | Outside, settings: Settings) -> list[Peer]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import Final
 
 from policies import kinds
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
+from policies.model import Judgement, Meta, Parameter, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import MISSING, Node
 from policies.selection import tally
 from runbook.sections import Section
 
 _BOTH: Final = ("Egress", "Ingress")
-_EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 _PLACE: Final = ("spec", "podSelector", "matchLabels")
 # Pods of cert-manager, which it starts beside the system to prove a domain: no workload of the stack.
 _SOLVER: Final = "acme.cert-manager.io/http01-solver"
@@ -77,6 +77,13 @@ def _egress(resource: Resource, _: Parameters) -> Iterable[Judgement]:
         yield expect(rule.at("ports"), _some, "at least one port: a name such as S3's has no fixed address, but a port")
 
 
+def _narrowed(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:
+    if parameters["production"]:
+        for rule in resource.at("spec", "egress").elements():
+            for peer in rule.at("to").elements():
+                yield _somebody(peer, "networks that are named, and not everywhere")
+
+
 def _some(value: object) -> bool:
     return isinstance(value, list) and value != []
 
@@ -86,7 +93,8 @@ def _somebody(peer: Node, allowed: str) -> Judgement:
         return undecided(peer.path, allowed) if peer.unknown else decide(False, peer.path, "a secret", allowed)
     cidr = peer.at("ipBlock", "cidr")
     if cidr.present:
-        return expect(cidr, lambda value: value not in _EVERYWHERE, allowed)
+        # Any address with a prefix of no bits is everywhere, and the API server takes all of them.
+        return expect(cidr, lambda value: ip_network(str(value), strict=False).prefixlen > 0, allowed)
     named = [peer.at(key) for key in ("podSelector", "namespaceSelector") if peer.at(key).present]
     if any(node.unknown for node in named):
         return undecided(peer.path, allowed)
@@ -104,10 +112,10 @@ def _types(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 
 def _meta(name: str, description: str, severity: Severity, remediation: str) -> Meta:
-    reference = "CIS Kubernetes 5.3.2; NSA Kubernetes Hardening Guide: network policies"
-    return Meta(name, description, severity, Section.NAMESPACE, remediation, reference=reference)
+    return Meta(name, description, severity, Section.NAMESPACE, remediation, reference=_REFERENCE)
 
 
+_REFERENCE: Final = "CIS Kubernetes 5.3.2; NSA Kubernetes Hardening Guide: network policies"
 _IS_POLICY: Final = kinds.one_of(kinds.NETWORK_POLICY)
 
 RULES: Final = (
@@ -141,6 +149,16 @@ RULES: Final = (
         Severity.MEDIUM,
         "Name peers in to, and the ports.",
     ).of_resource(_IS_POLICY, _egress),
+    Meta(
+        "network-egress-narrowed",
+        "In production, a pod opens connections to networks that are named, and not to everywhere.",
+        Severity.MEDIUM,
+        Section.NAMESPACE,
+        "Name the networks in crypto:network (apiServerCidrs, awsCidrs, mailCidrs, chatCidrs) and in the cidr of an "
+        "external datastore.",
+        parameters=(Parameter("production", {"type": "boolean"}, False),),
+        reference=_REFERENCE,
+    ).of_resource(_IS_POLICY, _narrowed),
     _meta(
         "network-policy-types-stated",
         "A network policy says which directions it closes.",

@@ -14,9 +14,10 @@ Made from `runbook/flows.py` by `make docs`, for the settings of production; do 
 
 Every pod of the namespace is closed in both directions. Each flow below is open, on both of its sides, by the network
 policy that bears the party's name; every pod may ask DNS besides. What lies outside is named by its namespace (the
-ingress controller, Prometheus) or by its network (`crypto:network`, and `cidr` of an external datastore); S3, mail and
-Slack have no fixed addresses, so that their ports are open to everywhere. The job `backup-resources`, say, reaches the
-Kubernetes API and port 443, and no database.
+ingress controller, Prometheus) or by its networks: `crypto:network` has `apiServerCidrs`, `awsCidrs`, `mailCidrs` and
+`chatCidrs`, and an external datastore its `cidr`. S3, mail servers and Slack have no fixed addresses; without a network
+of its own a party's ports are open to everywhere, which the rule `network-egress-narrowed` refuses in production. The
+job `backup-resources`, say, reaches the Kubernetes API and port 443 of AWS, and no database.
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from runbook import practices
 from runbook.formats import DnsLabel, DnsName, MailAddress, Port, SecureAddress, Whole
 from runbook.ops_settings import Waiver
 from runbook.settings.base import Cidr, Model
+
+EVERYWHERE: Final = ("0.0.0.0/0",)
 
 
 class IngressSettings(Model):
@@ -57,8 +59,19 @@ class PolicySettings(Model):
 
 
 class NetworkSettings(Model):
-    """What lies outside the namespace, as network policies have to name it."""
+    """What lies outside the namespace, as network policies have to name it.
 
-    api_server_cidrs: tuple[Cidr, ...] = Field(default=("0.0.0.0/0",), min_length=1)
+    S3, mail servers and Slack are names without fixed addresses: their networks are those of endpoints or of a proxy
+    inside of the account's own network, or the ranges that their owners publish.
+    """
+
+    api_server_cidrs: tuple[Cidr, ...] = Field(default=EVERYWHERE, min_length=1)
     api_server_ports: tuple[Port, ...] = Field(default=(443, 6443), min_length=1)
+    aws_cidrs: tuple[Cidr, ...] = Field(
+        default=EVERYWHERE, min_length=1, description="where jobs reach S3 and STS, or aws.endpoint"
+    )
+    mail_cidrs: tuple[Cidr, ...] = Field(
+        default=EVERYWHERE, min_length=1, description="where jobs reach notifications.mail.host"
+    )
+    chat_cidrs: tuple[Cidr, ...] = Field(default=EVERYWHERE, min_length=1, description="where jobs reach Slack")
     dns_cidr: Cidr | None = Field(default=None, description="left out: DNS is the pods with the label k8s-app=kube-dns")

@@ -19,6 +19,7 @@ PRODUCTION = {
     "backups-locked": {"production": True},
     "backups-encrypted": {"production": True},
     "backups-signed": {"production": True},
+    "network-egress-narrowed": {"production": True},
 }
 
 

@@ -12,6 +12,7 @@ ROLE, REVIEW = "ops-role", "cluster-role"
 BINDING, ON_CALL = "ops-binding", "on-call-role"
 SELECTOR = "spec.podSelector"
 NETWORK = "api-gateway-network"
+ANYWHERE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 FROM, TO = "spec.ingress.0.from", "spec.egress.0.to"
 BACKEND = "spec.rules.0.http.paths.0.backend.service"
 CERTIFICATE = "certificate"
@@ -83,6 +84,12 @@ PASSES: list[Case] = [
         "network-ingress-from-somebody",
         (NETWORK, FROM, [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}]),
     ),
+    (
+        "network-egress-narrowed",
+        (NETWORK, TO, [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "fd00::/8"}}]),
+    ),
+    ("network-egress-narrowed", (NETWORK, TO, [{"podSelector": {"matchLabels": {"app": "redis"}}}])),
+    ("network-egress-narrowed", (NETWORK, "spec.egress", None)),
     ("network-policy-types-stated", (NETWORK, "spec.policyTypes", ["Ingress"]), (NETWORK, "spec.egress", None)),
     ("ingress-tls", ("ingress", HOSTS, ["*.example.com"])),
     ("ingress-certificate-declared", (CERTIFICATE, "spec.dnsNames", ["*.example.com"])),
@@ -207,6 +214,11 @@ FAILS: list[Case] = [
     ("network-egress-to-ports", (NETWORK, TO, [])),
     ("network-egress-to-ports", (NETWORK, "spec.egress.0.ports", None)),
     ("network-egress-to-ports", (NETWORK, "spec.egress.0.ports", [])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [{"ipBlock": {"cidr": "192.0.2.1/0"}}])),
+    ("network-egress-narrowed", (NETWORK, TO, [ANYWHERE])),
+    ("network-egress-narrowed", (NETWORK, TO, [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "::/0"}}])),
+    ("network-egress-narrowed", (NETWORK, TO, [{"ipBlock": {"cidr": "::0/0"}}])),
+    ("network-egress-narrowed", (NETWORK, TO, [{"namespaceSelector": {}}])),
     ("network-policy-types-stated", (NETWORK, "spec.policyTypes", None)),
     ("network-policy-types-stated", (NETWORK, "spec.policyTypes", [])),
     ("network-policy-types-stated", (NETWORK, "spec.policyTypes", ["Ingress"])),
@@ -276,6 +288,7 @@ WAITS: list[Waiting] = [
     ("network-ingress-from-somebody", NETWORK, FROM),
     ("network-ingress-from-somebody", NETWORK, f"{FROM}.0.podSelector"),
     ("network-egress-to-ports", NETWORK, TO),
+    ("network-egress-narrowed", NETWORK, f"{TO}.0.ipBlock.cidr"),
     ("network-policy-types-stated", NETWORK, "spec.policyTypes"),
     ("ingress-tls", "ingress", "spec.tls"),
     ("ingress-tls", "ingress", "spec.rules.0.host"),

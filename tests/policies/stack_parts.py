@@ -106,7 +106,7 @@ def network_policy(app: str) -> Declared:
         "podSelector": {"matchLabels": {"app": app}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [peer], "ports": ports}],
-        "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": ports}],
+        "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": ports}],
     }
     return Declared(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy", f"{app}-network", {"metadata": metadata(app), "spec": spec}

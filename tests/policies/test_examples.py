@@ -77,6 +77,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "network-policy-target-exists": ("default-deny", "spec", "merge"),
     "network-ingress-from-somebody": ("api-gateway-network", "spec", "merge"),
     "network-egress-to-ports": ("api-gateway-network", "spec", "merge"),
+    "network-egress-narrowed": ("api-gateway-network", "spec", "merge"),
     "network-policy-types-stated": ("default-deny", "", "merge"),
     "ingress-tls": ("ingress", "", "instead"),
     "ingress-certificate-declared": ("ingress", "", "merge"),

@@ -37,6 +37,7 @@ _IDLE = {
         "backups-locked",
         "backups-encrypted",
         "backups-signed",
+        "network-egress-narrowed",
         "stateful-protected",
     },
     "prod": set[str](),
@@ -97,7 +98,14 @@ def test_what_is_accepted_stops_no_update_and_nothing_else_is_accepted(stack: st
 
 
 def test_the_login_of_a_redis_of_somebody_else_breaks_no_rule() -> None:
-    external = {"host": "cache.example.com", "port": 6379, "user": "crypto", "secret": "redis", "caSecret": "redis-ca"}
+    external = {
+        "host": "cache.example.com",
+        "port": 6379,
+        "cidr": "10.0.0.0/16",
+        "user": "crypto",
+        "secret": "redis",
+        "caSecret": "redis-ca",
+    }
     chosen = settings.load({**stack_values("prod"), "redis": {"external": external}})
     resources = _plain(engine.registered(chosen, "redis-login"))
     assert "redis-ca" in str(resources)

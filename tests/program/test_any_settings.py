@@ -17,6 +17,7 @@ _MEMORY = st.integers(64, 16384).map(lambda number: f"{number}Mi")
 _CORES = st.integers(10, 8000).map(lambda number: f"{number}m")
 _HOST = st.from_regex(r"[a-z]{1,8}\.[a-z]{1,8}\.example", fullmatch=True)
 _CIDR = st.sampled_from(["10.0.0.0/8", "192.168.1.0/24", "0.0.0.0/0", "fd00::/8"])
+_CIDRS = st.lists(_CIDR, min_size=1, max_size=2)
 
 
 def _mapping(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -56,7 +57,7 @@ _CHANGES = _mapping(
     certificates=_CERTIFICATES,
     monitoring=_mapping(grafana=_mapping(service=st.just("grafana"), namespace=st.just("observability"))),
     notifications=_mapping(slackSecret=st.just("slack")),
-    network=_mapping(dnsCidr=_CIDR, apiServerCidrs=st.lists(_CIDR, min_size=1, max_size=2)),
+    network=_mapping(dnsCidr=_CIDR, apiServerCidrs=_CIDRS, awsCidrs=_CIDRS, mailCidrs=_CIDRS, chatCidrs=_CIDRS),
     maintenance=st.booleans(),
     adoptNamespace=st.booleans(),
     protect=st.booleans(),

@@ -101,6 +101,42 @@ def test_every_pod_may_ask_dns(stack: list[Registered]) -> None:
     assert {("UDP", 53), ("TCP", 53)} <= ports
 
 
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("apiServerCidrs", Outside.API_SERVER),
+        ("awsCidrs", Outside.AWS),
+        ("mailCidrs", Outside.MAIL),
+        ("chatCidrs", Outside.CHAT),
+    ],
+)
+def test_a_party_outside_is_reached_at_its_networks_alone(key: str, target: Outside) -> None:
+    networks = ["10.7.0.0/16", "fd00:7::/64"]
+    chosen = settings.load({**stack_values("prod"), "network": {key: networks}})
+    table = {str(flow.source): flow.ports for flow in flows.flows(chosen) if flow.target is target}
+    assert table
+    # By policy, the ports of each rule that leads to these networks: theirs, and of nobody else's policy.
+    found = {
+        name: tuple(port["port"] for port in rule["ports"])
+        for name, spec in _policies(engine.registered(chosen, key)).items()
+        for rule in spec.get("egress", [])
+        if _addresses(rule) == networks
+    }
+    assert found == table
+
+
+def _addresses(rule: dict[str, Any]) -> list[str]:
+    return [peer["ipBlock"]["cidr"] for peer in rule["to"] if "ipBlock" in peer]
+
+
+def test_production_opens_nothing_to_everywhere(prod_stack: list[Registered]) -> None:
+    reached = [
+        cidr for spec in _policies(prod_stack).values() for rule in spec.get("egress", []) for cidr in _addresses(rule)
+    ]
+    assert reached
+    assert not {"0.0.0.0/0", "::/0"} & set(reached)
+
+
 def test_an_external_datastore_is_reached_at_its_network_and_nothing_of_it_is_declared() -> None:
     values = stack_values("prod")
     values["postgres"] = {"external": {"host": "db.example.com", "port": 5432, "cidr": "10.1.0.0/16"}}
