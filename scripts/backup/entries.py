@@ -21,6 +21,7 @@ _SCHEMAS: Final = 2615
 _DEFAULT_RIGHTS: Final = 826
 _EVENT_TRIGGERS: Final = 3466
 _WRAPPERS: Final = 2328
+_REFRESH: Final = "MATERIALIZED VIEW DATA "
 _SUPERUSERS: Final = frozenset({
     _SCHEMAS,
     _DEFAULT_RIGHTS,
@@ -72,7 +73,13 @@ class Entry:
 
     @property
     def is_refresh(self) -> bool:
-        return self._is("MATERIALIZED VIEW DATA ")
+        return self._is(_REFRESH)
+
+    def label(self, roles: Mapping[str, str | None]) -> str:
+        """Schema and name of the view whose refresh it is; ``roles`` has roles by their ``listed`` names."""
+        owner = self.owner(roles)
+        name = self.what.removeprefix(_REFRESH)
+        return (name if owner is None else name.removesuffix(f" {owner}")).replace(" ", ".", 1)
 
     @property
     def is_event_trigger(self) -> bool:

@@ -23,17 +23,23 @@ from scripts.backup.toc import Archive
 from scripts.clients import postgres
 from scripts.clients.child import Child
 from scripts.clients.postgres import Access
-from scripts.exits import OpsError, UsageError
+from scripts.exits import CheckFailedError, OpsError, UsageError
 
 # Nothing of the fresh database is needed before the swap, whose commit makes all of it durable at once.
 _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 # Indexes that are built at once, each with workers of the server's own.
 _JOBS: Final = 2
+# pg_restore has row_security off else: a query that a policy filters is then an error.
+_POLICIES: Final = "--enable-row-security"
 _REFUSED: Final = re.compile(r"permission denied|must be (owner|superuser|member|able)|only superuser")
 
 
-def fill(archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...], cast: Cast) -> None:
-    """Restore the archive into ``database``; the first error of pg_restore ends it.
+def fill(
+    archive: Archive, access: Access, database: str, extensions: tuple[Extension, ...], cast: Cast
+) -> tuple[str, ...]:
+    """Restore the archive into ``database``; what a person must know of it, one line each.
+
+    The first error of pg_restore ends it, but that of a query of a materialized view: its rows are those of others.
 
     Raises:
         CheckFailedError: the content is not the manifest's, or pg_restore refuses something.
@@ -57,13 +63,14 @@ def fill(archive: Archive, access: Access, database: str, extensions: tuple[Exte
     log.info("the rows are in; building indexes and constraints", database=database)
     jobs = f"--jobs={_JOBS}"
     filling.runs([entry for entry in after if not entry.is_refresh and not entry.is_event_trigger], jobs)
-    filling.runs([entry for entry in after if entry.is_refresh], jobs)
+    notes = filling.refresh([entry for entry in after if entry.is_refresh], jobs)
     filling.settle(taken_back)
     # Rights once more, now that every object has its owner.
     said = [entry for entry in archive.entries if entry.is_said_of_another]
     filling.entries(None, [entry for entry in said if not entry.is_said_of_event_trigger])
     filling.runs([entry for entry in after if entry.is_event_trigger], allows=False)
     filling.entries(None, [entry for entry in said if entry.is_said_of_event_trigger])
+    return notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,26 @@ class _Filling:
             if who is None and allows:
                 # Types and functions have their rights already, and those who made them have stand-ins.
                 self.allow()
+
+    def refresh(self, entries: list[Entry], jobs: str) -> tuple[str, ...]:
+        """Populate materialized views; those whose query fails are named and stay empty.
+
+        Their owners' queries are subject to policies, as every refresh of these owners is.
+        """
+        try:
+            self.runs(entries, jobs, _POLICIES)
+        except (CheckFailedError, UsageError):
+            return tuple(self._refresh_alone(entries))
+        return ()
+
+    def _refresh_alone(self, entries: list[Entry]) -> Iterator[str]:
+        for entry in entries:
+            try:
+                self.runs([entry], _POLICIES)
+            except (CheckFailedError, UsageError) as error:
+                label = entry.label(self.cast.roles)
+                log.warning("a materialized view is not populated", view=label, reason=str(error))
+                yield f"materialized view {label} is not populated, its query fails: {error}"
 
     def _maker(self, entry: Entry) -> tuple[StandIn | None, bool]:
         """Who makes an entry, and whether it gets its owner: some kinds must be a superuser's, and stay its maker's."""

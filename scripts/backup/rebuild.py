@@ -65,7 +65,7 @@ def rebuilt(
     ):
         properties.set_defaults(admin, name, facts)
         away = _tablespaces(admin, archive, facts)
-        fill(archive, access, name, surroundings.extensions if surroundings else (), cast)
+        empty = fill(archive, access, name, surroundings.extensions if surroundings else (), cast)
         # Logged in before the rights of the database may shut it out.
         with stand_in.reading(cast, name) as reader:
             properties.apply(admin, name, facts)
@@ -74,7 +74,7 @@ def rebuilt(
         properties.subscribe(access, name, surroundings.subscriptions if surroundings else ())
         stand_in.drop(admin, cast)
         log.info("rebuilt", id=manifest.id, database=name)
-        notes = (*found.notes, *away, *_notes(surroundings, made, secrets or {}))
+        notes = (*found.notes, *away, *empty, *_notes(surroundings, made, secrets or {}))
         yield Rebuilt(name, found.counts, found.compared, notes)
 
 
