@@ -114,7 +114,7 @@ class Entry:
             return owner in superusers
         if self.catalogue == _TYPES:
             return not self.what.startswith("DOMAIN ")
-        return self.catalogue in _SUPERUSERS or self.is_said_of_another or self._is("USER MAPPING ")
+        return self.catalogue in _SUPERUSERS or self.is_said_of_another or self._is("USER MAPPING ", "SHELL TYPE ")
 
     def _is(self, *kinds: str) -> bool:
         """Whether its kind is one of those that are in no catalogue."""

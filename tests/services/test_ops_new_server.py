@@ -460,6 +460,24 @@ def test_a_materialized_view_has_the_rows_that_policies_show_to_its_owner(
         assert connection.execute("SELECT i FROM forced.seen").fetchall() == [(1,)]
 
 
+# By what it is that comes back.
+_KINDS: dict[str, LiteralString] = {
+    "base_type": """
+        CREATE TYPE word; CREATE FUNCTION word_in(cstring) RETURNS word LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+        CREATE FUNCTION word_out(word) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+        CREATE TYPE word (INPUT = word_in, OUTPUT = word_out, LIKE = text); CREATE TYPE unfinished;
+        CREATE TABLE words (one word, more word[]); INSERT INTO words VALUES ('a', '{b,c}')
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_each_kind_comes_back_as_pg_dump_says_it_was(environment: Environment, new_server: Server, kind: str) -> None:
+    _, before, after = carried(environment, new_server, kind, _KINDS[kind])
+
+    assert after == before
+
+
 @pytest.mark.parametrize(
     ("saved", "found"),
     [
