@@ -8,7 +8,7 @@ restores what may run code of an owner, in runs of entries that follow one anoth
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -31,6 +31,7 @@ _OPTIONS: Final = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
 _JOBS: Final = 2
 # pg_restore has row_security off else: a query that a policy filters is then an error.
 _POLICIES: Final = "--enable-row-security"
+_GRANTOR: Final = re.compile(rb"SET SESSION AUTHORIZATION (.+);\n")
 _REFUSED: Final = re.compile(r"permission denied|must be (owner|superuser|member|able)|only superuser")
 
 
@@ -51,6 +52,8 @@ def fill(
     filling.entries(None, [entry for entry in before if entry.is_schema])
     _extend(access, database, extensions)
     taken_back = filling.allow()
+    grantors = () if cast.bare else tuple(filling.grantors())
+    lent = filling.let_in(grantors)
     filling.runs([entry for entry in before if not entry.is_schema])
     filling.allow()
     # Later releases of pg_dump have large objects themselves beside their content.
@@ -65,9 +68,13 @@ def fill(
     filling.runs([entry for entry in after if not entry.is_refresh and not entry.is_event_trigger], jobs)
     notes = filling.refresh([entry for entry in after if entry.is_refresh], jobs)
     filling.settle(taken_back)
-    # Rights once more, now that every object has its owner.
+    # Rights once more, now that every object has its owner; those of schemas last, for grantors must come in.
+    lent = (*lent, *filling.let_in(grantors))
     said = [entry for entry in archive.entries if entry.is_said_of_another]
-    filling.entries(None, [entry for entry in said if not entry.is_said_of_event_trigger])
+    of_schemas = [entry for entry in said if entry.is_right_of_schema]
+    filling.entries(None, [entry for entry in said if not (entry.is_said_of_event_trigger or entry.is_right_of_schema)])
+    filling.take_back(lent)
+    filling.entries(None, of_schemas)
     filling.runs([entry for entry in after if entry.is_event_trigger], allows=False)
     filling.entries(None, [entry for entry in said if entry.is_said_of_event_trigger])
     return notes
@@ -153,6 +160,29 @@ class _Filling:
         """Give the stand-ins what they need of what is there."""
         with self._session() as session:
             return stand_in.allow(session, self.cast)
+
+    def grantors(self) -> Iterator[str]:
+        """The roles that gave rights on, as the archive writes them: their grants are made in their name."""
+        seen = set[str]()
+        with toc.chosen(entry for entry in self.archive.entries if entry.is_right) as (chosen, listed):
+            for line in toc.lines(self.archive.script([chosen, *self.archive.options], listed)):
+                if (match := _GRANTOR.fullmatch(line)) and (name := match[1].decode()) not in seen:
+                    seen.add(name)
+                    yield name
+
+    def let_in(self, grantors: Collection[str]) -> tuple[lazy.sql.Composed, ...]:
+        """Let ``grantors`` into every schema; the statements that take it back."""
+        if not grantors:
+            return ()
+        with self._session() as session:
+            return stand_in.let_in(session, grantors)
+
+    def take_back(self, lent: Collection[lazy.sql.Composed]) -> None:
+        """Run the statements that take back what was lent."""
+        if lent:
+            with self._session() as session:
+                for statement in lent:
+                    session.execute(statement)
 
     def settle(self, taken_back: Iterable[lazy.sql.Composed]) -> None:
         """Give the objects to their owners."""

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from scripts.backup import toc
 from scripts.backup.toc import Archive
 from scripts.clients import postgres
 from scripts.clients.child import Child
@@ -48,7 +49,7 @@ def differences(archive: Archive, dump: Program, access: Access, database: str, 
         OpsError: pg_dump or pg_restore ends with an error.
     """
     options = (*archive.options, *_OPTIONS)
-    saved = objects(_of_archive(archive, options))
+    saved = objects(archive.script(options))
     found = objects(_of_database(dump, access, database, (*options, f"--encoding={encoding}")))
     labels = {label for label in saved.keys() | found.keys() if saved.get(label) != found.get(label)}
     if not labels:
@@ -57,7 +58,7 @@ def differences(archive: Archive, dump: Program, access: Access, database: str, 
     before, after = (
         words(pieces, labels)
         for pieces in (
-            _of_archive(archive, options),
+            archive.script(options),
             _of_database(dump, access, database, (*options, f"--encoding={encoding}")),
         )
     )
@@ -73,7 +74,7 @@ def _difference(saved: Counter[bytes] | None, found: Counter[bytes] | None) -> s
 
 def tablespaces(archive: Archive) -> frozenset[str]:
     """The tablespaces that tables, indexes and materialized views of the archive name."""
-    matches = (_TABLESPACE.fullmatch(line) for line in _lines(_of_archive(archive, _OPTIONS)))
+    matches = (_TABLESPACE.fullmatch(line) for line in toc.lines(archive.script(_OPTIONS)))
     return frozenset(match[1].decode() for match in matches if match)
 
 
@@ -105,7 +106,7 @@ def _inherits(kind: str, said: list[bytes]) -> bool:
 def _sections(pieces: Iterator[bytes]) -> Iterator[tuple[str, str, list[bytes]]]:
     """Each object's label, its kind, and the lines that stand below its header."""
     label, kind, said = "the beginning", "", list[bytes]()
-    for line in _lines(pieces):
+    for line in toc.lines(pieces):
         if match := _HEADER.fullmatch(line):
             yield label, kind, said
             name, kind, schema = (part.decode(errors="replace") for part in match.groups())
@@ -114,23 +115,6 @@ def _sections(pieces: Iterator[bytes]) -> Iterator[tuple[str, str, list[bytes]]]
         elif not _SAYS_NOTHING.match(line):
             said.append(line)
     yield label, kind, said
-
-
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line + b"\n" for line in lines)
-    if rest:
-        yield rest
-
-
-def _of_archive(archive: Archive, options: Sequence[str]) -> Iterator[bytes]:
-    with archive.reading([*options, "--file=-"]) as child:
-        yield from child.output()
-        code, stderr = child.wait()
-    if code != 0:
-        raise postgres.child_error("pg_restore", code, stderr, "the archive's schema")
 
 
 def _of_database(dump: Program, access: Access, database: str, options: Sequence[str]) -> Iterator[bytes]:

@@ -40,6 +40,15 @@ WHERE n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
   AND NOT has_schema_privilege(r.rolname, n.oid, p.privilege)
 ORDER BY 1, 2, 3
 """
+# By their names as SQL writes them.
+_CLOSED_SCHEMAS: Final = """
+SELECT n.nspname, r.rolname
+FROM pg_namespace n, pg_roles r
+WHERE r.rolname = ANY(ARRAY(SELECT (parse_ident(g))[1] FROM unnest(%s::text[]) g))
+  AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+  AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE')
+ORDER BY 1, 2
+"""
 # Rows, counters and foreign keys of tables whose owner is another or has taken rights from itself. Triggers only where
 # owners have the table, or the one that it is a partition of: a trigger of it is made for each partition. A
 # materialized view of an owner that is kept apart reads what it may.
@@ -189,6 +198,17 @@ def allow(session: lazy.psycopg.Connection, cast: Cast) -> tuple[lazy.sql.Compos
         for privilege, schema, role in lacking
         if role in cast.owners
     )
+
+
+def let_in(session: lazy.psycopg.Connection, grantors: Collection[str]) -> tuple[lazy.sql.Composed, ...]:
+    """Let ``grantors``, as SQL writes them, into each schema: their grants name what is in it.
+
+    Returns the statements that take it back.
+    """
+    closed = session.execute(_CLOSED_SCHEMAS, (list(grantors),)).fetchall()
+    for schema, role in closed:
+        session.execute(_on_schema("GRANT {} ON SCHEMA {} TO {}", "USAGE", schema, role))
+    return tuple(_on_schema("REVOKE {} ON SCHEMA {} FROM {}", "USAGE", schema, role) for schema, role in closed)
 
 
 def settle(session: lazy.psycopg.Connection, cast: Cast, taken_back: Iterable[lazy.sql.Composed]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from scripts.backup.entries import Entry
 from scripts.backup.transfer import Stored
+from scripts.clients import postgres
 from scripts.clients.child import Child
 from scripts.clients.pgtools import Program
 from scripts.exits import CheckFailedError
@@ -51,12 +52,21 @@ class Archive:
         yield from self._rest
 
     def reading(
-        self, arguments: Sequence[str], login: tuple[dict[str, str], tuple[int, ...]] | None = None
+        self, arguments: Sequence[str], login: tuple[dict[str, str], tuple[int, ...]]
     ) -> AbstractContextManager[Child]:
-        """pg_restore over everything but the rows; its output is the child's where it does not log in."""
-        environment, descriptors = login or ({"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}, ())
+        """pg_restore over everything but the rows."""
+        environment, descriptors = login
         command = [self.program.path, *arguments, f"/proc/self/fd/{self._head}"]
         return Child(command, environment, (*descriptors, self._head), feeds=False)
+
+    def script(self, arguments: Sequence[str], *descriptors: int) -> Iterator[bytes]:
+        """The SQL that pg_restore writes instead of running it, in pieces."""
+        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+        with self.reading([*arguments, "--file=-"], (environment, descriptors)) as child:
+            yield from child.output()
+            code, stderr = child.wait()
+        if code != 0:
+            raise postgres.child_error("pg_restore", code, stderr, "the archive's schema")
 
     def section(self, name: str) -> tuple[Entry, ...]:
         """The entries of a section: ``pre-data``, ``data`` or ``post-data``."""
@@ -64,6 +74,16 @@ class Archive:
         if listing is None:
             raise CheckFailedError(f"pg_restore cannot list the {name} of the archive: {reason}")
         return parsed(listing)
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text that comes in pieces, with their ends."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
 
 
 def parsed(listing: str) -> tuple[Entry, ...]:

@@ -468,6 +468,16 @@ _KINDS: dict[str, LiteralString] = {
         CREATE TYPE word (INPUT = word_in, OUTPUT = word_out, LIKE = text); CREATE TYPE unfinished;
         CREATE TABLE words (one word, more word[]); INSERT INTO words VALUES ('a', '{b,c}')
     """,
+    # Into its schema its grantor comes by a right alone, or no more: its grants stay.
+    "granted_on": """
+        CREATE ROLE giver; CREATE ROLE former; CREATE ROLE taker; CREATE SCHEMA inner_room;
+        CREATE TABLE inner_room.t (); GRANT USAGE ON SCHEMA inner_room TO giver, former WITH GRANT OPTION;
+        GRANT SELECT ON inner_room.t TO giver, former WITH GRANT OPTION; CREATE TYPE inner_room.kind AS enum ('a');
+        GRANT USAGE ON TYPE inner_room.kind TO giver WITH GRANT OPTION;
+        SET ROLE giver; GRANT SELECT ON inner_room.t TO taker; GRANT USAGE ON TYPE inner_room.kind TO taker;
+        GRANT USAGE ON SCHEMA inner_room TO taker; SET ROLE former; GRANT SELECT ON inner_room.t TO taker;
+        RESET ROLE; REVOKE USAGE ON SCHEMA inner_room FROM former
+    """,
 }
 
 
