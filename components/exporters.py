@@ -33,14 +33,15 @@ class Connection:
 def postgres_connection(settings: Settings) -> Connection:
     """A role with pg_monitor: it sees what the server does and nothing of what is in it."""
     server = endpoints.postgres(settings)
-    mode = "require" if server.tls else "disable"
+    authority = f"&sslrootcert={_SECRETS}/postgres-ca/ca.crt" if server.ca_secret else ""
+    database = f"{datastores.DATABASE}?sslmode={server.sslmode}{authority}"
     return Connection(
         environment={
-            "DATA_SOURCE_URI": f"{server.host}:{server.port}/{datastores.DATABASE}?sslmode={mode}",
+            "DATA_SOURCE_URI": f"{server.host}:{server.port}/{database}",
             "DATA_SOURCE_USER": datastores.MONITORING_ROLE,
             "DATA_SOURCE_PASS_FILE": f"{_SECRETS}/postgres/password",
         },
-        secrets={"postgres": settings.secrets.postgres_monitoring},
+        secrets={"postgres": settings.secrets.postgres_monitoring, **settings.postgres.authority_secrets()},
     )
 
 

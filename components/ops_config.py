@@ -9,6 +9,7 @@ from pulumi_kubernetes import core
 
 from components.context import Context, child
 from runbook import datastores, endpoints, services
+from runbook.endpoints import Endpoint
 from runbook.ops_paths import CONFIG_FILE, CONFIG_PATH
 from runbook.ops_settings import (
     SECRETS_DIRECTORY,
@@ -82,6 +83,8 @@ def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
         backup=_login(datastores.BACKUP_ROLE, secrets.postgres_backup),
         owner=_login(datastores.DATABASE_OWNER, secrets.postgres),
         superuser=_login("postgres", secrets.postgres_superuser),
+        tls=server.tls,
+        ca_file=_authority(server),
     )
 
 
@@ -92,8 +95,12 @@ def _redis(settings: Settings, suffix: str) -> RedisTarget:
         port=server.port,
         login=_login(external.user, external.secret) if external and external.secret else None,
         tls=server.tls,
-        ca_file=f"{secret_directory(external.ca_secret)}/ca.crt" if external and external.ca_secret else None,
+        ca_file=_authority(server),
     )
+
+
+def _authority(server: Endpoint) -> str | None:
+    return f"{secret_directory(server.ca_secret)}/ca.crt" if server.ca_secret else None
 
 
 def _kafka(settings: Settings, suffix: str) -> KafkaTarget:

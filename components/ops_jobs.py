@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from components.ops_job import OpsCronJobArgs
 from runbook import bucket_roles, capacity, jobs
 from runbook.jobs import Job, Need, Right
 from runbook.settings import Settings
+
+_OF_POSTGRES: Final = frozenset({Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER})
 
 
 def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
@@ -22,7 +25,9 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
         Need.SIGNING: (_signing(job, settings),),
         Need.NOTIFY: (sinks.mail.secret if sinks.mail else None, sinks.slack_secret),
     }
-    wanted = (name for need, found in by_need.items() if need in job.needs for name in found)
+    wanted = [name for need, found in by_need.items() if need in job.needs for name in found]
+    if job.needs & _OF_POSTGRES:
+        wanted += settings.postgres.authority_secrets().values()
     return tuple(dict.fromkeys(name for name in wanted if name))
 
 

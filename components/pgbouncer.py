@@ -19,6 +19,7 @@ from runbook.settings import PgbouncerSettings
 CONFIG_MAP: Final = "pgbouncer-config"
 _CONFIG: Final = "/etc/pgbouncer"
 _SECRETS: Final = "/etc/pgbouncer/secrets"
+_AUTHORITY: Final = "/etc/pgbouncer/postgres-ca"
 _SPEC: Final = datastores.PGBOUNCER
 _SECTION: Final = Section.CONNECTION_POOL
 
@@ -41,8 +42,8 @@ def pgbouncer_ini(settings: PgbouncerSettings, server: Endpoint) -> str:
         "server_reset_query_always = 0",
         # Clients that speak through JDBC or libpq send these; transaction pooling has no use for them.
         "ignore_startup_parameters = extra_float_digits,options",
-        # Encrypted without a look at the certificate: RDS signs with an authority that no image brings along.
-        *(["server_tls_sslmode = require"] if server.tls else []),
+        *([f"server_tls_sslmode = {server.sslmode}"] if server.tls else []),
+        *([f"server_tls_ca_file = {_AUTHORITY}/ca.crt"] if server.ca_secret else []),
         "log_connections = 0",
         "log_disconnections = 0",
     ]
@@ -55,6 +56,10 @@ def deployment_args(context: Context, config: dict[str, str]) -> apps.v1.Deploym
     mounts = [
         pods.config_files("config", CONFIG_MAP, f"{_CONFIG}/conf"),
         pods.secret_files("userlist", context.settings.secrets.pgbouncer, _SECRETS),
+        *(
+            pods.secret_files(name, secret, _AUTHORITY)
+            for name, secret in context.settings.postgres.authority_secrets().items()
+        ),
         pods.temporary(),
     ]
     return apps.v1.DeploymentInitArgs(

@@ -24,6 +24,7 @@ from local.report import Report, ToolchainLines
 TEST_PACKAGES: tuple[Package | str, ...] = (
     # By its name alone: another package's busybox may need libraries, which pods do not have.
     "busybox-static",
+    Package("pgbouncer", programs=("pgbouncer",), users=True),
     Package("postgresql-15", files=(Path("/usr/lib/postgresql/15/bin/postgres"),)),
     Package("postgresql-client-15", files=(Path("/usr/lib/postgresql/15/bin/pg_dump"),)),
     Package("prometheus", programs=("prometheus", "promtool"), users=True),

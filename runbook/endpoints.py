@@ -10,11 +10,23 @@ from runbook.settings import ExternalServer, Settings
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Host and port; ``tls`` where the server is outside and speaks nothing else."""
+    """Host and port; ``tls`` where the server is outside and speaks nothing else.
+
+    ``ca_secret`` has the authority of its certificate.
+    """
 
     host: str
     port: int
     tls: bool = False
+    ca_secret: str | None = None
+
+    @property
+    def sslmode(self) -> str:
+        """How a client of PostgreSQL asks for TLS, in libpq's words."""
+        if not self.tls:
+            return "disable"
+        # Without an authority, encrypted alone: RDS signs with one that no image brings along.
+        return "verify-full" if self.ca_secret else "require"
 
 
 def postgres(settings: Settings, suffix: str = "") -> Endpoint:
@@ -44,4 +56,4 @@ def bootstrap(brokers: tuple[Endpoint, ...]) -> str:
 def _server(external: ExternalServer | None, spec: datastores.DatastoreSpec, suffix: str) -> Endpoint:
     if external is None:
         return Endpoint(spec.name + suffix, spec.port)
-    return Endpoint(external.host, external.port, external.tls)
+    return Endpoint(external.host, external.port, external.tls, external.ca_secret)

@@ -53,8 +53,23 @@ class Login(_Model):
     password_file: Line
 
 
-class PostgresTarget(_Model):
+class _Encrypted(_Model):
+    """A server that may speak TLS alone; ``ca_file`` has the authorities of its certificate."""
+
+    tls: Switch = False
+    ca_file: Line | None = None
+
+    @model_validator(mode="after")
+    def _authorities_of_tls(self) -> Self:
+        if self.ca_file and not self.tls:
+            raise ValueError(f"caFile {self.ca_file!r} is set beside tls: false; set tls to true, or leave caFile out")
+        return self
+
+
+class PostgresTarget(_Encrypted):
     """PostgreSQL itself, not PgBouncer: a dump needs one session with one snapshot.
+
+    The certificate and its host name are checked by the authorities of ``ca_file``, and by nobody without it.
 
     ``backup`` may read everything; ``owner`` owns the database; ``superuser`` may create databases.
     """
@@ -67,20 +82,12 @@ class PostgresTarget(_Model):
     superuser: Login
 
 
-class RedisTarget(_Model):
-    """Redis. ``login`` is an ACL user; ``ca_file`` has the authorities of ``tls``, by default those of the machine."""
+class RedisTarget(_Encrypted):
+    """Redis. ``login`` is an ACL user; without ``ca_file`` the authorities are those of the machine."""
 
     host: Host
     port: Port
     login: Login | None = None
-    tls: Switch = False
-    ca_file: Line | None = None
-
-    @model_validator(mode="after")
-    def _authorities_of_tls(self) -> Self:
-        if self.ca_file and not self.tls:
-            raise ValueError(f"caFile {self.ca_file!r} is set beside tls: false; set tls to true, or leave caFile out")
-        return self
 
 
 class KafkaTarget(_Model):

@@ -20,7 +20,21 @@ class ExternalServer(Model):
     host: DnsName
     port: Port
     tls: Switch = True
+    ca_secret: DnsLabel | None = Field(
+        default=None,
+        description="Secret with the key ca.crt, the authority of the server's certificate; left out: the authorities "
+        "that each image knows check Redis, and nobody checks PostgreSQL",
+    )
     cidr: Cidr = "0.0.0.0/0"
+
+    @model_validator(mode="after")
+    def _authority_of_tls(self) -> Self:
+        if self.ca_secret and not self.tls:
+            raise ValueError(
+                f"caSecret {self.ca_secret!r} is set beside tls: false, where nothing asks for a certificate; "
+                "remove one of the two"
+            )
+        return self
 
 
 class ExternalRedis(ExternalServer):
@@ -37,22 +51,12 @@ class ExternalRedis(ExternalServer):
         default=None,
         description="Secret with the keys password and exporter.json (docs/production.md); left out: no login",
     )
-    ca_secret: DnsLabel | None = Field(
-        default=None,
-        description="Secret with the key ca.crt, the authority of the server's certificate; "
-        "left out: the authorities that each image knows",
-    )
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _login(self) -> Self:
         if self.secret is None and self.user != "default":
             raise ValueError(
                 f"user {self.user!r} is set without secret; name the Secret whose key password is the user's password"
-            )
-        if self.ca_secret and not self.tls:
-            raise ValueError(
-                f"caSecret {self.ca_secret!r} is set beside tls: false, where nothing asks for a certificate; "
-                "remove one of the two"
             )
         return self
 
@@ -73,6 +77,11 @@ class PostgresSettings(Model):
     resources: Resources = Resources(cpu_request="1", memory_request="4Gi", memory_limit="4Gi")
     # The most that PostgreSQL takes.
     max_connections: Whole = Field(default=thresholds.MAX_CONNECTIONS_HIGH.count, ge=10, le=262_143)
+
+    def authority_secrets(self) -> dict[str, str]:
+        """Secrets that a client of the server itself mounts to trust it: folder -> Secret."""
+        secret = self.external.ca_secret if self.external else None
+        return {"postgres-ca": secret} if secret else {}
 
 
 class PgbouncerSettings(Model):

@@ -11,6 +11,7 @@ from typing import Final
 
 from runbook.ops_settings import Login, PostgresTarget
 from scripts import config, lazy
+from scripts.clients import tls
 from scripts.exits import CheckFailedError, OpsError, Stop, TemporaryError, UsageError
 from scripts.output import one_line
 
@@ -65,6 +66,10 @@ _WRONG_SETTING: Final = re.compile(
     r"|server certificate for|SSL error: .*(alert|certificate|unsupported|wrong version)|pg_hba\.conf rejects"
     r"|certificate authentication failed|requires a valid client certificate"
 )
+_WRONG_TLS: Final = re.compile(
+    "certificate verify failed|server does not support SSL|server certificate for|SSL error: .*(alert|wrong version)"
+)
+_CHECK_TLS: Final = "check postgres.host, postgres.tls and postgres.caFile in the settings"
 _TEMPORARY_CLASSES: Final = ("08", "53", "57014", "57P", "55P03", "40", "58")
 _CONNECTION_LOST: Final = re.compile(
     r"connection to server|server closed the connection|terminating connection|could not connect"
@@ -75,17 +80,30 @@ _CONNECTION_LOST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where a server is and who logs in there."""
+    """Where a server is, who logs in there, and how libpq is told to encrypt; None: as the environment has it."""
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
+    sslmode: str | None = None
+    sslrootcert: str | None = None
 
     @staticmethod
     def of(target: PostgresTarget, login: Login) -> Access:
-        """The access of ``login``; its password is read from its file."""
-        return Access(target.host, target.port, login.user, config.password(login))
+        """The access of ``login``; its password is read from its file. Raises UsageError: a file is unusable."""
+        if target.ca_file is not None:
+            # libpq tells of a file that is not there how to go without it.
+            tls.context(target.ca_file, "postgres.caFile")
+        encrypted = "verify-full" if target.ca_file else "require"
+        return Access(
+            target.host,
+            target.port,
+            login.user,
+            config.password(login),
+            sslmode=encrypted if target.tls else None,
+            sslrootcert=target.ca_file,
+        )
 
     @property
     def address(self) -> str:
@@ -120,11 +138,16 @@ def connect(
             application_name=application,
             connect_timeout=max(2, int(seconds)),
             autocommit=autocommit,
+            sslmode=access.sslmode,
+            sslrootcert=access.sslrootcert,
         )
         with translated(f"PostgreSQL at {access.address}"):
             _prepare(connection)
     except lazy.psycopg.Error as error:
-        raise translate(error, f"PostgreSQL at {access.address}, database {database}, user {access.user}") from None
+        refused = translate(error, f"PostgreSQL at {access.address}, database {database}, user {access.user}")
+        if access.sslmode and _WRONG_TLS.search(str(refused)):
+            raise type(refused)(f"{refused}; {_CHECK_TLS}") from None
+        raise refused from None
     try:
         with translated(doing or f"PostgreSQL at {access.address}"):
             yield connection
@@ -212,7 +235,9 @@ def child_login(
     try:
         os.fchmod(descriptor, 0o600)
         os.write(descriptor, f"*:*:*:*:{escaped}\n".encode())
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        # What the environment says of TLS holds here as it does for a connection of this process.
+        own = {name: value for name, value in os.environ.items() if name.startswith("PGSSL")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | own
         environment = {
             **kept,
             "LC_ALL": "C.UTF-8",
@@ -224,6 +249,8 @@ def child_login(
             "PGAPPNAME": application,
             "PGOPTIONS": _OPTIONS,
             "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
+            **({"PGSSLMODE": access.sslmode} if access.sslmode else {}),
+            **({"PGSSLROOTCERT": access.sslrootcert} if access.sslrootcert else {}),
         }
         yield environment, (descriptor,)
     finally:

@@ -36,6 +36,7 @@ _SERVICE = _mapping(
     resources=_RESOURCES,
 )
 _EXTERNAL = st.fixed_dictionaries({"host": _HOST, "port": st.integers(1, 65535)}, optional={"cidr": _CIDR})
+_EXTERNAL_POSTGRES = _EXTERNAL.flatmap(lambda server: st.sampled_from([server, {**server, "caSecret": "ca"}]))
 # A user without its Secret is refused: the two are drawn together.
 _LOGINS: list[dict[str, Any]] = [{}, {"secret": "redis"}, {"secret": "redis", "user": "crypto", "caSecret": "redis-ca"}]
 _EXTERNAL_REDIS = _EXTERNAL.flatmap(lambda server: st.sampled_from([{**server, **login} for login in _LOGINS]))
@@ -51,7 +52,7 @@ _CHANGES = _mapping(
     namespace=st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True),
     timeZone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
     services=_mapping(sentiment=_SERVICE, analytics=_SERVICE),
-    postgres=_mapping(external=_EXTERNAL, maxConnections=st.integers(10, 500), volumeSize=_MEMORY),
+    postgres=_mapping(external=_EXTERNAL_POSTGRES, maxConnections=st.integers(10, 500), volumeSize=_MEMORY),
     redis=_mapping(external=_EXTERNAL_REDIS, maxmemoryRatio=st.floats(0.01, 0.75)),
     kafka=_mapping(brokers=st.integers(1, 7), outsideListener=st.booleans()),
     certificates=_CERTIFICATES,

@@ -161,3 +161,4 @@ def test_an_external_datastore_is_reached_at_its_network_and_nothing_of_it_is_de
     ini = look.named(stack, "ConfigMap", "pgbouncer-config")["data"]["pgbouncer.ini"]
     assert "host=db.example.com port=5432" in ini
     assert "server_tls_sslmode = require" in ini
+    assert "server_tls_ca_file" not in ini

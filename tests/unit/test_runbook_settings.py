@@ -19,6 +19,10 @@ from runbook.ops_settings import OpsSettings, RedisTarget
 from tests.program.settings import load, stack_values
 
 
+def _postgres(**external: Any) -> dict[str, Any]:
+    return {"postgres": {"external": {"host": "db.example.com", "port": 5432, **external}}}
+
+
 def _redis(**external: Any) -> dict[str, Any]:
     return {"redis": {"external": {"host": "cache.example.com", "port": 6379, **external}}}
 
@@ -129,6 +133,8 @@ def _signers(**changes: Any) -> dict[str, Any]:
         (_redis(secret="Redis Login"), ("redis.external.secret", "Redis Login", "lower-case letters")),
         (_redis(caSecret="redis_ca"), ("redis.external.caSecret", "redis_ca", "lower-case letters")),
         (_redis(caSecret="redis-ca", tls=False), ("redis.external", "'redis-ca'", "tls: false", "remove one")),
+        (_postgres(caSecret="database_ca"), ("postgres.external.caSecret", "database_ca")),
+        (_postgres(caSecret="ca", tls=False), ("postgres.external", "'ca'", "tls: false", "remove one")),
         ({"redis": {"secret": "redis"}}, ("redis.secret", "no setting of this program")),
         ({"redis": {"external": {"secret": "redis", "port": 6379}}}, ("redis.external.host is missing",)),
     ],
