@@ -5,31 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policies import kinds
+from policies import kinds, owners
 from policies.index import StackIndex, refers, same_namespace
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
-from policies.plain import Node
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect, undecided
+from policies.plain import MISSING, Node, Plain
 from policies.values import whole
 from runbook import thresholds
 from runbook.sections import Section
 
 _CPU_LIMIT_PERCENT: Final = round(thresholds.NODE_CPU_RATIO.value * 100)
+# Where autoscaling/v1 has its only target.
+_FIRST_VERSION: Final = "targetCPUUtilizationPercentage"
+_POLICIES: Final[tuple[Plain, ...]] = (MISSING, "Max", "Min")
 # What Kubernetes assumes where an autoscaler does not say.
 _DEFAULT_UP_SECONDS: Final = 0
 _DEFAULT_DOWN_SECONDS: Final = 300
 
 
 def _cpu_target(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    metrics = resource.at("spec", "metrics")
-    targets = [metric.at("resource", "target", "averageUtilization") for metric in metrics.elements()]
-    stated = [target for target in targets if target.present]
-    for target in stated:
-        allowed = f"1 to {_CPU_LIMIT_PERCENT - 1}: below the {_CPU_LIMIT_PERCENT}% at which a node counts as busy"
+    allowed = f"1 to {_CPU_LIMIT_PERCENT - 1}: below the {_CPU_LIMIT_PERCENT}% at which a node counts as busy"
+    targets = [(name, target) for name, target in _targets(resource) if target.present]
+    for _name, target in targets:
         yield expect(target, lambda value: 1 <= whole(value) < _CPU_LIMIT_PERCENT, allowed)
-    if not stated:
-        yield decide(
-            False, metrics.path, "without a target of utilization", "a Resource metric with averageUtilization"
-        )
+    place = resource.at("spec", _FIRST_VERSION if _is_first(resource) else "metrics").path
+    names = [name for name, _target in targets]
+    found = among("cpu" in [name.text for name in names], unsure=any(name.hidden for name in names))
+    yield decide(found, place, "without a target of utilization for cpu", "a metric of cpu with averageUtilization")
+
+
+def _is_first(hpa: Resource) -> bool:
+    return hpa.type.startswith("kubernetes:autoscaling/v1:")
+
+
+def _targets(hpa: Resource) -> Iterable[tuple[Node, Node]]:
+    """What an autoscaler measures of its pods or of a container: its name, and the utilization that it aims at."""
+    if _is_first(hpa):
+        # The first version knows no other metric.
+        yield Node("cpu"), hpa.at("spec", _FIRST_VERSION)
+        return
+    for metric in hpa.at("spec", "metrics").elements():
+        for source in ("resource", "containerResource"):
+            measured = metric.at(source)
+            old = measured.at("targetAverageUtilization")
+            yield measured.at("name"), old if old.present else measured.at("target", "averageUtilization")
 
 
 def _slow_down(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -46,12 +64,18 @@ def _slow_down(resource: Resource, _: Parameters) -> Iterable[Judgement]:
         yield decide(least < _DEFAULT_DOWN_SECONDS, down.path, f"{_DEFAULT_DOWN_SECONDS} by default", allowed)
 
 
+def _both_ways(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    for direction in ("scaleUp", "scaleDown"):
+        policy = resource.at("spec", "behavior", direction, "selectPolicy")
+        yield expect(policy, lambda value: value in _POLICIES, "Max or Min: Disabled never moves that way")
+
+
 def _hpa_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-    scalable = {kind.rpartition("/")[2]: kind for kind in (kinds.DEPLOYMENT, kinds.STATEFUL_SET)}
+    scalable = {kind.rpartition("/")[2]: kind for kind in kinds.SCALED}
     for hpa in index.of(kinds.HPA):
         target = hpa.at("spec", "scaleTargetRef")
         kind = scalable.get(target.at("kind").text or "")
-        allowed = "a Deployment or StatefulSet that the stack declares"
+        allowed = "a Deployment, StatefulSet or another workload with replicas that the stack declares"
         if kind is None and not target.at("kind").hidden:
             yield hpa, decide(False, target.at("kind").path, "no kind that is scaled", allowed)
             continue
@@ -74,8 +98,8 @@ def _declared(index: StackIndex, hpa: Resource, name: Node, kind: str) -> bool |
 
 def _budget_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     for budget in index.of(kinds.PDB):
-        selector = budget.at("spec", "selector", "matchLabels")
-        found = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels")).of(budget).tally.any
+        selector = budget.at("spec", "selector")
+        found = owners.selecting(index, kinds.PDB).of(budget).tally.any
         allowed = "labels of the pods of a workload of the stack"
         yield budget, decide(found, selector.path, "the labels of no pod", allowed)
 
@@ -96,6 +120,13 @@ RULES: Final = (
         "Give behavior.scaleDown a longer stabilizationWindowSeconds than behavior.scaleUp.",
     ).of_resource(kinds.one_of(kinds.HPA), _slow_down),
     Meta(
+        "hpa-moves-both-ways",
+        "An autoscaler can add pods, and can take them away again.",
+        Severity.MEDIUM,
+        Section.AUTOSCALING,
+        "Leave behavior.scaleUp.selectPolicy and behavior.scaleDown.selectPolicy out, or set them to Max or Min.",
+    ).of_resource(kinds.one_of(kinds.HPA), _both_ways),
+    Meta(
         "hpa-target-exists",
         "An autoscaler scales a workload that exists.",
         Severity.HIGH,
@@ -107,6 +138,6 @@ RULES: Final = (
         "A disruption budget protects pods that exist.",
         Severity.MEDIUM,
         Section.UPGRADE,
-        "Set spec.selector.matchLabels to labels of the workload's pod template.",
+        "Set spec.selector to labels of the workload's pod template.",
     ).of_stack(_budget_targets),
 )

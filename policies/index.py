@@ -10,7 +10,7 @@ from typing import Final, TypeVar, cast
 from policies import kinds, pods
 from policies.model import Resource
 from policies.plain import UNKNOWN, Node
-from policies.selection import Labelled, Owned
+from policies.selection import Labelled
 from runbook import services
 
 _NAME_LABELS: Final = ("app", "app.kubernetes.io/name")
@@ -102,10 +102,6 @@ class StackIndex:
     def workloads(self) -> tuple[Resource, ...]:
         """Everything that runs pods."""
         return tuple(each for kind in sorted(kinds.WORKLOADS) for each in self.of(kind))
-
-    def selecting(self, kind: str, place: tuple[str, ...]) -> Owned:
-        """Which resources of a kind select which workloads, by the labels at ``place``."""
-        return self.once(f"selecting by {kind}", lambda: Owned(self.of(kind), place, self.pods))
 
     @cached_property
     def systems(self) -> tuple[Resource, ...]:

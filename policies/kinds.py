@@ -13,6 +13,8 @@ REPLICA_SET: Final = "apps/ReplicaSet"
 JOB: Final = "batch/Job"
 CRON_JOB: Final = "batch/CronJob"
 POD: Final = "core/Pod"
+POD_TEMPLATE: Final = "core/PodTemplate"
+REPLICATION_CONTROLLER: Final = "core/ReplicationController"
 CONFIG_MAP: Final = "core/ConfigMap"
 NAMESPACE: Final = "core/Namespace"
 NAMESPACE_PATCH: Final = "core/NamespacePatch"
@@ -50,7 +52,9 @@ IAM_ROLE: Final = "aws:iam/Role"
 IAM_ROLE_POLICY: Final = "aws:iam/RolePolicy"
 KMS_KEY: Final = "aws:kms/Key"
 
-LONG_RUNNING: Final = frozenset({DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET})
+# What has a number of pods, and a subresource by which an autoscaler sets it.
+SCALED: Final = frozenset({DEPLOYMENT, STATEFUL_SET, REPLICA_SET, REPLICATION_CONTROLLER})
+LONG_RUNNING: Final = SCALED | {DAEMON_SET}
 WORKLOADS: Final = LONG_RUNNING | {JOB, CRON_JOB, POD}
 ROLES: Final = frozenset({ROLE, CLUSTER_ROLE})
 BINDINGS: Final = frozenset({ROLE_BINDING, CLUSTER_ROLE_BINDING})

@@ -10,7 +10,7 @@ from policies import kinds
 from policies.index import StackIndex
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect
 from policies.plain import SECRET, UNKNOWN, Scalar, show
-from policies.selection import Selection, tally
+from policies.selection import Selection, label_selector, tally
 from policies.values import seconds
 from runbook import services
 from runbook.alerting import recordings
@@ -33,7 +33,7 @@ def _watched(index: StackIndex) -> dict[str, set[bool | None]]:
 def _asked(index: StackIndex, monitor: Resource) -> Selection:
     """The Services that a ServiceMonitor selects and that have the port it asks: one for all that ask the same."""
     spec = monitor.at("spec")
-    chosen = index.services.selected(spec.at("selector", "matchLabels"), _space(monitor))
+    chosen = index.services.selected(label_selector(spec.at("selector")), _space(monitor))
     ports = tuple(endpoint.at("port").scalar for endpoint in spec.at("endpoints").elements())
 
     def build() -> Selection:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Final
 
-from policies import kinds
+from policies import kinds, owners, reach
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameter, Parameters, Resource, Severity, decide, expect, undecided
-from policies.plain import MISSING, Node
-from policies.selection import tally
+from policies.model import (
+    PASSED,
+    Judgement,
+    Meta,
+    Parameter,
+    Parameters,
+    Resource,
+    Severity,
+    decide,
+    expect,
+    expect_present,
+    undecided,
+)
+from policies.plain import MISSING, Node, Plain
+from policies.selection import Owned, Selection, Selector, label_selector, tally
 from runbook.sections import Section
 
 _BOTH: Final = ("Egress", "Ingress")
-_PLACE: Final = ("spec", "podSelector", "matchLabels")
+_SELECTORS: Final = ("podSelector", "namespaceSelector")
+# A range of ports has a purpose up to some thousand of them, as those of nodes have; more is every port.
+_MOST_PORTS: Final = 4096
+_FEW_PORTS: Final = f"{_MOST_PORTS} ports at most: more are not named, but left open"
 # Pods of cert-manager, which it starts beside the system to prove a domain: no workload of the stack.
 _SOLVER: Final = "acme.cert-manager.io/http01-solver"
 
 
 def _selects_all(policy: Resource) -> bool | None:
-    selector = policy.at("spec", "podSelector")
-    if selector.at("matchLabels").hidden:
-        return None
-    return all(selector.at(key).value in (MISSING, {}, []) for key in ("matchLabels", "matchExpressions"))
+    selector = owners.selector_of(policy)
+    return False if selector.requirements else (None if selector.unsure else True)
 
 
 def _closes(policy: Resource) -> bool | None:
@@ -46,35 +60,105 @@ def _default_deny(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, 
 
 
 def _covered(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-    chosen = index.selecting(kinds.NETWORK_POLICY, _PLACE)
+    systems = {system.object_name for system in index.systems}
+    every = index.of(kinds.NETWORK_POLICY)
+    # In a namespace of the stack a policy that closes everything is there for what has no flows of its own.
+    closing, stating = (
+        _Closing(index, [policy for policy in every if own is False or _closes(policy) is not True])
+        for own in (False, True)
+    )
     for workload in index.workloads:
-        allowed = "one that selects these pods by their labels"
-        yield workload, decide(chosen.by(workload).any, "its NetworkPolicy", "missing", allowed)
+        found = (stating if workload.namespace in systems else closing).closed(workload)
+        allowed = "one that selects these pods and closes them, policyTypes Ingress, but for what it names"
+        yield workload, decide(found, "its NetworkPolicy", "missing", allowed)
+
+
+class _Closing:
+    """Which workloads some of the policies close to who wants to come in."""
+
+    def __init__(self, index: StackIndex, policies: list[Resource]) -> None:
+        judged = [(policy, reach.isolates(policy, reach.INGRESS)) for policy in policies]
+        self._sure, self._perhaps = (
+            Owned([policy for policy, closed in judged if closed is wanted], owners.selector_of, index.pods)
+            for wanted in (True, None)
+        )
+
+    def closed(self, workload: Resource) -> bool | None:
+        sure = self._sure.by(workload).any
+        return sure if sure is not False or self._perhaps.by(workload).any is False else None
 
 
 def _policy_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-    chosen = index.selecting(kinds.NETWORK_POLICY, _PLACE)
+    chosen = owners.selecting(index, kinds.NETWORK_POLICY)
     for policy in index.of(kinds.NETWORK_POLICY):
-        labels = policy.at(*_PLACE)
-        if labels.value in (MISSING, {}) or labels.at(_SOLVER).present:
+        selector = owners.selector_of(policy)
+        if selector == Selector() or any(each.key == _SOLVER for each in selector.requirements):
             continue
         allowed = "labels of the pods of a workload of the stack"
-        yield policy, decide(chosen.of(policy).tally.any, labels.path, "the labels of no pod", allowed)
+        place = policy.at("spec", "podSelector")
+        yield policy, decide(chosen.of(policy).tally.any, place.path, "the labels of no pod", allowed)
 
 
 def _ingress(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for rule in resource.at("spec", "ingress").elements():
+    allowed = "pods or networks that are named, and not everybody"
+    for rule in reach.rules(resource, reach.INGRESS):
         peers, ports = rule.at("from"), rule.at("ports")
         yield expect(peers, _some, "at least one peer")
-        yield expect(ports, _some, "at least one port")
+        yield from _ports(ports, "at least one port")
         for peer in peers.elements():
-            yield _somebody(peer, "pods or networks that are named, and not everybody")
+            yield _somebody(peer, allowed)
+    every = [peer for rule in reach.rules(resource, reach.INGRESS) for peer in rule.at("from").elements()]
+    if not any(reach.everybody(reach.block_of(peer)) for peer in every):
+        together = reach.open_ports(reach.openings(resource, reach.INGRESS, unknown=False))
+        yield decide(not together, "spec.ingress", "networks that together are everybody", allowed)
 
 
 def _egress(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for rule in resource.at("spec", "egress").elements():
+    for rule in reach.rules(resource, reach.EGRESS):
         yield expect(rule.at("to"), _some, "at least one peer")
-        yield expect(rule.at("ports"), _some, "at least one port: a name such as S3's has no fixed address, but a port")
+        yield from _ports(rule.at("ports"), "at least one port: a name such as S3's has no fixed address, but a port")
+    together = reach.open_ports(reach.openings(resource, reach.EGRESS, unknown=False))
+    yield decide(together <= _MOST_PORTS, "spec.egress", f"{together} ports of everybody", _FEW_PORTS)
+
+
+def _ports(ports: Node, allowed: str) -> Iterable[Judgement]:
+    yield expect(ports, _some, allowed)
+    for entry in ports.elements():
+        yield expect_present(entry.at("port"), "a port by number or name: without, it is every port of the protocol")
+    many = reach.count(reach.ports_of(ports)) if _some(ports.value) else 0
+    yield decide(many <= _MOST_PORTS, ports.path, f"{many} ports", _FEW_PORTS)
+
+
+def _together(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    chosen = owners.selecting(index, kinds.NETWORK_POLICY)
+    alike: defaultdict[Selection, list[Resource]] = defaultdict(list)
+    for policy in index.of(kinds.NETWORK_POLICY):
+        alike[chosen.of(policy)].append(policy)
+    over: defaultdict[str, list[Selection]] = defaultdict(list)
+    for selection in alike:
+        for workload, verdict in selection.members:
+            if verdict:
+                over[workload.urn].append(selection)
+    for group in dict.fromkeys(tuple(selections) for selections in over.values()):
+        policies = [policy for selection in group for policy in alike[selection]]
+        for direction, most in ((reach.INGRESS, 0), (reach.EGRESS, _MOST_PORTS)):
+            yield policies[0], _adds_up(policies, direction, most)
+
+
+def _adds_up(policies: list[Resource], direction: str, most: int) -> Judgement:
+    names = " and ".join(sorted({str(policy.object_name) for policy in policies}))
+    allowed = f"{most or 'no'} ports of everybody at most, by all policies of a pod together"
+    apart, later = (
+        [reach.openings(policy, direction, unknown=unknown) for policy in policies] for unknown in (False, True)
+    )
+    ports = reach.open_ports(each for found in apart for each in found)
+    path = f"spec.{direction.lower()}"
+    if ports > most:
+        # What one policy opens alone is that policy's finding.
+        alone = any(reach.open_ports(found) > most for found in apart)
+        return decide(alone, path, f"with {names} {ports} ports of everybody", allowed)
+    perhaps = reach.open_ports(each for found in later for each in found)
+    return undecided(path, allowed) if perhaps > most else PASSED
 
 
 def _narrowed(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:
@@ -94,12 +178,16 @@ def _somebody(peer: Node, allowed: str) -> Judgement:
     cidr = peer.at("ipBlock", "cidr")
     if cidr.present:
         # Any address with a prefix of no bits is everywhere, and the API server takes all of them.
-        return expect(cidr, lambda value: ip_network(str(value), strict=False).prefixlen > 0, allowed)
-    named = [peer.at(key) for key in ("podSelector", "namespaceSelector") if peer.at(key).present]
-    if any(node.unknown for node in named):
-        return undecided(peer.path, allowed)
+        return expect(cidr, lambda value: not reach.everybody(_network(value, peer)), allowed)
     # An empty selector of namespaces is all of them; an empty one of pods is the whole namespace.
-    return decide(any(node.value != {} for node in named), peer.path, "everybody", allowed)
+    selectors = [label_selector(peer.at(key)) for key in _SELECTORS if peer.at(key).present]
+    return decide(tally(each.names for each in selectors).any, peer.path, "everybody", allowed)
+
+
+def _network(cidr: Plain, peer: Node) -> Iterable[reach.Block]:
+    """The addresses of a peer; raises ValueError where it is no network."""
+    ip_network(str(cidr), strict=False)
+    return reach.block_of(peer)
 
 
 def _types(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -159,6 +247,12 @@ RULES: Final = (
         parameters=(Parameter("production", {"type": "boolean"}, False),),
         reference=_REFERENCE,
     ).of_resource(_IS_POLICY, _narrowed),
+    _meta(
+        "network-policies-add-up",
+        "All policies of a pod together open it to named peers, and never to everybody.",
+        Severity.HIGH,
+        "Take the networks out that together are everybody, or the ports that together are all.",
+    ).of_stack(_together),
     _meta(
         "network-policy-types-stated",
         "A network policy says which directions it closes.",

@@ -13,9 +13,10 @@ _TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys((*kinds.LONG_RUNNING, kinds.JOB), ("spec", "template")),
     kinds.CRON_JOB: ("spec", "jobTemplate", "spec", "template"),
     kinds.POD: (),
+    kinds.POD_TEMPLATE: ("template",),
 }
 
-is_workload = kinds.one_of(*kinds.WORKLOADS)
+is_workload = kinds.one_of(*kinds.WORKLOADS, kinds.POD_TEMPLATE)
 is_long_running = kinds.one_of(*kinds.LONG_RUNNING)
 
 

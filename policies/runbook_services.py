@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policies import kinds, pods
+from policies import kinds, owners, pods
 from policies.index import StackIndex, service_of
 from policies.model import (
     Judgement,
@@ -88,7 +88,7 @@ def _service_selects(index: StackIndex, _: Parameters) -> Iterable[tuple[Resourc
         selector = service.at("spec", "selector")
         if not selector.present:
             continue
-        found = index.selecting(kinds.SERVICE, ("spec", "selector")).of(service)
+        found = owners.selecting(index, kinds.SERVICE).of(service)
         allowed = "labels of the pods of a workload of the stack"
         if not found.tally.any:
             yield service, decide(found.tally.any, selector.path, "the labels of no pod", allowed)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policies import kinds
-from policies.index import StackIndex, refers, same_namespace
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
+from policies import disruption, kinds, owners
+from policies.index import StackIndex
+from policies.model import PASSED, Judgement, Meta, Parameters, Resource, Severity, decide, expect, undecided
 from policies.plain import MISSING, Node
+from policies.selection import Selection
 from policies.values import whole
 from runbook import services
 from runbook.sections import Section
@@ -32,80 +33,65 @@ def _hpa_range(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 
 def _scaled_by_hpa(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     for deployment, spec in index.service_deployments():
-        owned = _owned(index, deployment)
+        owned = owners.autoscaled(index, deployment)
         allowed = f"a HorizontalPodAutoscaler whose scaleTargetRef is the Deployment {spec.name}"
-        if owned is None:
+        if owned.any is None:
             yield deployment, undecided("its HorizontalPodAutoscaler", allowed)
         else:
-            found = f"declared {owned} times"
-            yield deployment, decide(owned == 1, "its HorizontalPodAutoscaler", found, f"{allowed}, once")
+            found = f"declared {owned.sure} times"
+            yield deployment, decide(owned.sure == 1, "its HorizontalPodAutoscaler", found, f"{allowed}, once")
 
 
 def _no_static_replicas(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-    for kind in (kinds.DEPLOYMENT, kinds.STATEFUL_SET):
-        for workload in index.of(kind):
-            if _owned(index, workload):
-                replicas = workload.at("spec", "replicas")
-                yield workload, expect(replicas, lambda value: value is MISSING, "nothing: the autoscaler owns it")
-
-
-def _owned(index: StackIndex, workload: Resource) -> int | None:
-    """How many autoscalers target the workload; None while one of them may or may not."""
-    named, unsure = index.once("autoscalers by target", lambda: _by_target(index))
-    name = workload.at("metadata", "name")
-    candidates = index.of(kinds.HPA) if name.hidden else (*named.get(name.text or "", ()), *unsure)
-    verdicts = [_targets(hpa, workload) for hpa in candidates if same_namespace(hpa, workload)]
-    sure = sum(verdict is True for verdict in verdicts)
-    return None if sure == 0 and None in verdicts else sure
-
-
-def _by_target(index: StackIndex) -> tuple[dict[str, list[Resource]], list[Resource]]:
-    """Autoscalers by their target's name, and those whose target is not yet known."""
-    named: dict[str, list[Resource]] = {}
-    unsure: list[Resource] = []
-    for hpa in index.of(kinds.HPA):
-        target = hpa.at("spec", "scaleTargetRef", "name").text
-        (unsure if target is None else named.setdefault(target, [])).append(hpa)
-    return named, unsure
-
-
-def _targets(hpa: Resource, workload: Resource) -> bool | None:
-    target = hpa.at("spec", "scaleTargetRef")
-    kind = target.at("kind").text
-    if kind is not None and kind != workload.kind.rpartition("/")[2]:
-        return False
-    return refers(hpa, target.at("name"), workload, workload.at("metadata", "name"))
+    for workload in index.of(*sorted(kinds.SCALED)):
+        if owners.autoscaled(index, workload).sure:
+            replicas = workload.at("spec", "replicas")
+            yield workload, expect(replicas, lambda value: value is MISSING, "nothing: the autoscaler owns it")
 
 
 def _has_budget(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     for deployment, _spec in index.service_deployments():
-        budgets = index.selecting(kinds.PDB, ("spec", "selector", "matchLabels"))
-        found = budgets.by(deployment)
+        found = owners.selecting(index, kinds.PDB).by(deployment)
         allowed = "one PodDisruptionBudget whose selector matches the pods' labels"
         one = None if found.any is None else found.sure == 1
         yield deployment, decide(one, "its PodDisruptionBudget", f"declared {found.sure} times", allowed)
 
 
-def _budget_lets_drain(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    spec = resource.at("spec")
-    most, least = spec.at("maxUnavailable"), spec.at("minAvailable")
-    if most.present:
-        yield expect(most, lambda value: value not in (0, "0", "0%"), "at least 1, so that a node can be drained")
-    if least.present:
-        yield expect(least, lambda value: value != "100%", "less than all pods, so that a node can be drained")
-        for service in _selected_services(spec):
-            normal = service.replicas.normal
-            if isinstance(least.value, int):
-                yield expect(
-                    least, lambda value, top=normal: whole(value) < top, f"below the {normal} pods of {service.name}"
-                )
-    if not most.present and not least.present:
-        yield decide(False, spec.at("maxUnavailable").path, "missing", "maxUnavailable or minAvailable")
+def _budget_lets_drain(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for budget in index.of(kinds.PDB):
+        most, least = (budget.at("spec", key) for key in ("maxUnavailable", "minAvailable"))
+        if most.present and least.present:
+            yield budget, decide(False, least.path, "there beside maxUnavailable", "one of the two")
+        elif most.present or least.present:
+            yield budget, _lets_drain(most, least, _fewest(index, budget))
+        else:
+            yield budget, decide(False, most.path, "missing", "maxUnavailable or minAvailable")
 
 
-def _selected_services(budget: Node) -> list[services.ServiceSpec]:
-    values = {node.text for _, node in budget.at("selector", "matchLabels").entries()}
-    return [service for service in services.ALL if service.name in values]
+def _lets_drain(most: Node, least: Node, pods: int | None) -> Judgement:
+    stated = most if most.present else least
+    if pods is None:
+        one, many = (_lets_drain(most, least, number) for number in (1, disruption.MANY))
+        return undecided(stated.path, one.allowed) if many is PASSED and one is not PASSED else many
+    # A budget over no pods holds nothing up.
+    counted = pods or disruption.MANY
+    return expect(stated, lambda _: disruption.evictions(most, least, counted) > 0, disruption.allowed(counted))
+
+
+def _fewest(index: StackIndex, budget: Resource) -> int | None:
+    """How many pods a budget is over at least; None while that is not yet known, many where the stack has none."""
+    selection = owners.selecting(index, kinds.PDB).of(budget)
+    if not selection.members:
+        # The pods of a service of the runbook are as many as it says, whoever declares them.
+        values = {value for each in owners.selector_of(budget).requirements for value in each.values}
+        return next((service.replicas.normal for service in services.ALL if service.name in values), disruption.MANY)
+    return index.once(("fewest pods", selection), lambda: _sum(index, selection))
+
+
+def _sum(index: StackIndex, selection: Selection) -> int | None:
+    counts = [owners.fewest_pods(index, workload) if verdict else None for workload, verdict in selection.members]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 RULES: Final = (
@@ -142,6 +128,6 @@ RULES: Final = (
         "A disruption budget never blocks the drain of a node.",
         Severity.MEDIUM,
         Section.MAINTENANCE_WINDOWS,
-        "Set maxUnavailable to 1, or minAvailable below the normal number of pods.",
-    ).of_resource(kinds.one_of(kinds.PDB), _budget_lets_drain),
+        "Set maxUnavailable to 1, or minAvailable below the number of pods, and run two pods at least.",
+    ).of_stack(_budget_lets_drain),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from policies.plain import SECRET, UNKNOWN
 from tests.policies.cases import Case, Waiting
+from tests.policies.cases_first import among
 from tests.policies.stack import Declared
 
 ROLE, REVIEW = "ops-role", "cluster-role"
@@ -34,6 +35,40 @@ GRAFANA = Declared(
 def right(verb: str, *resources: str, group: str = "", **more: Any) -> dict[str, Any]:
     """A rule of a role."""
     return {"apiGroups": [group], "resources": list(resources), "verbs": [verb], **more}
+
+
+def has(key: str, operator: str = "Exists") -> dict[str, object]:
+    """A condition of a selector: a label is there, or not."""
+    return {"key": key, "operator": operator}
+
+
+def block(cidr: str, *left_out: str) -> dict[str, Any]:
+    """A peer that is a network."""
+    return {"ipBlock": {"cidr": cidr, **({"except": list(left_out)} if left_out else {})}}
+
+
+def opened(port: int, *networks: dict[str, Any], end: int | None = None, to: bool = False) -> dict[str, Any]:
+    """A rule of a policy for networks and ports."""
+    ports = {"port": port, **({"endPort": end} if end else {})}
+    return {"to" if to else "from": list(networks), "ports": [ports]}
+
+
+def beside(rule: dict[str, Any], app: str = "api-gateway", way: str = "ingress") -> Declared:
+    """Another policy for the pods of one that is there."""
+    spec = {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Ingress", "Egress"], way: [rule]}
+    return Declared(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "other",
+        {"metadata": {"name": "other", "namespace": "crypto"}, "spec": spec},
+    )
+
+
+GATE, TYPES, IN_PORTS, OUT_PORTS = "api-gateway", "spec.policyTypes", "spec.ingress.0.ports", "spec.egress.0.ports"
+APP, ANY = {"matchLabels": {"app": "redis"}}, block("0.0.0.0/0")
+# An eighth of the Internet; with another one a quarter, which is everybody.
+HALF = block("32.0.0.0/3")
+SIX = ("0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3")
+IN_PART = (NETWORK, FROM, [HALF])
 
 
 _GROUP = {"kind": "Group", "name": "crypto:on-call"}
@@ -75,6 +110,37 @@ PASSES: list[Case] = [
     ("rbac-account-declared", (BINDING, "subjects.0", {"kind": "Group", "name": "nobody-declares-me"})),
     ("network-default-deny", ("default-deny", "spec.ingress", [])),
     ("network-default-deny", ("default-deny", SELECTOR, {"matchLabels": {}})),
+    ("network-default-deny", ("default-deny", SELECTOR, {"matchLabels": {}, "matchExpressions": []})),
+    ("network-default-deny", ("default-deny", SELECTOR, None)),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [among("app", "api-gateway", "b")]})),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [among("tier", "b", operator="NotIn")]})),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {})),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [has("app")]})),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [has("tier", "DoesNotExist")]})),
+    # Without rules for egress and types the API server takes Ingress alone.
+    ("network-policy-for-every-pod", (NETWORK, "spec.policyTypes", None), (NETWORK, "spec.egress", None)),
+    # A namespace of which the stack does not say that it is its own: closed to everybody is enough.
+    ("network-policy-for-every-pod", ("crypto", "", None), (NETWORK, "", None)),
+    ("network-policy-target-exists", (NETWORK, SELECTOR, {})),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [HALF])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [block("0.0.0.0/0", *SIX)])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [block("128.0.0.0/3"), block("fd00::/8")])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [{"namespaceSelector": {"matchLabels": {"a": "b"}}}])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [{"namespaceSelector": {}, "podSelector": APP}])),
+    ("network-ingress-from-somebody", (NETWORK, FROM, [{"podSelector": {"matchExpressions": [has("app")]}}])),
+    ("network-ingress-from-somebody", (NETWORK, IN_PORTS, [{"port": "http"}, {"port": 1, "endPort": 4095}])),
+    # The two halves do not meet at one port.
+    (
+        "network-ingress-from-somebody",
+        (NETWORK, "spec.ingress", [opened(80, block("0.0.0.0/3")), opened(81, block("32.0.0.0/3"))]),
+    ),
+    ("network-egress-to-ports", (NETWORK, TO, [ANY]), (NETWORK, OUT_PORTS, [{"port": 1, "endPort": 4096}])),
+    ("network-egress-to-ports", (NETWORK, TO, [block("10.0.0.0/8")]), (NETWORK, OUT_PORTS, [{"port": "http"}])),
+    ("network-policies-add-up", ("other", "", beside(opened(8001, block("0.0.0.0/3")))), IN_PART),
+    ("network-policies-add-up", ("other", "", beside(opened(8000, block("0.0.0.0/4")))), IN_PART),
+    ("network-policies-add-up", ("other", "", beside(opened(8000, block("0.0.0.0/3")), app="redis")), IN_PART),
+    # What one policy opens alone is told of that policy.
+    ("network-policies-add-up", ("other", "", beside(opened(8000, ANY))), IN_PART),
     (
         "network-policy-target-exists",
         (NETWORK, f"{SELECTOR}.matchLabels", {"acme.cert-manager.io/http01-solver": "true"}),
@@ -202,7 +268,53 @@ FAILS: list[Case] = [
     ("network-policy-for-every-pod", (NETWORK, "", None)),
     ("network-policy-for-every-pod", (NETWORK, "metadata.namespace", "other")),
     ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchLabels.app", "gateway")),
+    ("network-policy-for-every-pod", (NETWORK, "spec.policyTypes", ["Egress"])),
+    ("network-policy-for-every-pod", (NETWORK, "spec", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+    ("network-policy-for-every-pod", ("crypto", "", None), (NETWORK, "", None), ("default-deny", TYPES, ["Egress"])),
+    ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchExpressions", [among("tier", "worker")])),
+    ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchExpressions", [has("app", "DoesNotExist")])),
+    ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [has("tier")]})),
+    ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchExpressions", [among("app", GATE, operator="NotIn")])),
     ("network-policy-target-exists", (NETWORK, f"{SELECTOR}.matchLabels.app", "gateway")),
+    ("network-policy-target-exists", (NETWORK, SELECTOR, {"matchExpressions": [has("tier")]})),
+    *(
+        ("network-ingress-from-somebody", (NETWORK, FROM, peers))
+        for peers in (
+            [block("0.0.0.0/2")],
+            [block("0.0.0.0/3"), block("32.0.0.0/3")],
+            [block("0.0.0.0/1", "0.0.0.0/3"), HALF],
+            [block("2000::/5")],
+            [{"podSelector": {}}],
+            [{"podSelector": {"matchLabels": {}}}],
+            [{"namespaceSelector": {"matchExpressions": [has("kubernetes.io/metadata.name")]}}],
+            [{"namespaceSelector": {"matchExpressions": [among("a", "b", operator="NotIn")]}}],
+            [{"podSelector": {"matchExpressions": [has("a", "DoesNotExist")]}}],
+        )
+    ),
+    (
+        "network-ingress-from-somebody",
+        (NETWORK, "spec.ingress", [opened(80, block("0.0.0.0/3")), opened(80, block("32.0.0.0/3"))]),
+    ),
+    *(
+        (rule, (NETWORK, place, ports))
+        for rule, place in (("network-ingress-from-somebody", IN_PORTS), ("network-egress-to-ports", OUT_PORTS))
+        for ports in (
+            [{"protocol": "TCP"}],
+            [{"port": 1, "endPort": 4097}],
+            [{"port": 1, "endPort": 3000}, {"port": 3001, "endPort": 4097}],
+        )
+    ),
+    (
+        "network-egress-to-ports",
+        (NETWORK, "spec.egress", [opened(1, ANY, end=4000, to=True), opened(4001, ANY, end=4097, to=True)]),
+    ),
+    ("network-policies-add-up", ("other", "", beside(opened(8000, block("0.0.0.0/3")))), IN_PART),
+    ("network-policies-add-up", ("other", "", beside(opened(7000, block("0.0.0.0/3"), end=9000))), IN_PART),
+    (
+        "network-policies-add-up",
+        ("other", "", beside(opened(1, ANY, end=4096, to=True), way="egress")),
+        (NETWORK, TO, [ANY]),
+    ),
     ("network-ingress-from-somebody", (NETWORK, FROM, None)),
     ("network-ingress-from-somebody", (NETWORK, FROM, [])),
     ("network-ingress-from-somebody", (NETWORK, FROM, [{"ipBlock": {"cidr": "0.0.0.0/0"}}])),
@@ -290,6 +402,8 @@ WAITS: list[Waiting] = [
     ("network-egress-to-ports", NETWORK, TO),
     ("network-egress-narrowed", NETWORK, f"{TO}.0.ipBlock.cidr"),
     ("network-policy-types-stated", NETWORK, "spec.policyTypes"),
+    ("network-policy-for-every-pod", NETWORK, "spec.policyTypes"),
+    ("network-policies-add-up", "default-deny", "spec.egress"),
     ("ingress-tls", "ingress", "spec.tls"),
     ("ingress-tls", "ingress", "spec.rules.0.host"),
     ("ingress-certificate-declared", "ingress", HOSTS),

@@ -24,6 +24,16 @@ UNREADABLE = (
 )
 PLAIN = ("0 3 * * 0", "0 3 1 * *", "*/5 * * * *", "0 3 */2 * *", "0 3 */1 * 1", "0 3 ? * MON-FRI", "0 3 1,* * 1")
 
+BUDGET, MOST, LEAST, MINIMUM = "api-gateway-pdb", "spec.maxUnavailable", "spec.minAvailable", "spec.minReplicas"
+# Without the autoscaler the workload's own number of pods counts.
+FIXED = (("api-gateway-hpa", "", None),)
+
+
+def among(key: str, *values: object, operator: str = "In") -> dict[str, object]:
+    """A condition of a selector."""
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
 PROBE = {"httpGet": {"path": "/api/health", "port": "http"}}
 DIGEST = {"requireDigest": True}
 
@@ -47,7 +57,22 @@ PASSES: list[Case] = [
         (GATEWAY, f"{MAIN}.livenessProbe", {"httpGet": {"path": "/api/health", "port": "http"}, "failureThreshold": 4}),
     ),
     ("pdb-lets-drain", ("api-gateway-pdb", "spec.maxUnavailable", "1%")),
-    ("pdb-lets-drain", ("api-gateway-pdb", "spec.minAvailable", 2)),
+    *(
+        ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, number))
+        # Of the 3 pods below which no autoscaler goes.
+        for number in (0, 2, "0%", "66%")
+    ),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, "99%"), *FIXED, (GATEWAY, "spec.replicas", 100)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 1), *FIXED, (GATEWAY, "spec.replicas", 0)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 1), *FIXED, (GATEWAY, "spec.replicas", 2)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, "50%"), *FIXED, (GATEWAY, "spec.replicas", 2)),
+    # As many pods as the runbook says, where the stack has none of the service.
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 2), *FIXED, (GATEWAY, "", None)),
+    # Whatever the number of pods is that nobody knows yet.
+    ("pdb-lets-drain", ("api-gateway-hpa", "spec.minReplicas", UNKNOWN)),
+    ("pdb-lets-drain", (BUDGET, "spec.selector", {"matchLabels": {"app": "other"}}), (BUDGET, MOST, "1%")),
+    # All pods of the namespace together are many.
+    ("pdb-lets-drain", (BUDGET, "spec.selector", {}), (BUDGET, MOST, None), (BUDGET, LEAST, 20)),
     ("bucket-retention", ("lifecycle", "rules.3.expiration", {"expiredObjectDeleteMarker": True})),
     ("run-as-non-root", (GATEWAY, f"{POD}.securityContext.runAsUser", 1)),
     ("drop-all-capabilities", (GATEWAY, f"{CONTEXT}.capabilities.add", ["NET_BIND_SERVICE"])),
@@ -102,12 +127,30 @@ FAILS: list[Case] = [
     ("service-has-hpa", ("api-gateway-hpa", "metadata.namespace", "crypto-2")),
     ("no-static-replicas", (GATEWAY, "spec.replicas", 3)),
     ("service-has-pdb", ("api-gateway-pdb", "spec.selector.matchLabels", {"app": "other"})),
+    # An empty selector is all pods of the namespace, and two budgets for a pod let none of them go.
     ("service-has-pdb", ("api-gateway-pdb", "spec.selector", {})),
+    ("service-has-pdb", (BUDGET, "spec.selector", {"matchExpressions": [among("app", "redis")]})),
+    ("service-has-pdb", (BUDGET, "spec.selector.matchExpressions", [{"key": "app", "operator": "DoesNotExist"}])),
     ("pdb-lets-drain", ("api-gateway-pdb", "spec.maxUnavailable", 0)),
     ("pdb-lets-drain", ("api-gateway-pdb", "spec.maxUnavailable", "0%")),
     ("pdb-lets-drain", ("api-gateway-pdb", "spec.maxUnavailable", None)),
-    ("pdb-lets-drain", ("api-gateway-pdb", "spec.minAvailable", 3)),
-    ("pdb-lets-drain", ("api-gateway-pdb", "spec.minAvailable", "100%")),
+    ("pdb-lets-drain", (BUDGET, LEAST, 2)),
+    *(
+        ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, number))
+        for number in (3, "67%", "100%", "101%", -1, "2", "many", 1.5, True)
+    ),
+    *(("pdb-lets-drain", (BUDGET, MOST, number)) for number in ("00%", "1", "101%", -1)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 1), ("api-gateway-hpa", "spec.minReplicas", None)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 1), *FIXED),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, "51%"), *FIXED, (GATEWAY, "spec.replicas", 2)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, "100%"), ("api-gateway-hpa", MINIMUM, UNKNOWN)),
+    ("pdb-lets-drain", (BUDGET, MOST, None), (BUDGET, LEAST, 3), *FIXED, (GATEWAY, "", None)),
+    # A datastore alone: Redis has one pod.
+    ("pdb-lets-drain", (BUDGET, "spec", {"minAvailable": 1, "selector": {"matchLabels": {"app": "redis"}}})),
+    (
+        "pdb-lets-drain",
+        (BUDGET, "spec", {"minAvailable": 4, "selector": {"matchExpressions": [among("app", "redis", "api-gateway")]}}),
+    ),
     ("requests-and-limits", (GATEWAY, LIMIT, None)),
     ("requests-and-limits", (GATEWAY, MEMORY, None)),
     ("requests-and-limits", (GATEWAY, MEMORY, "1537Mi")),

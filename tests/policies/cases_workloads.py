@@ -5,7 +5,7 @@ from __future__ import annotations
 from policies.plain import UNKNOWN
 from runbook import marks
 from tests.policies.cases import Case, Waiting
-from tests.policies.cases_first import GATEWAY, MAIN, POD, SENTIMENT
+from tests.policies.cases_first import BUDGET, GATEWAY, MAIN, POD, SENTIMENT, among
 from tests.policies.stack import Declared
 
 LABELS = "metadata.labels"
@@ -35,6 +35,25 @@ NO_SURGE = ("pgbouncer", "spec.strategy", {"rollingUpdate": {"maxSurge": 0}})
 def secret(**more: object) -> Declared:
     """A Secret that the program declares."""
     return Declared("kubernetes:core/v1:Secret", "secret", {**SECRET, **more})
+
+
+# Another metric of the same autoscaler.
+WAYS = ("scaleUp", "scaleDown")
+MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 70}}}
+
+
+def autoscaler(version: str, name: str = "api-gateway", **spec: object) -> Declared:
+    """The gateway's autoscaler of another version of the API."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    body = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 10, **spec}
+    kind = f"kubernetes:autoscaling/{version}:HorizontalPodAutoscaler"
+    return Declared(kind, HPA, {"metadata": {"name": "api-gateway", "namespace": "crypto"}, "spec": body})
+
+
+def of_container(utilization: int) -> list[object]:
+    """The CPU of one container of the pods, as an autoscaler measures it."""
+    measured = {"container": "api-gateway", "name": "cpu", "target": {"averageUtilization": utilization}}
+    return [MEMORY, {"type": "ContainerResource", "containerResource": measured}]
 
 
 SIDECAR = {"restartPolicy": "Always", "resources": {"requests": {"cpu": "1m"}}}
@@ -80,6 +99,20 @@ PASSES: list[Case] = [
     ("service-selects-pods", (SERVICE, "spec.selector", None)),
     ("hpa-cpu-target", (HPA, TARGET, 79)),
     ("hpa-cpu-target", (HPA, TARGET, 1)),
+    ("hpa-cpu-target", (HPA, "", autoscaler("v1", targetCPUUtilizationPercentage=79))),
+    ("hpa-cpu-target", (HPA, "spec.metrics", of_container(79))),
+    *(
+        ("hpa-cpu-target", (HPA, "", autoscaler(version, metrics=[{"resource": {"name": "cpu", **target}}])))
+        for version, target in (
+            ("v2beta1", {"targetAverageUtilization": 70}),
+            ("v2beta2", {"target": {"type": "Utilization", "averageUtilization": 70}}),
+        )
+    ),
+    ("hpa-moves-both-ways", (HPA, "spec.behavior", None)),
+    *(("hpa-moves-both-ways", (HPA, "spec.behavior.scaleDown.selectPolicy", policy)) for policy in ("Max", "Min")),
+    ("pdb-target-exists", (BUDGET, "spec.selector", {})),
+    ("pdb-target-exists", (BUDGET, "spec.selector", {"matchExpressions": [among("app", "redis", "nothing")]})),
+    ("pdb-target-exists", (BUDGET, "spec.selector", {"matchExpressions": [among("app", "x", operator="NotIn")]})),
     ("hpa-scales-down-slowly", (HPA, DOWN, 1)),
     ("hpa-scales-down-slowly", (HPA, "spec.behavior", None)),
     ("hpa-scales-down-slowly", (HPA, "spec.behavior.scaleDown", None), (HPA, UP, 299)),
@@ -179,6 +212,18 @@ FAILS: list[Case] = [
     ("hpa-cpu-target", (HPA, TARGET, 80)),
     ("hpa-cpu-target", (HPA, TARGET, 0)),
     ("hpa-cpu-target", (HPA, "spec.metrics", None)),
+    ("hpa-cpu-target", (HPA, "spec.metrics", [MEMORY])),
+    ("hpa-cpu-target", (HPA, "spec.metrics", of_container(80))),
+    ("hpa-cpu-target", (HPA, "", autoscaler("v1", targetCPUUtilizationPercentage=80))),
+    # Without a target the controller takes 80%.
+    ("hpa-cpu-target", (HPA, "", autoscaler("v1"))),
+    # What the version does not have.
+    ("hpa-cpu-target", (HPA, "", autoscaler("v2", targetCPUUtilizationPercentage=60))),
+    (
+        "hpa-cpu-target",
+        (HPA, "", autoscaler("v2beta1", metrics=[{"resource": {"name": "cpu", "targetAverageUtilization": 80}}])),
+    ),
+    *(("hpa-moves-both-ways", (HPA, f"spec.behavior.{way}.selectPolicy", "Disabled")) for way in WAYS),
     ("hpa-scales-down-slowly", (HPA, DOWN, 0)),
     ("hpa-scales-down-slowly", (HPA, UP, 300)),
     ("hpa-scales-down-slowly", (HPA, UP, None), (HPA, DOWN, 0)),
@@ -189,6 +234,8 @@ FAILS: list[Case] = [
     ("hpa-target-exists", (HPA, "metadata.namespace", "other")),
     ("pdb-target-exists", ("api-gateway-pdb", "spec.selector.matchLabels.app", "gateway")),
     ("pdb-target-exists", ("api-gateway-pdb", "spec.selector", None)),
+    ("pdb-target-exists", (BUDGET, "spec.selector", {"matchExpressions": [among("app", "nothing")]})),
+    ("pdb-target-exists", (BUDGET, "spec.selector", {"matchExpressions": [among("app", operator="Exist")]})),
     ("pdb-target-exists", ("api-gateway-pdb", "metadata.namespace", "other")),
     ("pool-settings-as-in-runbook", (GATEWAY, f"{ENV}.1.value", "31")),
     ("pool-settings-as-in-runbook", ("app-config", "data.DATABASE_MAX_OVERFLOW", "51")),
@@ -267,8 +314,10 @@ WAITS: list[Waiting] = [
     ("service-selects-pods", SERVICE, "spec.ports.0.targetPort"),
     ("service-selects-pods", GATEWAY, f"{MAIN}.ports.0.name"),
     ("hpa-cpu-target", HPA, TARGET),
+    ("hpa-cpu-target", HPA, "spec.metrics.0.resource.name"),
     ("hpa-scales-down-slowly", HPA, UP),
     ("hpa-scales-down-slowly", HPA, DOWN),
+    ("hpa-moves-both-ways", HPA, "spec.behavior.scaleUp"),
     ("hpa-target-exists", HPA, "spec.scaleTargetRef.kind"),
     ("hpa-target-exists", HPA, "spec.scaleTargetRef.name"),
     ("hpa-target-exists", GATEWAY, "metadata.name"),

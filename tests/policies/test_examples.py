@@ -41,6 +41,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "pdb-lets-drain": ("api-gateway-pdb", "", "merge"),
     "hpa-cpu-target": ("api-gateway-hpa", "spec.metrics.0", "merge"),
     "hpa-scales-down-slowly": ("api-gateway-hpa", "spec", "merge"),
+    "hpa-moves-both-ways": ("api-gateway-hpa", "spec", "merge"),
     "hpa-target-exists": ("api-gateway-hpa", "spec", "merge"),
     "pdb-target-exists": ("api-gateway-pdb", "spec", "merge"),
     "connection-budget": ("app-config", "data", "merge"),
@@ -78,6 +79,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "network-ingress-from-somebody": ("api-gateway-network", "spec", "merge"),
     "network-egress-to-ports": ("api-gateway-network", "spec", "merge"),
     "network-egress-narrowed": ("api-gateway-network", "spec", "merge"),
+    "network-policies-add-up": ("default-deny", "spec", "merge"),
     "network-policy-types-stated": ("default-deny", "", "merge"),
     "ingress-tls": ("ingress", "", "instead"),
     "ingress-certificate-declared": ("ingress", "", "merge"),
@@ -154,6 +156,11 @@ def _stacks(name: str) -> tuple[Stack, Stack]:
     if name == "bucket-tls-only":
         there = put(good_stack(), (LEFT_OUT[name], "policy", "statement"), good)
         return there, good_stack().without(LEFT_OUT[name])
+    if name == "network-policies-add-up":
+        # What the other policy of the same pods opens.
+        everywhere = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+        beside = good_stack().with_value("api-gateway-network", "spec.egress.0.to", everywhere)
+        return put(beside, PLACES[name], good), put(beside, PLACES[name], bad)
     if name in LEFT_OUT:
         there = put(good_stack(), (LEFT_OUT[name], "", "merge"), good)
         return there, good_stack().without(LEFT_OUT[name])

@@ -10,7 +10,16 @@ from importlib import import_module
 import pytest
 
 from policies.catalogue import ALL
-from tests.policies import mutants, mutation, shared_mutants, test_plain, test_shared
+from tests.policies import (
+    mutants,
+    mutation,
+    shared_mutants,
+    test_disruption,
+    test_plain,
+    test_reach,
+    test_selection,
+    test_shared,
+)
 
 # Every module whose rules are in the catalogue.
 MODULES = sorted(
@@ -29,9 +38,13 @@ SHARED = sorted(
 )
 
 
+# Where these are tested by themselves.
+_OF_SHARED = (test_plain, test_shared, test_selection, test_reach, test_disruption)
+
+
 def _facts() -> list[Callable[[], None]]:
     """The tests of what the rules share that need nothing; those of Hypothesis would take too long."""
-    named = [test for module in (test_plain, test_shared) for name, test in vars(module).items() if name[:5] == "test_"]
+    named = [test for module in _OF_SHARED for name, test in vars(module).items() if name[:5] == "test_"]
     return [test for test in named if not inspect.signature(test).parameters and not hasattr(test, "hypothesis")]
 
 

@@ -25,7 +25,7 @@ from policies.model import (
     Verdict,
 )
 from policies.plain import MISSING, UNKNOWN, Node, to_plain
-from policies.selection import Labelled
+from policies.selection import Labelled, Selector, label_selector
 from runbook.sections import Section
 
 _META = Meta("a-rule", "Something holds.", Severity.LOW, next(iter(Section)), "Mend it.")
@@ -71,13 +71,17 @@ def test_a_named_container_is_found_behind_others_and_a_lone_one_whatever_its_na
     assert [node.path for node in pods.named_container(pod, "gone")] == ["spec.containers[proxy]"]
 
 
+def _labels(labels: dict[str, plain.Plain]) -> Selector:
+    return label_selector(Node({"matchLabels": labels}))
+
+
 def test_equal_selectors_share_one_selection_and_others_do_not() -> None:
     labelled = Labelled([(_resource("core/Pod", {}), Node({"app": "a", "tier": "b"}))])
-    first = labelled.selected(Node({"app": "a"}), "crypto")
+    first = labelled.selected(_labels({"app": "a"}), "crypto")
     assert first.tally.sure == 1
-    assert labelled.selected(Node({"app": "a"}), "crypto") is first
-    assert labelled.selected(Node({"app": "a", "tier": UNKNOWN}), "crypto").tally.perhaps == 1
-    assert labelled.selected(Node({"app": "a"}), "crypto").tally.sure == 1
+    assert labelled.selected(_labels({"app": "a"}), "crypto") is first
+    assert labelled.selected(_labels({"app": "a", "tier": UNKNOWN}), "crypto").tally.perhaps == 1
+    assert labelled.selected(_labels({"app": "a"}), "crypto").tally.sure == 1
 
 
 def test_a_selector_selects_in_its_own_namespace_and_while_that_is_not_known_in_any() -> None:
@@ -88,7 +92,7 @@ def test_a_selector_selects_in_its_own_namespace_and_while_that_is_not_known_in_
     labelled = Labelled([(pod("here"), known), (pod("there"), known), (pod("there"), unknown), (pod("here"), unknown)])
 
     def selected(namespace: str | None) -> list[tuple[str, bool | None]]:
-        return [(found.urn, sure) for found, sure in labelled.selected(Node({"app": "a"}), namespace).members]
+        return [(found.urn, sure) for found, sure in labelled.selected(_labels({"app": "a"}), namespace).members]
 
     assert selected("here") == [("here", True), ("here", None)]
     assert selected(None) == [("here", True), ("there", True), ("there", None), ("here", None)]
