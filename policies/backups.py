@@ -32,14 +32,14 @@ from runbook.sections import Section
 _RETENTION: Final = thresholds.BACKUP_RETENTION
 
 
-def _targets(index: StackIndex) -> Iterator[tuple[Resource, Node]]:
-    """What the operations program is told about backups: its ConfigMap, and the JSON's key ``backup``."""
+def told(index: StackIndex, section: str) -> Iterator[tuple[Resource, Node]]:
+    """What the operations program is told of something: its ConfigMap, and the section of its JSON."""
     for config_map in index.of(kinds.CONFIG_MAP):
         content = config_map.at("data").at(CONFIG_FILE)
         if content.unknown and config_map.at("data").value is not UNKNOWN:
             yield config_map, Node(UNKNOWN)
         elif content.text is not None:
-            yield config_map, Node(_parsed(content.text)).at("backup")
+            yield config_map, Node(_parsed(content.text)).at(section)
 
 
 def _parsed(text: str) -> Plain:
@@ -58,7 +58,7 @@ def _target(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgem
     # Rendered manifests know no buckets at all, and say nothing of one that is missing.
     if not index.of(kinds.BUCKET):
         return
-    for config_map, backup in _targets(index):
+    for config_map, backup in told(index, "backup"):
         name, allowed = backup.at("bucket"), "a bucket that the stack declares"
         known = index.once("bucket names", lambda: {bucket.at("bucket").scalar for bucket in index.of(kinds.BUCKET)})
         declared = None if name.unknown else among(name.scalar in known - {MISSING}, unsure=UNKNOWN in known)
@@ -66,7 +66,7 @@ def _target(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgem
 
 
 def _equal_retention(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-    for config_map, backup in _targets(index):
+    for config_map, backup in told(index, "backup"):
         days, allowed = backup.at("retentionDays"), f"{_RETENTION.count} days or more, as in the bucket's lifecycle"
         if days.unknown:
             yield config_map, undecided("backup.retentionDays", allowed)
@@ -115,7 +115,7 @@ def _lock(resource: Resource, _: Parameters) -> Iterable[Judgement]:
 def _locked(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     if not parameters["production"]:
         return
-    for config_map, backup in _targets(index):
+    for config_map, backup in told(index, "backup"):
         bucket = _bucket_of(index, backup.at("bucket"))
         if bucket is None:
             continue
@@ -132,14 +132,14 @@ def _encrypted(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Reso
     if not parameters["production"]:
         return
     allowed = "an age recipient (age1...), in production"
-    for config_map, backup in _targets(index):
+    for config_map, backup in told(index, "backup"):
         yield config_map, expect(backup.at("publicKey"), lambda value: str(value).startswith("age1"), allowed)
 
 
 def _signed(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     if not parameters["production"]:
         return
-    for config_map, backup in _targets(index):
+    for config_map, backup in told(index, "backup"):
         stated = {name: backup.at("signers").at(name).at("publicKeys") for name in places.SIGNERS}
         for name, node in stated.items():
             others = [key for other, each in stated.items() if other != name for key in _listed(each)]

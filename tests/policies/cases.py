@@ -20,6 +20,9 @@ PRODUCTION = {
     "backups-encrypted": {"production": True},
     "backups-signed": {"production": True},
     "network-egress-narrowed": {"production": True},
+    "postgres-verified": {"production": True},
+    "outside-encrypted": {"production": True},
+    "redis-login": {"production": True},
 }
 
 

@@ -12,6 +12,7 @@ from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
 from runbook.bucket import BACKUP_KINDS
 from tests.policies.cases import Case, Waiting
 from tests.policies.cases_first import ABORT, MAIN, POD
+from tests.policies.stack import Change, Declared
 from tests.policies.stack_parts import BUCKET_ARN, SIGNERS, allowing
 
 LOCK = "rule.defaultRetention"
@@ -36,6 +37,33 @@ def ops(**changed: Any) -> dict[str, str]:
         **changed,
     }
     return {"config.json": json.dumps({"backup": backup})}
+
+
+def told(**sections: dict[str, Any]) -> Change:
+    """What the operations program is told of datastores."""
+    return "ops-config", "data", {"config.json": json.dumps(sections)}
+
+
+def pooler(*lines: str) -> Change:
+    """A pgbouncer.ini whose PostgreSQL is outside."""
+    text = "\n".join(["[databases]", "crypto_db = host=db.example.com port=5432", "[pgbouncer]", *lines])
+    return "pgbouncer-config", "data", {"pgbouncer.ini": text}
+
+
+def exporter(address: str) -> Change:
+    """An exporter of PostgreSQL that is told this address."""
+    variable = {"name": "DATA_SOURCE_URI", "value": address}
+    container = {"name": "postgres-exporter", "env": [variable]}
+    spec = {"template": {"spec": {"containers": [container]}}}
+    metadata = {"name": "postgres-exporter", "namespace": "crypto"}
+    kind = "kubernetes:apps/v1:Deployment"
+    return "exporter", "", Declared(kind, "exporter", {"metadata": metadata, "spec": spec})
+
+
+DATABASE = {"host": "db.example.com", "tls": True, "caFile": "/ca.crt"}
+CACHE = {"host": "cache.example.com", "tls": True, "login": {"user": "crypto"}}
+BROKERS = {"bootstrap": "b-1.example.com:9094,b-2.example.com:9094", "tls": True}
+VERIFY, REQUIRE = "server_tls_sslmode = verify-full", "server_tls_sslmode = require"
 
 
 def redis(policy: str = "allkeys-lru", append: str = "yes") -> dict[str, str]:
@@ -132,6 +160,16 @@ PASSES: list[Case] = [
     ("object-lock-within-retention", ("lock", f"{LOCK}.days", 30)),
     ("object-lock-within-retention", ("lock", f"{LOCK}.days", 1)),
     ("backups-locked", ("lock", "bucket", "crypto-backups")),
+    ("postgres-verified", told(postgres=DATABASE), pooler(VERIFY)),
+    ("postgres-verified", told(postgres={"host": "postgres.crypto.svc"})),
+    ("postgres-verified", pooler(VERIFY)),
+    ("postgres-verified", told(postgres=DATABASE), exporter("postgres:5432/crypto_db?sslmode=disable")),
+    ("postgres-verified", exporter("db.example.com:5432/crypto_db?sslmode=verify-full&sslrootcert=/ca.crt")),
+    ("outside-encrypted", told(redis=CACHE, kafka=BROKERS)),
+    ("outside-encrypted", told(redis={"host": "redis.crypto.svc"})),
+    ("outside-encrypted", told(kafka={"bootstrap": "kafka.crypto.svc:9092"})),
+    ("redis-login", told(redis=CACHE)),
+    ("redis-login", told(redis={"host": "redis.crypto.svc"})),
     ("key-recoverable", ("key", "deletionWindowInDays", None)),
     ("iam-no-wildcards", ("iam-policy", "policy", allowing(Effect="Deny", Action="*", Resource="*"))),
     ("iam-no-wildcards", ("iam-policy", "policy", json.loads(allowing()))),
@@ -199,6 +237,15 @@ FAILS: list[Case] = [
     ("backups-locked", ("lock", "bucket", "other")),
     ("backups-encrypted", ("ops-config", "data", ops(publicKey=None))),
     ("backups-encrypted", ("ops-config", "data", ops(publicKey="ssh-ed25519 AAAA"))),
+    ("postgres-verified", told(postgres=DATABASE | {"tls": False})),
+    ("postgres-verified", told(postgres=DATABASE | {"caFile": None})),
+    ("postgres-verified", told(postgres={"host": "db.example.com"})),
+    ("postgres-verified", pooler(REQUIRE)),
+    ("postgres-verified", pooler()),
+    ("postgres-verified", exporter("db.example.com:5432/crypto_db?sslmode=require")),
+    ("outside-encrypted", told(redis=CACHE | {"tls": False})),
+    ("outside-encrypted", told(kafka=BROKERS | {"tls": False})),
+    ("redis-login", told(redis=CACHE | {"login": None})),
     ("backups-signed", ("ops-config", "data", ops(signers=None))),
     ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"verify": None}))),
     ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"redis": {"publicKeys": []}}))),
@@ -329,6 +376,9 @@ WAITS: list[Waiting] = [
     ("backups-locked", "lock", "bucket"),
     ("backups-encrypted", "ops-config", ("data", "config.json")),
     ("backups-signed", "ops-config", ("data", "config.json")),
+    ("postgres-verified", "ops-config", ("data", "config.json")),
+    ("outside-encrypted", "ops-config", ("data", "config.json")),
+    ("redis-login", "ops-config", ("data", "config.json")),
     ("runbook-jobs-declared", "health-check", "metadata.name"),
     ("key-recoverable", "key", "deletionWindowInDays"),
     ("iam-no-wildcards", "iam-policy", "policy"),
