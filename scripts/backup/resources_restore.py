@@ -73,7 +73,7 @@ def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run
     """Apply all objects; what the server refuses stops none of the others.
 
     Raises:
-        ForbiddenError: the account may apply none of them.
+        ForbiddenError: the account may apply none of them, or its login has expired meanwhile.
         TemporaryError: the API server does not answer.
     """
     applied = Applied()
@@ -87,6 +87,9 @@ def apply(cluster: Cluster, namespace: str, objects: Sequence[Saved], *, dry_run
             body = resources_content.applicable(saved)
             cluster.apply(saved.path, body, manager=MANAGER, dry_run=dry_run)
             applied.done[saved.kind] += 1
+        except kubernetes.LoginError as error:
+            done = applied.done.total()
+            raise kubernetes.LoginError(f"{error}; {done} objects are applied: log in anew, run it again") from None
         except _OF_ONE_OBJECT as error:
             log.warning("not applied", object=saved.label, reason=str(error))
             applied.failed[saved.label] = error

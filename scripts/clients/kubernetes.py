@@ -38,6 +38,10 @@ class ForbiddenError(UsageError):
     """The account may not do this."""
 
 
+class LoginError(ForbiddenError):
+    """The server does not know the login, or no longer: it takes no further request from it."""
+
+
 class NotFoundError(CheckFailedError):
     """There is no such object."""
 
@@ -248,7 +252,8 @@ class Cluster:
 
 def _error(method: str, path: str, code: int, told: str) -> OpsError:
     if code in (401, 403):
-        return ForbiddenError(f"Kubernetes API: not permitted to {_VERBS.get(method, method)} {path} ({code}){told}")
+        kind = LoginError if code == 401 else ForbiddenError
+        return kind(f"Kubernetes API: not permitted to {_VERBS.get(method, method)} {path} ({code}){told}")
     line = f"Kubernetes API: {path} answers {code}{told}"
     kinds: dict[int, type[OpsError]] = {
         404: NotFoundError,

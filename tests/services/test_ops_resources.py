@@ -259,6 +259,21 @@ def test_an_object_that_the_server_cannot_take_stops_none_of_the_others(environm
     assert answer.json["applied"]["ResourceQuota.v1"] == 1
 
 
+def test_a_login_that_expires_in_the_middle_ends_a_restore_with_one_line(
+    environment: Environment, api: KubeApi
+) -> None:
+    _backup(environment)
+    api.faults = [Fault("PATCH", "/services", 401, times=99, message="Unauthorized")]
+
+    answer = _ops(environment, "restore", "resources", "--yes")
+
+    assert answer.code == 2
+    assert "(401): Unauthorized" in answer.json["error"]
+    assert "objects are applied: log in anew, run it again" in answer.json["error"]
+    assert len([path for path, _, _ in api.applied if "/configmaps/" in path]) == 600
+    assert not [path for path, _, _ in api.applied if "/ingresses/" in path]
+
+
 def test_nothing_is_applied_without_confirmation_right_or_a_whole_backup(
     environment: Environment, api: KubeApi
 ) -> None:
