@@ -12,6 +12,7 @@ from scripts.redact.text import clean
 from scripts.redact.values import Value, secret
 
 _WORDS: Final = ("args", "command")
+_FINDING: Final = frozenset({"name", "status", "took"})
 # Of these a part stays, which ``clean`` finds behind their name.
 _HEADERS: Final = (Kind.HEADER, Kind.COOKIE)
 
@@ -39,8 +40,9 @@ def _field(fields: Mapping[object, object], key: str, value: object) -> object:
         return {clean(str(name)): MASK for name in cast("Mapping[object, object]", value)}
     if key in _WORDS and isinstance(value, list | tuple):
         return _arguments(cast("Sequence[object]", value))
-    # A variable of a container: its name stands beside its value.
-    named = str(fields.get("name", fields.get("Name", ""))) if key in ("value", "Value") else key
+    # A variable of a container: its name stands beside its value. A finding has both, too, and names what it looked at.
+    pair = key in ("value", "Value") and not fields.keys() >= _FINDING
+    named = str(fields.get("name", fields.get("Name", ""))) if pair else key
     return _named(named, value)
 
 

@@ -310,6 +310,16 @@ def test_data_stays_data_without_its_secrets() -> None:
     }
 
 
+def test_a_finding_keeps_its_value_whatever_it_looked_at_and_a_secret_in_it_is_masked() -> None:
+    finding = {"name": "certificate tls-secret", "status": "warn", "value": "9 days", "took": 0.1}
+
+    assert redact.plain(finding) == finding
+    assert redact.plain({**finding, "value": "password=hunter2"}) == {**finding, "value": "password=***"}
+    for missing in ("status", "took"):
+        pair = {name: value for name, value in finding.items() if name != missing}
+        assert redact.plain(pair) == {**pair, "value": "***"}
+
+
 def test_an_object_of_the_kind_secret_keeps_the_names_of_its_values_alone() -> None:
     found = {"kind": "Secret", "metadata": {"name": "db"}, "data": {"user": "Y3J5cHRv"}, "stringData": {"a": "b"}}
 
