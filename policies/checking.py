@@ -35,7 +35,16 @@ def check(source: Source, rules: Iterable[Rule], configuration: Configuration, l
     metas = (*(rule.meta for rule in enabled), waivers.META)
     levels = {meta.name: configuration.level(meta) for meta in metas}
     ordered = in_order(entries, metas)
-    return Result(ordered, metas, levels, matched, len(source.resources), len(ledger.entries))
+    return Result(
+        ordered,
+        metas,
+        levels,
+        matched,
+        len(source.resources),
+        len(ledger.entries),
+        tuple(source.passed_over),
+        tuple(source.broken),
+    )
 
 
 def _entry(source: Source, finding: Finding, configuration: Configuration, ledger: Ledger) -> Entry:

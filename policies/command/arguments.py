@@ -11,7 +11,7 @@ USAGE: Final = 2
 FORMATS: Final = ("console", "json", "sarif", "junit", "github")
 
 _DESCRIPTION: Final = "Judges what a stack declares by the rules of docs/policies.md, without a cluster or a login."
-_EPILOG: Final = """exit codes: 0 clean, 1 mandatory violations, 2 wrong usage or something that cannot be read
+_EPILOG: Final = """exit codes: 0 clean, 1 mandatory violations, 2 wrong usage or something not readable, 70 a defect
 
 examples:
   pulumi stack export -s prod | crypto-policy check --state /dev/stdin --config policies/config/prod.json
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     source = check.add_mutually_exclusive_group(required=True)
     source.add_argument("--state", type=Path, metavar="FILE", help="an exported state (`pulumi stack export`)")
     source.add_argument("--preview", type=Path, metavar="EVENTLOG", help="the log of `pulumi preview --event-log`")
-    source.add_argument("--yaml", type=Path, metavar="DIR", help="rendered manifests: a folder, or one file")
+    source.add_argument("--yaml", type=Path, metavar="DIR", help="manifests: a folder, a file, or - for stdin")
     check.add_argument("--format", choices=FORMATS, default="console", help="default: console")
     check.add_argument("--waivers", type=Path, metavar="FILE", help="waivers; wins over those that the config names")
     check.add_argument("--config", type=Path, metavar="FILE", help="the stack's levels and parameters, as JSON")

@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 PACK: Final = Path(__file__).resolve().parents[1]
 CLEAN: Final = 0
 VIOLATIONS: Final = 1
+# As of `ops` and of sysexits.h.
+DEFECT: Final = 70
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,16 +34,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         result = _check(arguments)
+        _write(_report(arguments.format)(result))
     except (SourceError, ConfigurationError, WaiversError) as error:
-        print(f"crypto-policy: {error}", file=sys.stderr)
+        return _end(USAGE, str(error))
+    except Exception as error:  # noqa: BLE001  whatever it is, it is no violation
+        # The error's text may hold a value, and a value may be a secret: only its kind and place are told.
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+        return _end(DEFECT, f"a defect of this program: {type(error).__name__} at {place}; report it with the input")
+    for each in result.broken:
+        _end(USAGE, f"not read: {each}")
+    if result.broken:
         return USAGE
+    return CLEAN if result.clean else VIOLATIONS
+
+
+def _write(report: str) -> None:
     try:
-        sys.stdout.write(_report(arguments.format)(result))
+        sys.stdout.write(report)
         sys.stdout.flush()
     except BrokenPipeError:
         # Who reads only the head of a report still gets the verdict.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return CLEAN if result.clean else VIOLATIONS
+
+
+def _end(code: int, said: str) -> int:
+    from policies.reporting.result import printable
+
+    print(printable(f"crypto-policy: {said}"), file=sys.stderr)
+    return code
 
 
 def _check(arguments: argparse.Namespace) -> Result:

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from policies.reporting.result import Entry, Result, Standing
+from policies.sources.source import Skipped
 
 # Counted up when a field changes its meaning or goes; new fields do not count.
 VERSION: Final = 1
@@ -20,9 +21,15 @@ def text(result: Result) -> str:
         "counts": {str(standing): result.count(standing) for standing in Standing},
         "waivers": result.waivers,
         "matched": dict(result.matched),
+        "passed_over": [_skipped(each) for each in result.passed_over],
+        "not_read": [_skipped(each) for each in result.broken],
         "findings": [_finding(entry) for entry in result.entries],
     }
     return json.dumps(content, indent=2) + "\n"
+
+
+def _skipped(skipped: Skipped) -> dict[str, str]:
+    return {"file": skipped.file, "why": skipped.why}
 
 
 def _finding(entry: Entry) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from policies.model import Outcome
-from policies.reporting.result import Entry, Result, Standing
+from policies.reporting.result import Entry, Result, Standing, printable
 
 _LEAST_WIDTH: Final = 60
 _INDENT: Final = "  "
@@ -25,6 +25,9 @@ def text(result: Result, width: int = 80) -> str:
         for _, group in groupby(entries, key=lambda entry: entry.finding.rule.name):
             lines += [*_block(list(group), wide), ""]
     lines += _waiting(result, wide)
+    for title, skipped in (("PASSED OVER", result.passed_over), ("NOT READ", result.broken)):
+        if skipped:
+            lines += [title, *(row for each in skipped for row in _wrapped(str(each), wide, _INDENT)), ""]
     return "\n".join([*lines, *textwrap.wrap(result.summary, wide)]) + "\n"
 
 
@@ -63,4 +66,6 @@ def _waiting(result: Result, width: int) -> Iterable[str]:
 
 
 def _wrapped(line: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=indent + _INDENT, break_on_hyphens=False)
+    return textwrap.wrap(
+        printable(line), width, initial_indent=indent, subsequent_indent=indent + _INDENT, break_on_hyphens=False
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.reporting.result import Entry, Result, Standing
+from policies.reporting.result import Entry, Result, Standing, printable
+from policies.sources.source import Skipped
 
 _COMMANDS: Final = {Standing.MANDATORY: "error", Standing.ADVISORY: "warning", Standing.WAIVED: "notice"}
 
@@ -12,7 +13,13 @@ _COMMANDS: Final = {Standing.MANDATORY: "error", Standing.ADVISORY: "warning", S
 def text(result: Result) -> str:
     """The annotations, worst first, as GitHub shows only the first ten of a kind; then a line of counts."""
     lines = [_annotation(entry, _COMMANDS[entry.standing]) for entry in result.entries if entry.standing in _COMMANDS]
+    lines += [_skipped("error", each, "not read") for each in result.broken]
+    lines += [_skipped("notice", each, "passed over") for each in result.passed_over]
     return "\n".join([*lines, result.summary]) + "\n"
+
+
+def _skipped(command: str, skipped: Skipped, title: str) -> str:
+    return f"::{command} file={_property(skipped.file)},title={title}::{_data(str(skipped))}"
 
 
 def _annotation(entry: Entry, command: str) -> str:
@@ -22,7 +29,7 @@ def _annotation(entry: Entry, command: str) -> str:
 
 
 def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(value: str) -> str:

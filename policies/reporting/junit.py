@@ -8,6 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from policies.model import Meta, Outcome
 from policies.reporting.result import Entry, Result, Standing
+from policies.sources.source import Skipped
 
 _SUITE: Final = "crypto-policy"
 # XML 1.0 has no place for other control characters, not even escaped ones.
@@ -20,9 +21,12 @@ def text(result: Result) -> str:
     for entry in result.entries:
         by_rule[entry.finding.rule.name].append(entry)
     cases = [case for meta in result.rules for case in _cases(meta, by_rule[meta.name])]
+    cases += [_unjudged("not-read", each, 'error type="file"') for each in result.broken]
+    cases += [_unjudged("passed-over", each, "skipped") for each in result.passed_over]
     broken = sum(_broken(entry) for entry in result.entries)
     failed = result.count(Standing.MANDATORY) + result.count(Standing.ADVISORY) - broken
-    skipped = result.count(Standing.UNKNOWN) + result.count(Standing.WAIVED)
+    skipped = result.count(Standing.UNKNOWN) + result.count(Standing.WAIVED) + len(result.passed_over)
+    broken += len(result.broken)
     counts = f'tests="{len(cases)}" failures="{failed}" errors="{broken}" skipped="{skipped}"'
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {counts}>\n  <testsuite name="{_SUITE}" {counts}>\n'
     return head + "".join(cases) + "  </testsuite>\n</testsuites>\n"
@@ -47,6 +51,11 @@ def _case(entry: Entry) -> str:
         why = f"waived until {entry.waiver.expires} by {entry.waiver.owner}: " if entry.waiver else ""
         said = f"<skipped message={_quoted(why + finding.message)}/>"
     return f"    <testcase classname={_quoted(finding.rule.name)} name={_quoted(name)} {place}>{said}</testcase>\n"
+
+
+def _unjudged(group: str, skipped: Skipped, element: str) -> str:
+    said = f"<{element} message={_quoted(skipped.why)}/>"
+    return f"    <testcase classname={_quoted(group)} name={_quoted(skipped.file)}>{said}</testcase>\n"
 
 
 def _broken(entry: Entry) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from policies.configuring.levels import BLOCKING, Enforcement
 from policies.model import Finding, Meta, Outcome
-from policies.sources.source import Location
+from policies.sources.source import Location, Skipped
 from policies.waiving.waiver import Waiver
+
+# Controls of terminals, and those of Unicode that turn the direction of text or end a line.
+_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Standing(StrEnum):
@@ -42,6 +47,8 @@ class Result:
     matched: Mapping[str, int]
     resources: int
     waivers: int
+    passed_over: tuple[Skipped, ...] = ()
+    broken: tuple[Skipped, ...] = ()
 
     def count(self, standing: Standing) -> int:
         """How many findings stand so."""
@@ -57,7 +64,14 @@ class Result:
         """One line: what was found, and how much was looked at."""
         found = ", ".join(f"{self.count(standing)} {standing}" for standing in Standing)
         looked = f"{sum(self.matched.values())} facts of {self.resources} resources by {len(self.rules)} rules"
-        return f"{found}; {looked}; {self.waivers} waivers"
+        left = [f"{len(self.passed_over)} passed over"] if self.passed_over else []
+        left += [f"{len(self.broken)} not read"] if self.broken else []
+        return "; ".join([found, looked, f"{self.waivers} waivers", *left])
+
+
+def printable(text: str) -> str:
+    """``text`` with its control characters visible: none of a file's reaches a terminal."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def standing_of(finding: Finding, level: Enforcement, waiver: Waiver | None) -> Standing:

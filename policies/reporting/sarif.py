@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any, Final
+from urllib.parse import quote
 
 from policies.configuring.levels import BLOCKING
 from policies.model import Meta, Severity
 from policies.reporting.result import Entry, Result, Standing
+from policies.sources.source import Skipped
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {Standing.MANDATORY: "error", Standing.ADVISORY: "warning", Standing.WAIVED: "error"}
@@ -27,6 +29,17 @@ def text(result: Result) -> str:
                 "rules": [_rule(meta, result) for meta in result.rules],
             }
         },
+        # One category for the code host: a run replaces the earlier runs of the same, and no other tool's.
+        "automationDetails": {"id": "crypto-policy/"},
+        "invocations": [
+            {
+                "executionSuccessful": not result.broken,
+                "toolExecutionNotifications": [
+                    *(_notification("error", each) for each in result.broken),
+                    *(_notification("note", each) for each in result.passed_over),
+                ],
+            }
+        ],
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"PROJECT": {"description": {"text": "The root of the repository."}}},
         "results": [_result(entry, position[entry.finding.rule.name]) for entry in result.entries],
@@ -73,12 +86,29 @@ def _result(entry: Entry, rule_index: int) -> dict[str, Any]:
 def _location(entry: Entry) -> dict[str, Any]:
     finding = entry.finding
     logical = {"name": finding.resource, "fullyQualifiedName": finding.urn or finding.resource, "kind": "resource"}
-    place = {"uri": entry.location.file}
-    if not entry.location.file.startswith("/"):
-        place["uriBaseId"] = "PROJECT"
     return {
-        "physicalLocation": {"artifactLocation": place, "region": {"startLine": entry.location.line}},
+        "physicalLocation": {
+            "artifactLocation": _artifact(entry.location.file),
+            "region": {"startLine": entry.location.line},
+        },
         "logicalLocations": [logical],
+    }
+
+
+def _artifact(file: str) -> dict[str, str]:
+    """A file by its URI. GitHub takes relative ones for the repository's, and joins absolute ones with ``file://``."""
+    if file.startswith("/"):
+        return {"uri": f"file://{quote(file)}"}
+    # A colon in the first part would end a scheme.
+    uri = quote(file)
+    return {"uri": f"./{uri}" if ":" in uri.partition("/")[0] else uri, "uriBaseId": "PROJECT"}
+
+
+def _notification(level: str, skipped: Skipped) -> dict[str, Any]:
+    return {
+        "level": level,
+        "message": {"text": str(skipped)},
+        "locations": [{"physicalLocation": {"artifactLocation": _artifact(skipped.file)}}],
     }
 
 

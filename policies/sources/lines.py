@@ -1,48 +1,28 @@
-"""The line of a value in a YAML file. PyYAML keeps lines and is slow: only files with findings are read by it."""
+"""The line of a value in a manifest: only documents with findings are read for it, by the reader of all others."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import yaml
-
-if TYPE_CHECKING:
-    from policies.sources.manifests import Document
+from policies.plain import Plain
+from policies.sources.composing import Lines
 
 
-def line_of(document: Document, path: str) -> int:
-    """The line of the place in the document that a judgement calls ``path``, or of what is there of the way to it."""
-    nodes = _composed(document.file)
-    node = nodes[document.position] if document.position < len(nodes) else None
-    if node is None:
-        return 1
-    if document.item is not None:
-        node = _step(_step(node, "items") or node, f"[{document.item}]") or node
-    return _walk(node, path) + 1
+def line_of(value: Plain, lines: Lines, path: str) -> int:
+    """The line of the place that a judgement calls ``path``, or of what is there of the way to it; from 0 on.
 
-
-@lru_cache(maxsize=16)
-def _composed(file: str) -> Sequence[yaml.Node | None]:
-    with Path(file).open() as text:
-        return list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
-
-
-def _walk(node: yaml.Node, path: str) -> int:
-    """The line of the longest part of the path that is there. A key may have dots in it, so every split is tried."""
-    line: int = node.start_mark.line
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            rest = _after(path, str(key.value))
-            if rest is not None:
-                return max(int(key.start_mark.line), _walk(value, rest)) if rest else int(key.start_mark.line)
-    if isinstance(node, yaml.SequenceNode) and path.startswith("["):
+    A key may have dots in it, so every split is tried.
+    """
+    if isinstance(lines, int):
+        return lines
+    line, within = lines
+    if isinstance(within, dict) and isinstance(value, dict):
+        ways = ((key, _after(path, key)) for key in within)
+        found = [line_of(value[key], within[key], rest) for key, rest in ways if rest is not None]
+        return max([line, *found])
+    if isinstance(within, list) and isinstance(value, list) and path.startswith("["):
         label, _, rest = path[1:].partition("]")
-        element = _step(node, f"[{label}]")
-        if element is not None:
-            return _walk(element, rest.removeprefix("."))
+        for position, element in enumerate(value):
+            if label == _label(element, position):
+                return line_of(element, within[position], rest.removeprefix("."))
     return line
 
 
@@ -56,14 +36,6 @@ def _after(path: str, key: str) -> str | None:
     return rest if not rest or rest.startswith("[") else None
 
 
-def _step(node: yaml.Node, step: str) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
-    if not isinstance(node, yaml.SequenceNode):
-        return None
-    label = step.strip("[]")
-    for position, element in enumerate(node.value):
-        name = _step(element, "name") if isinstance(element, yaml.MappingNode) else None
-        if (name.value if isinstance(name, yaml.ScalarNode) else str(position)) == label:
-            return element
-    return None
+def _label(element: Plain, position: int) -> str:
+    name = element.get("name") if isinstance(element, dict) else None
+    return name if isinstance(name, str) else str(position)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, cast
 
 from policies.model import Finding, Resource
@@ -12,6 +14,8 @@ from policies.plain import Plain, to_plain
 
 # Where no file says which line declared a resource: the program as a whole did.
 PROGRAM: Final = "__main__.py"
+# What standard input is called.
+STDIN: Final = "STDIN"
 
 
 class SourceError(Exception):
@@ -26,10 +30,26 @@ class Location:
     line: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or an object in it, that is not judged, and why."""
+
+    file: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.why}"
+
+
 class Source(ABC):
-    """Resources, each once, in the order of the source."""
+    """Resources, each once, in the order of the source, and what was met on the way and is not judged.
+
+    What is ``passed_over`` is no business of the rules; what is ``broken`` could not be read, and may be anything.
+    """
 
     resources: list[Resource]
+    passed_over: Sequence[Skipped]
+    broken: Sequence[Skipped]
 
     @abstractmethod
     def locate(self, finding: Finding) -> Location:
@@ -42,10 +62,33 @@ class EngineSource(Source):
 
     resources: list[Resource]
     positions: Mapping[str, Location] = field(default_factory=dict[str, Location])
+    passed_over: Sequence[Skipped] = ()
+    broken: Sequence[Skipped] = ()
 
     def locate(self, finding: Finding) -> Location:
         """The line that declared the resource, else the program."""
         return self.positions.get(finding.urn, Location(PROGRAM))
+
+
+def content_of(path: Path, most: int | None = None) -> bytes:
+    """What a file holds, or standard input where the path is ``-``.
+
+    Raises:
+        SourceError: it cannot be read, or has more than ``most`` bytes.
+    """
+    name = STDIN if str(path) == "-" else str(path)
+    limit = -1 if most is None else most + 1
+    try:
+        if name == STDIN:
+            content = sys.stdin.buffer.read(limit)
+        else:
+            with path.open("rb") as file:
+                content = file.read(limit)
+    except OSError as error:
+        raise SourceError(f"{name}: {error.strerror}") from None
+    if most is not None and len(content) > most:
+        raise SourceError(f"{name}: larger than {most} bytes; split it")
+    return content
 
 
 def from_engine(entries: Mapping[str, Mapping[str, Any]]) -> EngineSource:

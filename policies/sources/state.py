@@ -6,21 +6,21 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from policies.sources.source import Source, SourceError, from_engine
+from policies.sources.source import Source, SourceError, content_of, from_engine
 
 _ALLOWED = "what `pulumi stack export` writes: an object with deployment.resources"
 
 
 def read(path: Path) -> Source:
-    """The resources of a state, without those that only wait for their deletion.
+    """The resources of a state, without those that wait for their deletion or that the program only reads.
 
     Raises:
         SourceError: the file cannot be read, or is no exported state.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
+        content = json.loads(content_of(path))
+    except RecursionError:
+        raise SourceError(f"{path}: a value that is nested too deep; allowed: {_ALLOWED}") from None
     except ValueError as error:
         raise SourceError(f"{path}: not JSON: {error}") from None
     resources = _resources(content)
@@ -30,9 +30,14 @@ def read(path: Path) -> Source:
         # Nothing reads the outputs: half of what a large state takes in memory.
         for entry in resources:
             entry.pop("outputs", None)
-        return from_engine({str(entry["urn"]): entry for entry in resources if not entry.get("delete")})
+        return from_engine({str(entry["urn"]): entry for entry in resources if _declared(entry)})
     except (KeyError, AttributeError, TypeError):
         raise SourceError(f"{path}: a resource without urn and type; allowed: {_ALLOWED}") from None
+
+
+def _declared(entry: dict[str, Any]) -> bool:
+    """The program declares it: it does not wait for its deletion, and is not only read, as by ``Secret.get``."""
+    return not entry.get("delete") and not entry.get("external")
 
 
 def _resources(content: object) -> list[dict[str, Any]] | None:

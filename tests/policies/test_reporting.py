@@ -84,7 +84,7 @@ def test_sarif_names_rule_level_line_and_waiver() -> None:
     assert told == [("fail", "error")] * 3 + [("fail", "warning"), ("open", "none"), ("fail", "error")]
     assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in run["results"])
     place = run["results"][0]["locations"][0]["physicalLocation"]
-    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("components/a, b.py", 7)
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("components/a%2C%20b.py", 7)
     assert ["suppressions" in each for each in run["results"]] == [False] * 5 + [True]
     prints = {each["partialFingerprints"]["crypto-policy/v1"] for each in run["results"]}
     assert len(prints) == len(ENTRIES)
