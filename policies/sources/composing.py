@@ -113,7 +113,7 @@ class _Composer:
         return node.value, node.lines
 
     def _node(self, event: Any, depth: int) -> _Node:
-        kind = type(event)
+        kind: type[object] = type(event)
         if kind is yaml.AliasEvent:
             return self._alias(event)
         line: int = event.start_mark.line

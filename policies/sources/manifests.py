@@ -166,7 +166,7 @@ def _flattened(document: Document, content: Plain) -> Iterable[tuple[Document, M
     if "items" not in content:
         yield document, content
         return
-    items = content["items"] or []
+    items = [] if content["items"] is None else content["items"]
     if not isinstance(items, list):
         raise SourceError(f"{document.file}: document {document.position + 1} has items that are no list")
     for number, item in enumerate(items):

@@ -262,7 +262,7 @@ def test_control_characters_reach_no_terminal(tmp_path: Path, capsys: pytest.Cap
 def test_a_failed_preview_has_no_verdict(
     log: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    new = {"urn": "urn:x::y", "type": "kubernetes:core/v1:ConfigMap", "inputs": {}}
+    new: dict[str, Any] = {"urn": "urn:x::y", "type": "kubernetes:core/v1:ConfigMap", "inputs": {}}
     step = json.dumps({"resourcePreEvent": {"metadata": {"op": "create", "new": new}}})
     (tmp_path / "events.json").write_text(log.replace("{step}", step))
     assert main(["check", "--preview", str(tmp_path / "events.json")]) == 2
