@@ -143,7 +143,7 @@ PASSES: list[Case] = [
     ("schedules-apart", ("backup-verify", SCHEDULE, "*/5 * * * *")),
     ("schedules-apart", ("backup-verify", SCHEDULE, "0 * * * *")),
     ("schedules-apart", ("backup-redis", SCHEDULE, "0 2 * * *"), ("backup-redis", "spec.timeZone", "Asia/Tokyo")),
-    ("bucket-tls-only", ("bucket-policy", "policy", allowing(**REFUSING))),
+    ("bucket-tls-only", ("bucket-policy", "policy", allowing(**REFUSING, Resource=[BUCKET_ARN, f"{BUCKET_ARN}/*"]))),
     (
         "backup-retention-equal",
         ("ops-config", "data", ops(retentionDays=31)),

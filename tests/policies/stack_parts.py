@@ -347,7 +347,8 @@ def storage() -> Iterator[Declared]:
         "public-access": ("PublicAccessBlock", dict.fromkeys(switches, True)),
         "lifecycle": ("LifecycleConfiguration", {"rules": [*ended, abort]}),
         "lock": ("ObjectLockConfiguration", {"rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 7}}}),
-        "bucket-policy": ("Policy", {"policy": _document(plaintext_refused())}),
+        # An object, as in states of providers that read JSON; the others are texts.
+        "bucket-policy": ("Policy", {"policy": {"Statement": [plaintext_refused()]}}),
     }
     yield Declared("aws:s3/bucket:Bucket", "bucket", ours, protect=True)
     for name, (kind, body) in bodies.items():
@@ -357,6 +358,19 @@ def storage() -> Iterator[Declared]:
     trust = _document({"Effect": "Allow", "Principal": {"Federated": "arn:x"}, "Action": "sts:AssumeRole"})
     yield Declared("aws:iam/role:Role", "iam-role", {"assumeRolePolicy": trust})
     yield Declared("aws:iam/rolePolicy:RolePolicy", "iam-policy", {"role": "writer", "policy": allowing()})
+
+
+def policies() -> Iterator[Declared]:
+    owned = {"StringEquals": {"aws:ResourceTag/Owner": "ops"}}
+    stated = {"Effect": "Allow", "Action": ["ec2:StopInstances"], "Resource": "*", "Condition": owned}
+    yield Declared("aws:iam/userPolicy:UserPolicy", "user-policy", {"policy": {"Statement": [stated]}})
+    ours = {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    sent = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:SendMessage", "Condition": ours}
+    yield Declared("aws:sqs/queuePolicy:QueuePolicy", "queue-policy", {"policy": {"Statement": [sent]}})
+    kept = {"policyArn": "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}
+    yield Declared("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "attachment", kept)
+    invoked = {"principal": "*", "sourceAccount": "111122223333"}
+    yield Declared("aws:lambda/permission:Permission", "permission", invoked)
 
 
 def superseded(kind: str) -> dict[str, Any]:
@@ -372,5 +386,5 @@ def everything() -> Iterator[Declared]:
         yield from service_resources(spec)
     yield from datastores()
     yield from map(cron_job, jobs.ALL)
-    for part in (access, limits, edge, monitoring, storage):
+    for part in (access, limits, edge, monitoring, storage, policies):
         yield from part()
