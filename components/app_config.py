@@ -25,7 +25,7 @@ def shared_environment(settings: Settings) -> dict[str, str]:
         "DATABASE_HOST": datastores.PGBOUNCER.name,
         "DATABASE_PORT": str(datastores.PGBOUNCER.port),
         "DATABASE_NAME": datastores.DATABASE,
-        "DATABASE_USER": datastores.DATABASE_OWNER,
+        "DATABASE_USER": settings.postgres.role_names.services,
         **{name: str(limit.count) for name, limit in pool.SHARED.items()},
         "REDIS_HOST": cache.host,
         "REDIS_PORT": str(cache.port),

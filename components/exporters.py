@@ -38,7 +38,7 @@ def postgres_connection(settings: Settings) -> Connection:
     return Connection(
         environment={
             "DATA_SOURCE_URI": f"{server.host}:{server.port}/{database}",
-            "DATA_SOURCE_USER": datastores.MONITORING_ROLE,
+            "DATA_SOURCE_USER": settings.postgres.role_names.monitoring,
             "DATA_SOURCE_PASS_FILE": f"{_SECRETS}/postgres/password",
         },
         secrets={"postgres": settings.secrets.postgres_monitoring, **settings.postgres.authority_secrets()},

@@ -76,12 +76,16 @@ def ops_settings(settings: Settings) -> OpsSettings:
 
 def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
     server, secrets = endpoints.postgres(settings, suffix), settings.secrets
+    names = settings.postgres.role_names
     return PostgresTarget(
         host=server.host,
         port=server.port,
         database=datastores.DATABASE,
-        backup=_login(datastores.BACKUP_ROLE, secrets.postgres_backup),
-        owner=_login(datastores.DATABASE_OWNER, secrets.postgres),
+        owner=_login(names.owner, secrets.postgres_owner),
+        services=_login(names.services, secrets.postgres),
+        maintenance=_login(names.maintenance, secrets.postgres_maintenance),
+        backup=_login(names.backup, secrets.postgres_backup),
+        monitoring=_login(names.monitoring, secrets.postgres_monitoring),
         superuser=_login("postgres", secrets.postgres_superuser),
         tls=server.tls,
         ca_file=_authority(server),

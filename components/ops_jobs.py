@@ -18,7 +18,7 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
     names, sinks = settings.secrets, settings.notifications
     by_need: dict[Need, tuple[str | None, ...]] = {
         Need.POSTGRES_BACKUP: (names.postgres_backup,),
-        Need.POSTGRES_OWNER: (names.postgres,),
+        Need.POSTGRES_MAINTENANCE: (names.postgres_maintenance,),
         Need.REDIS: tuple(settings.redis.client_secrets().values()),
         Need.BUCKET: (settings.aws.credentials_secret,),
         Need.DECRYPTION: (names.backup_key if settings.backup.public_key else None,),

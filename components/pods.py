@@ -156,7 +156,7 @@ class PodArgs:
     """What tells one pod template from another; everything else is the same for all of them.
 
     ``name`` is the workload's, its ServiceAccount's and the value of its selector. ``sidecars`` are ready before the
-    containers start, and end after them.
+    containers start, and end after them; one without a restart policy of its own has ended before they start.
     """
 
     name: str

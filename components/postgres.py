@@ -15,7 +15,6 @@ from runbook.settings import PostgresSettings
 from runbook.units import to_bytes
 
 CONFIG_MAP: Final = "postgres-config"
-INIT_MAP: Final = "postgres-init"
 _CONFIG: Final = "/etc/postgresql"
 _SECRETS: Final = "/etc/postgresql/secrets"
 _DATA: Final = "/var/lib/postgresql/data"
@@ -47,40 +46,16 @@ def postgresql_conf(settings: PostgresSettings) -> str:
     return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
-def init_sql() -> str:
-    """Roles and database of a new server. psql reads the passwords from files: they stand in no argument and no log."""
-    owner, backup, database = datastores.DATABASE_OWNER, datastores.BACKUP_ROLE, datastores.DATABASE
-    monitor = datastores.MONITORING_ROLE
-    return f"""\\set owner_password `cat {_SECRETS}/owner/password`
-\\set backup_password `cat {_SECRETS}/backup/password`
-\\set monitor_password `cat {_SECRETS}/monitoring/password`
-SET log_min_duration_statement = -1;
-SET log_min_error_statement = panic;
-CREATE ROLE {owner} LOGIN CREATEDB PASSWORD :'owner_password';
-CREATE ROLE {backup} LOGIN PASSWORD :'backup_password';
-GRANT pg_read_all_data TO {backup};
-CREATE ROLE {monitor} LOGIN PASSWORD :'monitor_password';
-GRANT pg_monitor TO {monitor};
-CREATE DATABASE {database} OWNER {owner};
-\\connect {database}
-CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
-"""
-
-
 def postgres_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, str]]]:
-    """The StatefulSet's arguments and its ConfigMaps (name -> files)."""
+    """The StatefulSet's arguments and its ConfigMaps (name -> files).
+
+    The server begins with its superuser alone; ``components/database.py`` makes the other roles and the database.
+    """
     settings, secrets, spec = context.settings.postgres, context.settings.secrets, datastores.POSTGRES
-    maps = {
-        CONFIG_MAP: {"postgresql.conf": postgresql_conf(settings)},
-        INIT_MAP: {"10-crypto.sql": init_sql()},
-    }
+    maps = {CONFIG_MAP: {"postgresql.conf": postgresql_conf(settings)}}
     mounts = [
         pods.config_files("config", CONFIG_MAP, f"{_CONFIG}/conf"),
-        pods.config_files("init", INIT_MAP, "/docker-entrypoint-initdb.d"),
         pods.secret_files("superuser", secrets.postgres_superuser, f"{_SECRETS}/superuser"),
-        pods.secret_files("owner", secrets.postgres, f"{_SECRETS}/owner"),
-        pods.secret_files("backup", secrets.postgres_backup, f"{_SECRETS}/backup"),
-        pods.secret_files("monitoring", secrets.postgres_monitoring, f"{_SECRETS}/monitoring"),
         pods.scratch("run", "/run/postgresql"),
         pods.temporary(),
     ]
@@ -109,7 +84,6 @@ def postgres_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, s
         replicas=1,
         container=pod,
         mounts=mounts,
-        # The init script only ever runs on an empty volume: a change of it is no reason to restart a database.
         config=maps[CONFIG_MAP],
         volume_size=settings.volume_size,
         grace_seconds=120,

@@ -61,11 +61,12 @@ def declare(settings: Settings, chosen: Providers) -> System:
     Admission("admission", context, cluster)
     storage = BackupStorage("backups", context, providers.options(chosen.account))
     app_config = AppConfig("app", context, cluster)
-    stores = datastores.declare(context, cluster)
+    ops_config = OpsConfig("ops", context, cluster)
+    stores = datastores.declare(context, ops_config.config_map, cluster)
     _exporters(context, storage, stores, cluster)
     microservices = _services(context, app_config, stores, cluster)
     maintenance = Maintenance("maintenance", context, cluster)
-    jobs = _jobs(context, storage, cluster)
+    jobs = _jobs(context, storage, ops_config, cluster)
     certificates = Certificates("certificates", context, cluster)
     Monitoring("monitoring", context, cluster)
     behind = [microservices[services.API_GATEWAY.name].service, maintenance.service, *certificates.certificates]
@@ -92,8 +93,9 @@ def _services(
     return made
 
 
-def _jobs(context: Context, storage: BackupStorage, cluster: pulumi.ResourceOptions) -> dict[str, OpsCronJob]:
-    config = OpsConfig("ops", context, cluster)
+def _jobs(
+    context: Context, storage: BackupStorage, config: OpsConfig, cluster: pulumi.ResourceOptions
+) -> dict[str, OpsCronJob]:
     made: dict[str, OpsCronJob] = {}
     for args in ops_jobs.all_jobs(context.settings):
         role = storage.role_arn(args.name)

@@ -39,14 +39,18 @@ class Credentials:
         """Makes what is not there yet; what is there stays, because the databases know it already."""
         names = SecretNames()
         self._password(names.postgres_superuser)
-        self._password(names.postgres_backup)
-        self._password(names.postgres)
-        self._password(names.postgres_monitoring)
-        self._write(names.postgres_backup, "username", datastores.BACKUP_ROLE)
-        self._write(names.postgres, "username", datastores.DATABASE_OWNER)
-        self._write(names.postgres_monitoring, "username", datastores.MONITORING_ROLE)
-        owner_password = self.path(names.postgres, "password").read_text()
-        self._write(names.pgbouncer, "userlist.txt", f'"{datastores.DATABASE_OWNER}" "{owner_password}"\n')
+        logins = {
+            names.postgres_owner: datastores.DATABASE_OWNER,
+            names.postgres: datastores.SERVICES_ROLE,
+            names.postgres_maintenance: datastores.MAINTENANCE_ROLE,
+            names.postgres_backup: datastores.BACKUP_ROLE,
+            names.postgres_monitoring: datastores.MONITORING_ROLE,
+        }
+        for secret, role in logins.items():
+            self._password(secret)
+            self._write(secret, "username", role)
+        services = self.path(names.postgres, "password").read_text()
+        self._write(names.pgbouncer, "userlist.txt", f'"{datastores.SERVICES_ROLE}" "{services}"\n')
         self._write(names.jwt, "secret", secrets.token_urlsafe(32))
         self._write(names.backup_key, "identity", str(_x25519().Identity.generate()))
         for secret in names.signing.values():

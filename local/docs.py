@@ -10,13 +10,14 @@ from local import runbook_page
 from local.pulumi_cli import PROJECT_ROOT
 from local.stack_files import stack_values
 from policies import page as policies_page
-from runbook import network_page, printed, settings
+from runbook import database_page, network_page, printed, settings
 from runbook.sections import RUNBOOK_PAGE
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     RUNBOOK_PAGE: printed.markdown,
     runbook_page.PAGE: runbook_page.page,
     "docs/policies.md": policies_page.markdown,
+    database_page.PAGE: database_page.markdown,
     "docs/network.md": lambda: network_page.markdown(settings.load(stack_values("prod"))),
 }
 

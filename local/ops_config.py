@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from local.credentials import Credentials
 from local.kubectl import Kubectl
-from runbook import datastores
+from runbook import database_roles, datastores
 from runbook.ops_settings import BackupTarget, Login, OpsSettings, PrometheusTarget, Signers
 
 CONFIG_MAP = "ops-config"
@@ -57,9 +57,8 @@ def reachable(
         "postgres": postgres.model_copy(
             update={
                 "host": host(postgres.host),
-                "backup": login(postgres.backup),
-                "owner": login(postgres.owner),
                 "superuser": login(postgres.superuser),
+                **{role.key: login(postgres.login(role)) for role in database_roles.ALL},
             }
         ),
         "redis": redis.model_copy(update={"host": host(redis.host)}),

@@ -27,7 +27,9 @@ _POOL_LIMITS: Final = {
     pool.SIZE: thresholds.POOL_SIZE,
     **pool.SHARED,
 }
-_DIRECT_JOBS: Final = frozenset(job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER})
+_DIRECT_JOBS: Final = frozenset(
+    job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE}
+)
 
 
 @dataclass(frozen=True, slots=True)

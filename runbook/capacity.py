@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from runbook import exporters, jobs, units
+from runbook import database_roles, exporters, jobs, units
 from runbook.settings import Resources, Settings
 
 # A rollout runs one pod more of a workload before it ends another.
@@ -50,6 +50,8 @@ def loads(settings: Settings) -> Iterator[Load]:
     """Every workload at its peak, rollouts and jobs included."""
     for name, service in settings.services.items():
         yield Load(name, service.replicas_peak + SURGE, service.resources)
+    if settings.postgres.set_up:
+        yield Load(database_roles.SETUP_JOB, 1, JOB_RESOURCES)
     yield Load("pgbouncer", settings.pgbouncer.replicas + SURGE, settings.pgbouncer.resources)
     yield from _datastores(settings)
     for exporter in exporters.ALL:

@@ -31,7 +31,10 @@ KAFKA_EXTERNAL_PORT: Final = 9094
 KAFKA_EXTERNAL_NAME: Final = "external"
 
 DATABASE: Final = "crypto_db"
-DATABASE_OWNER: Final = "crypto_user"
+# Who logs in, by the name that each has unless the settings say another; runbook/database_roles.py says what it may do.
+DATABASE_OWNER: Final = "crypto_owner"
+SERVICES_ROLE: Final = "crypto_user"
+MAINTENANCE_ROLE: Final = "crypto_maintenance"
 # Reads everything and changes nothing: a backup job that is taken over cannot destroy what it saves.
 BACKUP_ROLE: Final = "crypto_backup"
 # Sees what the server does and nothing of what is in it.

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
-from runbook import datastores, endpoints, exporters, jobs, maintenance, services
+from runbook import database_roles, datastores, endpoints, exporters, jobs, maintenance, services
 from runbook.jobs import Job, Need
 from runbook.settings import Settings
 
@@ -82,6 +82,8 @@ def _to_datastores(settings: Settings) -> Iterator[Flow]:
         for store in spec.uses:
             yield _to_datastore(spec.name, store, settings, "data")
     yield _to_datastore(datastores.PGBOUNCER.name, datastores.POSTGRES, settings, "shared connections")
+    if settings.postgres.set_up:
+        yield _to_datastore(database_roles.SETUP_JOB, datastores.POSTGRES, settings, "roles and migrations")
 
 
 def _to_datastore(source: str, store: datastores.DatastoreSpec, settings: Settings, why: str) -> Flow:
@@ -129,7 +131,7 @@ def _of_job(job: Job, settings: Settings) -> Iterator[Flow]:
 
 def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
     match need:
-        case Need.POSTGRES_BACKUP | Need.POSTGRES_OWNER:
+        case Need.POSTGRES_BACKUP | Need.POSTGRES_MAINTENANCE:
             yield _to_datastore(name, datastores.POSTGRES, settings, "a session of its own")
         case Need.REDIS:
             yield _to_datastore(name, datastores.REDIS, settings, "data")

@@ -118,6 +118,12 @@ def _database(name: str) -> str:
     return name
 
 
+def _role(name: str) -> str:
+    if name.startswith("pg_"):
+        raise ValueError("must not begin with pg_, by which PostgreSQL names its own roles")
+    return name
+
+
 def _image(reference: str) -> str:
     if not _IMAGE.fullmatch(reference):
         raise ValueError("must be a reference like registry.example.com/team/name:1.2 or name@sha256:...")
@@ -203,6 +209,12 @@ KeyPrefix = Annotated[
     str, form(rf"^({_KEY}/)+$", f"{_KEY_WORDS}, with a slash at the end, like crypto-analytics/", max_length=512)
 ]
 Database = Annotated[Line, AfterValidator(_database)]
+# A role of PostgreSQL that needs no quotes in a connection string, in PgBouncer's list or in SQL.
+DatabaseRoleName = Annotated[
+    str,
+    form(r"^[a-z_][a-z0-9_]*$", "lower-case letters, digits and underscores, like crypto_owner", max_length=63),
+    AfterValidator(_role),
+]
 Topic = Annotated[str, form(f"^{_KEY}$", _KEY_WORDS, max_length=249)]
 SecretKey = Annotated[str, form(f"^{_KEY}$", _KEY_WORDS, max_length=253)]
 # Of Ed25519: 32 bytes in base64; two bits are left over, which are 0, so that a key has one spelling.

@@ -17,7 +17,7 @@ class Need(Enum):
     """Whom a job talks to. What it needs for that (login, network path, token) follows."""
 
     POSTGRES_BACKUP = auto()
-    POSTGRES_OWNER = auto()
+    POSTGRES_MAINTENANCE = auto()
     REDIS = auto()
     KAFKA = auto()
     SERVICES = auto()
@@ -152,7 +152,7 @@ INCIDENT_REVIEW: Final = Job(
     schedules.INCIDENT_REVIEW, ("incident", "review", "--json"), frozenset({Need.BUCKET, Need.NOTIFY}), 5 * _MINUTES
 )
 CONNECTION_REAPER: Final = Job(
-    schedules.CONNECTION_REAPER, ("db", "reap-idle", "--json"), frozenset({Need.POSTGRES_OWNER}), 2 * _MINUTES
+    schedules.CONNECTION_REAPER, ("db", "reap-idle", "--json"), frozenset({Need.POSTGRES_MAINTENANCE}), 2 * _MINUTES
 )
 PEAK_START: Final = Job(
     schedules.PEAK_START,
@@ -239,7 +239,7 @@ JWT_ROTATION: Final = Job(
 WEEKLY_MAINTENANCE: Final = Job(
     schedules.WEEKLY_MAINTENANCE,
     ("db", "maintain", "--json"),
-    frozenset({Need.POSTGRES_OWNER, Need.NOTIFY}),
+    frozenset({Need.POSTGRES_MAINTENANCE, Need.NOTIFY}),
     4 * _HOURS,
 )
 MONTHLY_MAINTENANCE: Final = Job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from runbook import datastores, exporters, jobs, services
+from runbook import database_roles, datastores, exporters, jobs, services
 from runbook.flows import MAINTENANCE, Flow, Outside, Party, flows
 from runbook.settings import Settings
 
@@ -74,7 +74,7 @@ def _ports(flow: Flow) -> str:
 def _ordered(table: Iterable[Flow]) -> Iterator[Flow]:
     """Users first, then the services, what they use, what watches them, and the jobs."""
     known = tuple(table)
-    order = [*services.BY_NAME, MAINTENANCE, datastores.PGBOUNCER.name, datastores.KAFKA.name]
+    order = [*services.BY_NAME, MAINTENANCE, database_roles.SETUP_JOB, datastores.PGBOUNCER.name, datastores.KAFKA.name]
     order += [exporter.name for exporter in exporters.ALL] + list(jobs.BY_NAME)
     yield from (flow for flow in known if isinstance(flow.source, Outside))
     for name in order:

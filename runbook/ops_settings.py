@@ -12,7 +12,8 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from runbook import practices
+from runbook import database_roles, practices
+from runbook.database_roles import DatabaseRole, Names
 from runbook.formats import (
     BucketName,
     Database,
@@ -71,15 +72,29 @@ class PostgresTarget(_Encrypted):
 
     The certificate and its host name are checked by the authorities of ``ca_file``, and by nobody without it.
 
-    ``backup`` may read everything; ``owner`` owns the database; ``superuser`` may create databases.
+    ``runbook/database_roles.py`` says what each login may do. ``superuser`` makes roles and databases. A job finds the
+    files of the logins that it uses, and no other.
     """
 
     host: Host
     port: Port
     database: Database
-    backup: Login
     owner: Login
+    services: Login
+    maintenance: Login
+    backup: Login
+    monitoring: Login
     superuser: Login
+
+    def login(self, role: DatabaseRole) -> Login:
+        """The login of a role."""
+        found: Login = getattr(self, role.key)
+        return found
+
+    @property
+    def names(self) -> Names:
+        """The name of each role on this server."""
+        return Names(**{role.key: self.login(role).user for role in database_roles.ALL})
 
 
 class RedisTarget(_Encrypted):

@@ -1,4 +1,4 @@
-"""Run the service that SERVICE_NAME names until SIGTERM."""
+"""Run the service that SERVICE_NAME names until SIGTERM; with `migrate`, make the schema and end."""
 
 import os
 import signal
@@ -6,14 +6,18 @@ import sys
 import threading
 
 from .app import App
-from .config import ConfigError, load_config
+from .config import ConfigError, load_config, load_database_config
+from .errors import DependencyError
+from .migrations import migrate
 from .services import SERVICES
 from .services.sentiment import ModelError, load_model
 
 
 def main() -> int:
-    """Returns the exit code: 0 after a signal, 1 when the model cannot be loaded, 2 for wrong settings."""
+    """Returns the exit code: 0 after a signal, 1 when model or schema cannot be had, 2 for wrong settings."""
     try:
+        if sys.argv[1:] == ["migrate"]:
+            return _migrate()
         config = load_config(os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
@@ -31,6 +35,15 @@ def main() -> int:
     app.start()
     ended.wait()
     app.end()
+    return 0
+
+
+def _migrate() -> int:
+    try:
+        migrate(load_database_config(os.environ))
+    except DependencyError as error:
+        sys.stderr.write(f"migrate: {error}\n")
+        return 1
     return 0
 
 

@@ -131,6 +131,15 @@ def load_config(variables: Mapping[str, str]) -> Config:
     )
 
 
+def load_database_config(variables: Mapping[str, str]) -> DatabaseConfig:
+    """Read the settings of the database alone.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+    return _database(_Reader(variables))
+
+
 def _redis(read: _Reader) -> RedisConfig:
     return RedisConfig(
         host=read.text("REDIS_HOST", "redis"),

@@ -1,4 +1,4 @@
-"""PostgreSQL through PgBouncer: a small pool with the four settings of the runbook, and the schema."""
+"""PostgreSQL through PgBouncer: a small pool with the four settings of the runbook."""
 
 import threading
 import time
@@ -16,30 +16,36 @@ from .errors import DependencyError, first_line
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _CONNECT_SECONDS: Final = 3
-_SCHEMA_LOCK: Final = 7_300_515
-_SCHEMA: Final = (
-    """CREATE TABLE IF NOT EXISTS users (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        email text NOT NULL UNIQUE,
-        created_at timestamptz NOT NULL DEFAULT now())""",
-    """CREATE TABLE IF NOT EXISTS prices (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        coin_id text NOT NULL,
-        price numeric(20, 8) NOT NULL CHECK (price > 0),
-        timestamp timestamptz NOT NULL DEFAULT now())""",
-    """CREATE TABLE IF NOT EXISTS sentiment (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        coin_id text NOT NULL,
-        score double precision NOT NULL CHECK (score BETWEEN -1 AND 1),
-        text text NOT NULL,
-        timestamp timestamptz NOT NULL DEFAULT now())""",
-)
 
 
 @dataclass
 class _Idle:
     connection: Connection
     opened: float
+
+
+def connect(config: DatabaseConfig, application: str) -> Connection:
+    """A session of its own.
+
+    Raises:
+        DependencyError: the login is refused, or the server does not answer.
+    """
+    try:
+        # Read at each connect: a rotated password is used without a restart.
+        password = config.password_file.read_text().strip() if config.password_file else None
+        return psycopg.connect(
+            host=config.host,
+            port=config.port,
+            dbname=config.name,
+            user=config.user,
+            password=password,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name=application,
+            # PgBouncer hands out a server connection per transaction: nothing may be prepared on one.
+            prepare_threshold=None,
+        )
+    except (OSError, psycopg.OperationalError) as error:
+        raise DependencyError("database", first_line(error)) from error
 
 
 class Database:
@@ -52,7 +58,6 @@ class Database:
         self._used = 0
         self._held: list[tuple[Connection, float]] = []
         self._changed = threading.Condition()
-        self._schema_ready = False
         limit = config.pool_size + config.max_overflow
         used = Gauge("db_pool_used_connections", "Connections in use.", registry=registry)
         used.set_function(lambda: self._used)
@@ -79,23 +84,13 @@ class Database:
             self._give_back(connection, opened)
 
     def check(self) -> None:
-        """One round trip; makes sure of the schema the first time.
+        """One round trip.
 
         Raises:
             DependencyError: the database cannot be used.
         """
-        if not self._schema_ready:
-            self.ensure_schema()
         with self.transaction() as connection:
             connection.execute("SELECT 1")
-
-    def ensure_schema(self) -> None:
-        """Create what is missing; replicas that start together take turns."""
-        with self.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        self._schema_ready = True
 
     def hold(self, count: int) -> None:
         """The fault `pool`: keep exactly `count` connections away from everybody else."""
@@ -130,23 +125,7 @@ class Database:
             raise
 
     def _connect(self) -> Connection:
-        config = self._config
-        try:
-            # Read at each connect: a rotated password is used without a restart.
-            password = config.password_file.read_text().strip() if config.password_file else None
-            return psycopg.connect(
-                host=config.host,
-                port=config.port,
-                dbname=config.name,
-                user=config.user,
-                password=password,
-                connect_timeout=_CONNECT_SECONDS,
-                application_name=self._service,
-                # PgBouncer hands out a server connection per transaction: nothing may be prepared on one.
-                prepare_threshold=None,
-            )
-        except (OSError, psycopg.OperationalError) as error:
-            raise DependencyError("database", first_line(error)) from error
+        return connect(self._config, self._service)
 
     def _give_back(self, connection: Connection, opened: float) -> None:
         with self._changed:

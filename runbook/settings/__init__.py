@@ -10,9 +10,11 @@ from runbook.settings.datastores import (
     ExternalRedis,
     ExternalServer,
     KafkaSettings,
+    MigrationSettings,
     PgbouncerSettings,
     PostgresSettings,
     RedisSettings,
+    RoleNames,
 )
 from runbook.settings.edge import AccessSettings, CertificateSettings, IngressSettings, NetworkSettings
 from runbook.settings.monitoring import AlertingSettings, MailSettings, MonitoringSettings, NotificationSettings
@@ -34,6 +36,7 @@ __all__ = [
     "IngressSettings",
     "KafkaSettings",
     "MailSettings",
+    "MigrationSettings",
     "MonitoringSettings",
     "NetworkSettings",
     "NotificationSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "PostgresSettings",
     "RedisSettings",
     "Resources",
+    "RoleNames",
     "SecretNames",
     "ServiceSettings",
     "Settings",

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from runbook import practices, thresholds
-from runbook.formats import DnsLabel, DnsName, Fraction, HostPort, Pods, Port, Switch, Whole, form
+from runbook import database_roles, practices, services, thresholds
+from runbook.database_roles import Names
+from runbook.formats import (
+    DatabaseRoleName,
+    DnsLabel,
+    DnsName,
+    Fraction,
+    HostPort,
+    Line,
+    Pods,
+    Port,
+    Switch,
+    Whole,
+    form,
+)
 from runbook.settings.base import Cidr, Memory, Model, Resources, Volume
 
 
@@ -69,10 +82,46 @@ class ExternalKafka(Model):
     cidr: Cidr = "0.0.0.0/0"
 
 
+class RoleNames(Model):
+    """The names of PostgreSQL's roles; docs/operations/database-roles.md says what each may do."""
+
+    owner: DatabaseRoleName = database_roles.OWNER.name
+    services: DatabaseRoleName = database_roles.SERVICES.name
+    maintenance: DatabaseRoleName = database_roles.MAINTENANCE.name
+    backup: DatabaseRoleName = database_roles.BACKUP.name
+    monitoring: DatabaseRoleName = database_roles.MONITORING.name
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = list(self.model_dump().values())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two roles have the name {twice[0]!r}; give each a name of its own")
+        return self
+
+
+def _service(name: str) -> str:
+    if name not in services.BY_NAME:
+        raise ValueError(f"must be one of {', '.join(services.BY_NAME)}")
+    return name
+
+
+class MigrationSettings(Model):
+    """How the schema is made and changed: a service's image, started with ``args``, as the owner of the database."""
+
+    service: Annotated[str, AfterValidator(_service)] = Field(
+        default=services.USER_SERVICE.name, description="the service whose image has the migrations"
+    )
+    args: tuple[Line, ...] = Field(default=("migrate",), description="the arguments of its container")
+
+
 class PostgresSettings(Model):
     """PostgreSQL: its volume, its memory and ``max_connections`` (section 3.2 recommends 200 to 300)."""
 
     external: ExternalServer | None = None
+    roles: RoleNames = RoleNames()
+    migrations: MigrationSettings | None = Field(
+        default=None, description="left out: the schema is made and changed elsewhere, as the owner"
+    )
     volume_size: Volume = "100Gi"
     resources: Resources = Resources(cpu_request="1", memory_request="4Gi", memory_limit="4Gi")
     # The most that PostgreSQL takes.
@@ -82,6 +131,16 @@ class PostgresSettings(Model):
         """Secrets that a client of the server itself mounts to trust it: folder -> Secret."""
         secret = self.external.ca_secret if self.external else None
         return {"postgres-ca": secret} if secret else {}
+
+    @property
+    def role_names(self) -> Names:
+        """The name of each role."""
+        return Names(**self.roles.model_dump())
+
+    @property
+    def set_up(self) -> bool:
+        """Whether a Job prepares the database: the declared one always, another one where it has migrations."""
+        return self.external is None or self.migrations is not None
 
 
 class PgbouncerSettings(Model):

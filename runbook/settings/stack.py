@@ -39,6 +39,8 @@ class SecretNames(Model):
 
     postgres: DnsLabel = "postgres-credentials"
     postgres_superuser: DnsLabel = "postgres-superuser"
+    postgres_owner: DnsLabel = "postgres-owner"
+    postgres_maintenance: DnsLabel = "postgres-maintenance"
     postgres_backup: DnsLabel = "postgres-backup"
     postgres_monitoring: DnsLabel = "postgres-monitoring"
     pgbouncer: DnsLabel = "pgbouncer-userlist"

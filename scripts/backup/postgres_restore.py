@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook import database_roles
 from runbook.ops_settings import OpsSettings
 from runbook.units import duration, size
 from scripts import lazy, log
@@ -18,6 +19,7 @@ from scripts.clients import pgtools, postgres
 from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
+from scripts.database import ownership
 from scripts.exits import TemporaryError, UsageError
 from scripts.output import Outcome, confirm, say
 
@@ -134,17 +136,19 @@ def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tup
     fresh.drop_stale(admin, job.database)
     stand_in.drop_stale(admin, job.database)
     otherwise = f"{job.database} is unchanged"
-    logins = (job.settings.postgres.owner, job.settings.postgres.backup, job.settings.postgres.superuser)
+    target = job.settings.postgres
+    logins = [target.superuser, *map(target.login, database_roles.ALL)]
     secrets = {login.user: Path(login.password_file).parent.name for login in logins}
     exists = job.database in fresh.names(admin)
     facts = _facts(job, exists=exists).model_copy(update={"name": job.database})
     with rebuild.rebuilt(job.access, job.manifest, job.stored, job.program, facts, otherwise, secrets=secrets) as done:
+        notes = (*done.notes, *ownership.bring_over(job.access, target, done.name))
         if job.into is not None:
             swap.swap(job.access, facts, done.name, job.into, None)
-            return None, done.notes
+            return None, notes
         kept = fresh.kept_name(job.database, fresh.now(admin)) if exists else None
         swap.swap(job.access, facts, done.name, job.database, kept)
-        return kept, done.notes
+        return kept, notes
 
 
 def _facts(job: _Job, *, exists: bool) -> DatabaseFacts:

@@ -9,7 +9,7 @@ import typer
 from runbook.ops_settings import OpsSettings
 from scripts import frame
 from scripts.database import connections as shown
-from scripts.database import maintenance, reaper
+from scripts.database import maintenance, ownership, reaper
 from scripts.database import slow as statements
 from scripts.exits import UsageError
 from scripts.frame import DryRun
@@ -47,6 +47,12 @@ def slow(
     if by not in list(statements.Order):
         raise UsageError(f"--by {by}: give total or mean")
     return statements.run(settings, order=statements.Order(by))
+
+
+@frame.command(app, "db roles", "--dry-run")
+def roles(settings: OpsSettings, dry_run: DryRun = False) -> Outcome:
+    """Make the roles and the database where they are missing, and give what the services own to the owner."""
+    return ownership.run(settings, dry_run=dry_run)
 
 
 @frame.command(app, "db maintain", "--dry-run")

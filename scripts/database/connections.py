@@ -36,7 +36,7 @@ ORDER BY age DESC LIMIT 50
 def run(settings: OpsSettings) -> Outcome:
     """Who is connected, against what may be, and what has been running for longer than a statement should."""
     target = settings.postgres
-    access = postgres.Access.of(target, target.owner)
+    access = postgres.Access.of(target, target.maintenance)
     with postgres.connect(access, target.database, application="ops connections") as connection:
         most, reserved = connection.execute(_LIMITS).fetchall()[0]
         groups = [_group(row) for row in connection.execute(_GROUPS.encode()).fetchall()]

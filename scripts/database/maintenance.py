@@ -30,7 +30,7 @@ _SESSION: Final = {
 def run(settings: OpsSettings, *, lock_wait: float, dry_run: bool) -> Outcome:
     """Indexes first, then the vacuum; what cannot be done is told, holds up nothing else and decides the exit code."""
     target = settings.postgres
-    access = postgres.Access.of(target, target.owner)
+    access = postgres.Access.of(target, target.maintenance)
     alone = nullcontext() if dry_run else lock.held(access, target.database, lock.Purpose.MAINTENANCE)
     with alone, _session(access, target.database, lock_wait) as connection:
         built = [index.ensure(connection, access, wanted, dry_run=dry_run) for wanted in indexes.ALL]

@@ -39,7 +39,7 @@ class Order(StrEnum):
 def run(settings: OpsSettings, *, order: Order, top: int = TOP) -> Outcome:
     """The statements that take most time; those above 500 ms on average are marked."""
     target = settings.postgres
-    access = postgres.Access.of(target, target.owner)
+    access = postgres.Access.of(target, target.maintenance)
     doing = f"PostgreSQL at {access.address}, pg_stat_statements"
     with postgres.connect(access, target.database, application="ops slow", doing=doing) as connection:
         rows = connection.execute(_query(connection, order), (top,)).fetchall()

@@ -96,7 +96,7 @@ def latency(place: Place) -> Generator[None]:
 def pool(place: Place) -> Generator[None]:
     """More of PostgreSQL's connections are in use than may be."""
     target = place.settings.postgres
-    access = Access.of(target, target.owner)
+    access = Access.of(target, target.maintenance)
     with ExitStack() as held:
         first = held.enter_context(postgres.connect(access, DATABASE, application="simulation"))
         row = first.execute("SELECT current_setting('max_connections')::int").fetchone()

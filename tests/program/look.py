@@ -30,7 +30,7 @@ def in_kubernetes(stack: list[Registered]) -> list[Registered]:
 
 def pods(stack: list[Registered]) -> list[tuple[str, dict[str, Any]]]:
     """The pod of every workload and job, with its resource's name."""
-    workloads = [*of(stack, "Deployment"), *of(stack, "StatefulSet")]
+    workloads = [*of(stack, "Deployment"), *of(stack, "StatefulSet"), *of(stack, "v1:Job")]
     running = [(item.name, item.inputs["spec"]["template"]["spec"]) for item in workloads]
     jobs = [
         (item.name, item.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]) for item in of(stack, "CronJob")
@@ -40,6 +40,7 @@ def pods(stack: list[Registered]) -> list[tuple[str, dict[str, Any]]]:
 
 def labels(stack: list[Registered]) -> dict[str, dict[str, str]]:
     """The labels of every workload's pods, by their label ``app``."""
-    templates = [item.inputs["spec"]["template"] for item in [*of(stack, "Deployment"), *of(stack, "StatefulSet")]]
+    workloads = [*of(stack, "Deployment"), *of(stack, "StatefulSet"), *of(stack, "v1:Job")]
+    templates = [item.inputs["spec"]["template"] for item in workloads]
     templates += [item.inputs["spec"]["jobTemplate"]["spec"]["template"] for item in of(stack, "CronJob")]
     return {template["metadata"]["labels"]["app"]: template["metadata"]["labels"] for template in templates}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import network
-from runbook import datastores, flows, jobs, services, settings
+from runbook import database_roles, datastores, flows, jobs, services, settings
 from runbook.flows import Outside
 from tests.program import engine, look
 from tests.program.engine import Registered
@@ -71,7 +71,7 @@ def test_every_pod_of_the_system_takes_part(stack: list[Registered]) -> None:
 def test_only_pgbouncer_the_exporter_and_the_jobs_reach_postgres(stack: list[Registered]) -> None:
     sources = {source for source, target, _ in _opened(stack) if target == datastores.POSTGRES.name}
     assert not sources & set(services.BY_NAME)
-    assert sources <= {"pgbouncer", "postgres-exporter", *jobs.BY_NAME}
+    assert sources <= {"pgbouncer", "postgres-exporter", database_roles.SETUP_JOB, *jobs.BY_NAME}
 
 
 def test_only_the_gateway_and_the_maintenance_page_are_open_to_users(stack: list[Registered]) -> None:

@@ -17,7 +17,9 @@ import psycopg
 from botocore.config import Config
 from psycopg import sql
 
-from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
+from runbook import database_roles
+from runbook.database_roles import Names
+from runbook.datastores import DATABASE
 from tests.services import servers
 from tests.services.faulty_s3 import FaultyS3, faulty_s3
 from tests.services.ops_process import OpsProcess
@@ -25,7 +27,15 @@ from tests.services.servers import SUPERUSER, Gate, Server
 
 BUCKET: Final = "backups"
 PREFIX: Final = "crypto-analytics/"
-PASSWORDS: Final = {"superuser": "Sup3r-Gehe!m", "owner": "0wner:Gehe\\im", "backup": "b@ckup-Geheim 7"}
+PASSWORDS: Final = {
+    "superuser": "Sup3r-Gehe!m",
+    "owner": "0wner:Gehe\\im",
+    "services": "s3rvices'Geheim",
+    "maintenance": 'm4intenance"Geheim',
+    "backup": "b@ckup-Geheim 7",
+    "monitoring": "m0nitoring%Geheim",
+}
+USERS: Final = {"superuser": SUPERUSER, **{role.key: role.name for role in database_roles.ALL}}
 AWS_SECRET: Final = "aws-Secret-Key-Value-42"
 
 
@@ -109,11 +119,10 @@ class Environment:
     @contextmanager
     def connect(self, database: str = DATABASE, role: str = "superuser") -> Generator[psycopg.Connection]:
         """A session in autocommit mode."""
-        user = {"superuser": SUPERUSER, "owner": DATABASE_OWNER, "backup": BACKUP_ROLE}[role]
         connection = psycopg.connect(
             host=self.database.host,
             port=self.database.port,
-            user=user,
+            user=USERS[role],
             password=PASSWORDS[role],
             dbname=database,
             autocommit=True,
@@ -307,9 +316,7 @@ def _settings(folder: Path, database: Server, store: Server) -> dict[str, Any]:
             "host": database.host,
             "port": database.port,
             "database": DATABASE,
-            "backup": login(BACKUP_ROLE, "backup"),
-            "owner": login(DATABASE_OWNER, "owner"),
-            "superuser": login(SUPERUSER, "superuser"),
+            **{name: login(user, name) for name, user in USERS.items()},
         },
         "redis": {"host": "127.0.0.1", "port": 1},
         "kafka": {"bootstrap": "127.0.0.1:1", "brokers": 1, "topic": "price_updates", "group": "analytics-service"},
@@ -326,16 +333,19 @@ def _settings(folder: Path, database: Server, store: Server) -> dict[str, Any]:
 
 def _roles(environment: Environment) -> None:
     with environment.connect("postgres") as connection:
-        for role, name in ((DATABASE_OWNER, "owner"), (BACKUP_ROLE, "backup")):
+        for role in database_roles.ALL:
             connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORDS[name])
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role.name), PASSWORDS[role.key])
             )
-        connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(sql.Identifier(BACKUP_ROLE)))
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(DATABASE_OWNER))
-        )
+        for statement in database_roles.memberships(Names()):
+            connection.execute(statement.encode())
+        owner = sql.Identifier(database_roles.OWNER.name)
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), owner))
     with environment.connect() as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
+        with connection.transaction():
+            for statement in database_roles.arrangement(Names(), DATABASE):
+                connection.execute(statement.encode())
 
 
 def populate(environment: Environment, users: int, prices: int) -> None:

@@ -19,7 +19,7 @@ from runbook import jobs
 from scripts import cli
 from scripts.workloads import rollout, serving
 from tests.services.kube_api import NAMESPACE, KubeApi
-from tests.services.ops_environment import Answer
+from tests.services.ops_environment import USERS, Answer
 from tests.services.ops_process import OpsProcess
 from tests.services.quiet_http import QuietServer
 
@@ -110,7 +110,7 @@ def prepared(api: KubeApi, folder: Path, patch: pytest.MonkeyPatch) -> Runs:
     runs.configure(
         namespace=NAMESPACE,
         timeZone="UTC",
-        postgres={"host": "h", "port": 1, "database": "d", "backup": login, "owner": login, "superuser": login},
+        postgres={"host": "h", "port": 1, "database": "d", **dict.fromkeys(USERS, login)},
         redis={"host": "h", "port": 1},
         kafka={"bootstrap": "h:1", "brokers": 1, "topic": "t", "group": "g"},
         services=[],

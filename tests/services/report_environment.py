@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.services import fake_http
 from tests.services.fake_http import Asked, Fake, Page
-from tests.services.ops_environment import AWS_SECRET, BUCKET, PREFIX, Environment
+from tests.services.ops_environment import AWS_SECRET, BUCKET, PREFIX, USERS, Environment
 from tests.services.servers import Server
 
 HOOK = "/services/T000/B000/w3bhook-Geheim"
@@ -58,8 +58,7 @@ def running(folder: Path, store: Server) -> Generator[Desk]:
         settings: dict[str, Any] = {
             "namespace": "crypto",
             "timeZone": "UTC",
-            "postgres": {"host": "127.0.0.1", "port": 1, "database": "crypto_db"}
-            | dict.fromkeys(("backup", "owner", "superuser"), login),
+            "postgres": {"host": "127.0.0.1", "port": 1, "database": "crypto_db"} | dict.fromkeys(USERS, login),
             "redis": {"host": "127.0.0.1", "port": 1},
             "kafka": {"bootstrap": "127.0.0.1:1", "brokers": 1, "topic": "price_updates", "group": "analytics-service"},
             "services": [],

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runbook.datastores import BACKUP_ROLE, DATABASE, DATABASE_OWNER
+from runbook.datastores import BACKUP_ROLE, DATABASE, MAINTENANCE_ROLE, SERVICES_ROLE
 from tests.services import ops_environment
 from tests.services.ops_environment import PASSWORDS, Environment
 from tests.services.servers import SUPERUSER, Server
@@ -25,7 +25,7 @@ pytestmark = [
 _HUSH = "'hush'"
 _OTHERS = {
     SUPERUSER: PASSWORDS["superuser"],
-    DATABASE_OWNER: PASSWORDS["owner"],
+    SERVICES_ROLE: PASSWORDS["services"],
     BACKUP_ROLE: PASSWORDS["backup"],
     "replicator": "replicator",
     "colleague": "colleague",
@@ -48,7 +48,7 @@ def session(environment: Environment) -> Iterator[Session]:
     with ExitStack() as opened:
 
         def connect(
-            application: str, user: str = DATABASE_OWNER, database: str = DATABASE, *, autocommit: bool = True
+            application: str, user: str = SERVICES_ROLE, database: str = DATABASE, *, autocommit: bool = True
         ) -> psycopg.Connection:
             connection = psycopg.connect(
                 host=environment.database.host,
@@ -67,15 +67,16 @@ def session(environment: Environment) -> Iterator[Session]:
 
 
 @contextmanager
-def _granted(environment: Environment, *roles: str) -> Generator[None]:
+def _without(environment: Environment, *roles: str) -> Generator[None]:
+    """The maintenance on a server whose operator gives it less."""
     # Sessions of their own: one that stayed open would be an idle one itself.
     with environment.connect() as connection:
-        connection.execute(f"GRANT {', '.join(roles)} TO {DATABASE_OWNER}".encode())
+        connection.execute(f"REVOKE {', '.join(roles)} FROM {MAINTENANCE_ROLE}".encode())
     try:
         yield
     finally:
         with environment.connect() as connection:
-            connection.execute(f"REVOKE {', '.join(roles)} FROM {DATABASE_OWNER}".encode())
+            connection.execute(f"GRANT {', '.join(roles)} TO {MAINTENANCE_ROLE}".encode())
 
 
 def _await_age(environment: Environment, seconds: int, sessions: int) -> None:
@@ -107,7 +108,7 @@ def test_idle_sessions_end_and_are_counted_by_user_and_application(environment: 
     assert answer.code == 0, answer.stderr
     assert answer.json["ended"] == 3
     groups = [(group["user"], group["application"], group["count"]) for group in answer.json["by_client"]]
-    assert groups == [(DATABASE_OWNER, "test gateway", 2), (DATABASE_OWNER, "test sentiment", 1)]
+    assert groups == [(SERVICES_ROLE, "test gateway", 2), (SERVICES_ROLE, "test sentiment", 1)]
     assert not any(_lives(connection) for connection in idle)
     assert _lives(elsewhere)
 
@@ -189,8 +190,7 @@ def test_superusers_replication_backups_and_ops_itself_are_spared_even_by_who_ma
     ]
     colleague = session("test colleague", "colleague")
     _await_age(environment, 1, 5)
-    with _granted(environment, "pg_monitor", "pg_signal_backend"):
-        answer = environment.ops("db", "reap-idle", "--older-than", "1", "--json")
+    answer = environment.ops("db", "reap-idle", "--older-than", "1", "--json")
 
     assert [group["application"] for group in answer.json["by_client"]] == ["test colleague"]
     assert not _lives(colleague)
@@ -203,8 +203,9 @@ def test_sessions_of_others_are_left_alone_and_told_by_a_login_without_rights(
 ) -> None:
     colleague = session("test colleague", "colleague")
     _await_age(environment, 1, 1)
-    unseen = environment.ops("db", "reap-idle", "--older-than", "1", "--json")
-    with _granted(environment, "pg_monitor"):
+    with _without(environment, "pg_monitor", "pg_signal_backend"):
+        unseen = environment.ops("db", "reap-idle", "--older-than", "1", "--json")
+    with _without(environment, "pg_signal_backend"):
         seen = environment.ops("db", "reap-idle", "--older-than", "1", "--json")
 
     assert (unseen.code, unseen.json["ended"]) == (0, 0)
@@ -331,9 +332,8 @@ def test_a_password_in_a_statement_that_the_server_does_not_normalise_is_not_sho
         connection.execute("ALTER ROLE colleague PASSWORD 'tell nobody'")
         connection.execute("ALTER ROLE colleague PASSWORD 'colleague'")
         recorded = environment.rows("SELECT query FROM pg_stat_statements WHERE query LIKE 'ALTER ROLE%'")
-    with _granted(environment, "pg_monitor"):
-        found = environment.ops("db", "slow", "--by", "mean")
-        long = environment.ops("db", "slow", "--json")
+    found = environment.ops("db", "slow", "--by", "mean")
+    long = environment.ops("db", "slow", "--json")
 
     assert any("tell nobody" in query for (query,) in recorded)
     assert "ALTER ROLE colleague PASSWORD ?" in found.stdout

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbook import database_roles
 from runbook.ops_settings import OpsSettings
 
 
 def settings(**changes: Any) -> OpsSettings:
     """Complete settings; addresses are nobody's."""
     login = {"user": "nobody", "passwordFile": "/nowhere"}
-    logins = dict.fromkeys(("backup", "owner", "superuser"), login)
+    logins = dict.fromkeys(("superuser", *(role.key for role in database_roles.ALL)), login)
     base: dict[str, Any] = {
         "namespace": "crypto",
         "timeZone": "UTC",

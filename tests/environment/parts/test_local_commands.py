@@ -106,7 +106,8 @@ def test_ops_on_the_host_gets_cluster_addresses_and_its_own_password_files(tmp_p
     assert outside.postgres.host == "10.96.0.10"
     assert outside.kafka.bootstrap == f"10.96.0.12:{datastores.KAFKA_EXTERNAL_PORT}"
     assert outside.services[0].health_url == "http://10.96.0.13:8000/api/health"
-    assert outside.postgres.owner.password_file == str(tmp_path / "postgres-credentials" / "password")
+    assert outside.postgres.services.password_file == str(tmp_path / "postgres-credentials" / "password")
+    assert outside.postgres.owner.password_file == str(tmp_path / "postgres-owner" / "password")
     assert outside.prometheus is not None
     assert outside.prometheus.url == prometheus
     assert ".svc" not in outside.model_dump_json()
@@ -155,7 +156,7 @@ def test_credentials_are_made_once_and_only_their_owner_reads_them(tmp_path: Pat
     files = [path for path in made.folder.rglob("*") if path.is_file()]
     before = {path: path.read_text() for path in files}
     made.ensure()
-    assert len(files) == 15
+    assert len(files) == 19
     assert {path: path.read_text() for path in files} == before
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
     password = made.path(names.postgres, "password").read_text()

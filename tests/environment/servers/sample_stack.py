@@ -18,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from local.images.kafka_jars import fetch_jars
 from local.images.layout import Layout
 from local.images.process import Children
+from runbook import database_roles
+from runbook.database_roles import Names
 from tests.running.owned import owned
 from tests.running.slots import free_port
 from tests.waiting import wait_until
@@ -50,13 +52,14 @@ class SampleStack:
             if user:
                 account = pwd.getpwnam(user)
                 os.chown(data, account.pw_uid, account.pw_gid)
-            options = ["-D", str(data), "-A", "trust", "-U", "crypto_user", "-N"]
+            options = ["-D", str(data), "-A", "trust", "-U", "postgres", "-N"]
             subprocess.run([_POSTGRES / "initdb", *options], check=True, capture_output=True, user=user, cwd="/")
         options = ["-D", str(data), "-p", str(self.ports["postgres"]), "-k", str(data), "-c", "fsync=off"]
         self._start("postgres", [str(_POSTGRES / "postgres"), *options], user=user)
         wait_until(lambda: self._sql("postgres", "SELECT 1") == "1", "PostgreSQL answers")
         if self._sql("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'crypto_db'") == "0":
             self._sql("postgres", "CREATE DATABASE crypto_db")
+            self._make_schema()
 
     def start_redis(self) -> None:
         """Redis without persistence."""
@@ -132,9 +135,17 @@ class SampleStack:
         return next((each.value for family in families for each in family.samples if each[:2] == (sample, labels)), 0.0)
 
     def _sql(self, database: str, query: str) -> str:
-        where = ["-h", "127.0.0.1", "-p", str(self.ports["postgres"]), "-U", "crypto_user", "-d", database]
+        where = ["-h", "127.0.0.1", "-p", str(self.ports["postgres"]), "-U", "postgres", "-d", database]
         done = subprocess.run([_POSTGRES / "psql", *where, "-AtXc", query], capture_output=True, text=True, check=False)
         return done.stdout.strip()
+
+    def _make_schema(self) -> None:
+        """Roles and tables as the Job `database-setup` makes them."""
+        for statement in (*database_roles.creation(Names()).values(), *database_roles.memberships(Names())):
+            self._sql("postgres", statement)
+        self._sql("crypto_db", ";".join(("BEGIN", *database_roles.arrangement(Names(), "crypto_db"), "COMMIT")))
+        environment = {**os.environ, **self._environment("migrations"), "DATABASE_USER": database_roles.OWNER.name}
+        subprocess.run([sys.executable, "-m", "local.sample_service", "migrate"], env=environment, check=True)
 
     def _start(
         self, name: str, command: Sequence[str], user: str | None = None, environment: dict[str, str] | None = None
@@ -155,7 +166,7 @@ class SampleStack:
         }
         return {
             "SERVICE_NAME": name,
-            "PORT": str(self.ports[name]),
+            "PORT": str(self.ports.get(name, 0)),
             "DATABASE_HOST": "127.0.0.1",
             "DATABASE_PORT": str(self.ports["postgres"]),
             "DATABASE_POOL_SIZE": "2",
