@@ -76,7 +76,12 @@ def _secrets(context: Context) -> tuple[str, ...]:
 
 
 def _mounts(context: Context, *, roles: bool) -> list[pods.Mount]:
-    wanted = _secrets(context) if roles else (context.settings.secrets.postgres_owner,)
+    settings = context.settings
+    wanted = (
+        _secrets(context)
+        if roles
+        else (settings.secrets.postgres_owner, *settings.postgres.authority_secrets().values())
+    )
     secrets = [pods.secret_files(f"secret-{name}"[:63], name, secret_directory(name)) for name in wanted]
     config = [pods.config_files("config", CONFIG_MAP, CONFIG_DIRECTORY)] if roles else []
     return [*config, pods.temporary(), *secrets]
@@ -105,6 +110,11 @@ def _migrations(migrations: MigrationSettings, context: Context) -> core.v1.Cont
         "DATABASE_USER": settings.postgres.role_names.owner,
         "DATABASE_PASSWORD_FILE": f"{secret_directory(secret)}/password",
     }
+    if server.tls:
+        # As libpq reads them by itself.
+        environment["PGSSLMODE"] = server.sslmode
+    if server.ca_secret:
+        environment["PGSSLROOTCERT"] = f"{secret_directory(server.ca_secret)}/ca.crt"
     return core.v1.ContainerArgs(
         name=_MIGRATIONS,
         image=settings.image(migrations.service),

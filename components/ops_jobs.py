@@ -10,7 +10,7 @@ from runbook import bucket_roles, capacity, jobs
 from runbook.jobs import Job, Need, Right
 from runbook.settings import Settings
 
-_OF_POSTGRES: Final = frozenset({Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER})
+_OF_POSTGRES: Final = frozenset({Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE})
 
 
 def secrets(job: Job, settings: Settings) -> tuple[str, ...]:

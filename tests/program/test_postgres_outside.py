@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook import jobs, services, settings
+from runbook import database_roles, jobs, services, settings
 from runbook.jobs import Need
 from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
@@ -59,8 +59,27 @@ def test_a_job_that_needs_postgres_mounts_the_authority_that_its_settings_name_a
     target = OpsSettings.model_validate_json(text).postgres
     assert target.tls
     pod = look.named(outside, "CronJob", job.name)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    needs = job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_OWNER}
+    needs = job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE}
     assert _authority(pod) == ([target.ca_file] if needs else [])
+
+
+def test_the_migrations_mount_the_authority_and_verify_by_libpqs_own_variables() -> None:
+    stack = engine.registered(
+        settings.load(
+            {
+                **stack_values("prod"),
+                "postgres": {
+                    "external": {"host": "db.example.com", "port": 5432, "caSecret": _CA},
+                    "migrations": {"service": "user-service"},
+                },
+            }
+        ),
+        "postgres-migrations",
+    )
+    pod = look.named(stack, "Job", database_roles.SETUP_JOB)["spec"]["template"]["spec"]
+    [mounted] = _authority(pod)
+    variables = {item["name"]: item["value"] for item in pod["containers"][0]["env"]}
+    assert (variables["PGSSLMODE"], variables["PGSSLROOTCERT"]) == ("verify-full", mounted)
 
 
 def test_a_service_asks_pgbouncer_and_mounts_no_authority(outside: list[Registered]) -> None:
