@@ -95,7 +95,9 @@ class Access:
         if target.ca_file is not None:
             # libpq tells of a file that is not there how to go without it.
             tls.context(target.ca_file, "postgres.caFile")
-        encrypted = "verify-full" if target.ca_file else "require"
+        # The environment may ask for more than the settings, and for no less.
+        asked = os.environ.get("PGSSLMODE", "")
+        encrypted = "verify-full" if target.ca_file else asked if asked.startswith("verify-") else "require"
         return Access(
             target.host,
             target.port,

@@ -170,6 +170,23 @@ def test_what_the_environment_asks_of_tls_holds_for_client_programs_too(
         assert variables["PGSSLMODE"] == "verify-full"
 
 
+@pytest.mark.parametrize(
+    ("asked", "mode"), [("verify-full", "verify-full"), ("verify-ca", "verify-ca"), ("disable", "require")]
+)
+def test_the_environment_asks_for_more_than_the_settings_and_for_no_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, mode: str
+) -> None:
+    environment = ops_environment.without_servers(tmp_path)
+    rendered = environment.settings["postgres"]
+    for login in _logins(rendered):
+        login["passwordFile"] = str(tmp_path / "password")
+    (tmp_path / "password").write_text(_PASSWORD)
+    environment.configure(postgres={**rendered, "tls": True})
+    target = OpsSettings.model_validate_json(environment.config.read_text()).postgres
+    monkeypatch.setenv("PGSSLMODE", asked)
+    assert Access.of(target, target.superuser).sslmode == mode
+
+
 @pytest.mark.skipif(_POOLER is None, reason="no PgBouncer is installed")
 @pytest.mark.parametrize("mistake", ["", "wrong authority", "wrong host", "no TLS"])
 def test_pgbouncer_shares_connections_to_a_server_that_it_verifies_and_to_no_other(
