@@ -26,6 +26,9 @@ _PINNED: Final = {
     "row_security": "off",
     "search_path": "",
     "quote_all_identifiers": "off",
+    # Else NULL in an array comes back as a text, and `= NULL` in a view as IS NULL.
+    "array_nulls": "on",
+    "transform_null_equals": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
     # A session that lasts as long as a dump must outlive what ends idle sessions.

@@ -468,6 +468,16 @@ _KINDS: dict[str, LiteralString] = {
         CREATE TYPE word (INPUT = word_in, OUTPUT = word_out, LIKE = text); CREATE TYPE unfinished;
         CREATE TABLE words (one word, more word[]); INSERT INTO words VALUES ('a', '{b,c}')
     """,
+    # What rules how values and expressions are read.
+    "otherwise": """
+        CREATE TABLE t (words text[], length interval, seen float8, paper xml);
+        CREATE VIEW none AS SELECT 1 = NULL AS x;
+        INSERT INTO t VALUES ('{NULL,a}', '1 mon -1 day 00:00:01', 0.1::float8 + 0.2::float8, 'a<b/>c');
+        ALTER DATABASE otherwise SET array_nulls = off; ALTER DATABASE otherwise SET transform_null_equals = on;
+        ALTER DATABASE otherwise SET IntervalStyle = sql_standard;
+        ALTER DATABASE otherwise SET extra_float_digits = -5; ALTER DATABASE otherwise SET xmloption = document;
+        ALTER DATABASE otherwise SET standard_conforming_strings = off
+    """,
     # Into its schema its grantor comes by a right alone, or no more: its grants stay.
     "granted_on": """
         CREATE ROLE giver; CREATE ROLE former; CREATE ROLE taker; CREATE SCHEMA inner_room;
