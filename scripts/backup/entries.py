@@ -104,9 +104,16 @@ class Entry:
 
         ``roles`` has roles by their ``listed`` names.
         """
-        words = self.what.split(" ")
-        found = [name for at in range(1, len(words)) if (name := " ".join(words[at:])) in roles]
+        found = self._readings(roles)
         return roles[found[0]] if len(found) == 1 else None
+
+    def owners(self, roles: Mapping[str, str | None]) -> list[str]:
+        """Its owner, and each other role whose name its last words may be."""
+        return [role for name in self._readings(roles) if (role := roles[name]) is not None]
+
+    def _readings(self, roles: Mapping[str, str | None]) -> list[str]:
+        words = self.what.split(" ")
+        return [name for at in range(1, len(words)) if (name := " ".join(words[at:])) in roles]
 
     def needs_superuser(self, owner: str | None, superusers: Collection[str]) -> bool:
         """Whether a superuser's session restores it: a function only where a superuser has written it."""

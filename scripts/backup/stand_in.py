@@ -249,7 +249,7 @@ def _chosen(
         [str(row[0]) for row in admin.execute(query).fetchall()] for query in (_ROLES, _SUPERUSERS, _POWERFUL)
     )
     names = listed(roles)
-    found = {owner for entry in entries if (owner := entry.owner(names)) is not None}
+    found = {owner for entry in entries for owner in entry.owners(names)}
     apart = {} if bare else {each: StandIn(_login(access, database), each) for each in powerful if each in found}
     return Cast(
         StandIn(_login(access, database), None),

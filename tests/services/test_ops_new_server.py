@@ -478,6 +478,12 @@ _KINDS: dict[str, LiteralString] = {
         ALTER DATABASE otherwise SET extra_float_digits = -5; ALTER DATABASE otherwise SET xmloption = document;
         ALTER DATABASE otherwise SET standard_conforming_strings = off
     """,
+    # The list of an archive says `t part owner of all` of both tables.
+    "two_readings": """
+        CREATE ROLE "of all"; CREATE ROLE "part owner of all"; CREATE TABLE t (i int); INSERT INTO t VALUES (1);
+        CREATE TABLE "t part owner" (i int); ALTER TABLE t OWNER TO "part owner of all";
+        ALTER TABLE "t part owner" OWNER TO "of all"; ALTER TABLE t ADD PRIMARY KEY (i)
+    """,
     # Into its schema its grantor comes by a right alone, or no more: its grants stay.
     "granted_on": """
         CREATE ROLE giver; CREATE ROLE former; CREATE ROLE taker; CREATE SCHEMA inner_room;
