@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
-from policies import alerting, kinds
+from policies import alerting, kinds, matching
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect
+from policies.matching import Share
+from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect, undecided
 from policies.plain import MISSING, Node, Plain, show
 from policies.values import seconds
 from runbook import practices, severities
 from runbook.alerting import routing
 from runbook.alerting.durations import EVALUATION_SECONDS, SCRAPE_SECONDS
+from runbook.alerting.watching import WATCHDOG
 from runbook.sections import Section
 from runbook.units import time_of_day
 
@@ -25,43 +27,41 @@ _DEFAULT_WAIT_SECONDS: Final = 30
 _RANK: Final = {severity.name: rank for rank, severity in enumerate(severities.ALL)}
 
 
-def _carries(route: Node, severity: str) -> bool | None:
-    """Whether a route takes alerts of the severity; None while it is not yet known."""
-    matchers = route.at("matchers")
-    if matchers.hidden:
-        return None
-    verdicts = [_matches(matcher, severity) for matcher in matchers.elements()]
-    return None if None in verdicts and False not in verdicts else all(verdicts)
+class _Told(NamedTuple):
+    """A route that tells of alerts: what it does not state it has from the route above."""
+
+    receiver: Node
+    wait: Node
 
 
-def _matches(matcher: Node, severity: str) -> bool | None:
-    name, value = matcher.at("name"), matcher.at("value")
-    if name.hidden or value.hidden:
-        return None
-    if name.text != "severity" or value.text is None:
-        # A matcher of another label may let the alert of this severity pass, or not: it does not carry all of them.
-        return False
-    return _fits(matcher.at("matchType").text or "=", value.text, severity)
+def _labels(resource: Resource, severity: str) -> dict[str, str]:
+    """What is known of an alert's labels: the operator adds a matcher of the namespace to a configuration's routes."""
+    return {"severity": severity, **({} if resource.namespace is None else {"namespace": resource.namespace})}
 
 
-def _fits(kind: str, wanted: str, severity: str) -> bool:
-    if kind == "=~":
-        return severity in wanted.split("|")
-    return wanted == severity if kind == "=" else False
+def _taken_by(route: Node, labels: Mapping[str, str], above: _Told | None = None) -> tuple[list[_Told], bool]:
+    """The routes that tell of every alert with the labels, from the outermost on; and whether that is not yet known.
 
-
-def _taken_by(route: Node, severity: str) -> tuple[list[Node], bool]:
-    """The routes that tell of a severity, from the outermost on; and whether that is not yet known."""
-    taken: list[Node] = []
+    A matcher of another label lets some of the alerts pass: its route does not count.
+    """
+    told = _Told(
+        *(_own_or(route.at(key), above and above[place]) for place, key in enumerate(("receiver", "groupWait")))
+    )
+    found: list[_Told] = []
     for child in route.at("routes").elements():
-        carries = True if child.at("matchers").value in (MISSING, []) else _carries(child, severity)
-        if carries is None:
-            return taken, True
-        if carries:
-            taken.append(child)
-            if child.at("continue").value is not True:
-                return taken, False
-    return taken or [route], route.at("routes").hidden
+        takes = matching.takes_all(child.at("matchers"), labels)
+        if takes is None:
+            return found, True
+        if takes:
+            below, unsure = _taken_by(child, labels, told)
+            found += below
+            if unsure or child.at("continue").value is not True:
+                return found, unsure
+    return found or [told], route.at("routes").hidden
+
+
+def _own_or(own: Node, inherited: Node | None) -> Node:
+    return own if own.present or inherited is None else inherited
 
 
 def _reached(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
@@ -89,8 +89,8 @@ def _slowest(index: StackIndex) -> dict[tuple[str | None, str], float]:
 
 
 def _judge(resource: Resource, severity: severities.Severity, slowest: float) -> Judgement:
-    routes, waits = _taken_by(resource.at("spec", "route"), severity.name)
-    heard = [route for route in routes if _has_channel(resource, route.at("receiver"))]
+    routes, waits = _taken_by(resource.at("spec", "route"), _labels(resource, severity.name))
+    heard = [route for route in routes if _has_channel(resource, route.receiver)]
     path, allowed = f"spec.route for {severity.name}", "a route to a receiver that has a channel"
     if severity.response_seconds is not None:
         # The outage is seen by the next scrape, and its alert by the next evaluation.
@@ -104,8 +104,8 @@ def _judge(resource: Resource, severity: severities.Severity, slowest: float) ->
     return decide(among(bool(heard), unsure=unsure), path, "silent or too late", allowed)
 
 
-def _wait(route: Node) -> float:
-    value = route.at("groupWait").value
+def _wait(route: _Told) -> float:
+    value = route.wait.value
     try:
         return _DEFAULT_WAIT_SECONDS if value is MISSING else seconds(value)
     except ValueError:
@@ -121,14 +121,33 @@ def _has_channel(resource: Resource, name: Node) -> bool:
 
 def _never_muted(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     page = severities.P1.name
-    for route in (resource.at("spec", "route"), *resource.at("spec", "route", "routes").elements()):
-        if _carries(route, page) is True:
-            for key in ("muteTimeIntervals", "activeTimeIntervals"):
-                yield expect(route.at(key), lambda value: value in (MISSING, []), f"none: a {page} is never muted")
+    for route, share in _carrying(resource.at("spec", "route"), _labels(resource, page), Share.ALL):
+        for key in ("muteTimeIntervals", "activeTimeIntervals"):
+            intervals, allowed = route.at(key), f"none: a {page} is never muted"
+            if share is Share.UNKNOWN and intervals.value not in (MISSING, []):
+                yield undecided(intervals.path, allowed)
+            else:
+                yield expect(intervals, lambda value: value in (MISSING, []), allowed)
+
+
+def _carrying(route: Node, labels: Mapping[str, str], share: Share) -> Iterator[tuple[Node, Share]]:
+    """The routes that tell of some alerts with the labels, and of how many.
+
+    What lies behind a route that keeps them all gets none, but is named where it would take them all.
+    """
+    yield route, share
+    kept = False
+    for child in route.at("routes").elements():
+        own = matching.taken(child.at("matchers"), labels)
+        if own is not Share.NONE and (not kept or own is not Share.SOME):
+            yield from _carrying(child, labels, matching.together((share, own)))
+        kept = kept or (own is Share.ALL and child.at("continue").value in (MISSING, False))
 
 
 def _bounded(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for mute in resource.at("spec", "muteTimeIntervals").elements():
+    # v1alpha1 and v1beta1 have other names for it.
+    spec = resource.at("spec")
+    for mute in (*spec.at("muteTimeIntervals").elements(), *spec.at("timeIntervals").elements()):
         name = mute.at("name")
         yield expect(name, lambda value: value in tuple(_WINDOWS), f"a maintenance window: {', '.join(_WINDOWS)}")
         window = _WINDOWS.get(name.text or "")
@@ -158,41 +177,39 @@ def _minute(value: Plain) -> int:
 
 def _downwards(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     for rule in resource.at("spec", "inhibitRules").elements():
-        sources, targets = (_severities(rule.at(key)) for key in ("sourceMatch", "targetMatch"))
-        if rule.unknown or sources is None or targets is None:
-            downwards = None
-        else:
-            downwards = _names_cause_and_effects(rule) or _is_worse(sources, targets)
+        source, target, equal = rule.at("sourceMatch"), rule.at("targetMatch"), rule.at("equal")
+        downwards = _is_downwards(resource, source, target)
         yield decide(downwards, rule.path, "the other way round", "a source that is worse than every target")
+        always = matching.names(source, "alertname") or frozenset()
+        yield decide(WATCHDOG.name not in always, source.path, f"{WATCHDOG.name}, which always fires", "another alert")
+        yield expect(equal, lambda value: value not in (MISSING, []), "labels that both alerts have alike")
 
 
-def _names_cause_and_effects(rule: Node) -> bool:
-    """Whether the rule names the alert that explains others, and those: then nothing else is silenced."""
-    cause, effects = (_alerts(rule.at(key)) for key in ("sourceMatch", "targetMatch"))
-    return bool(cause) and bool(effects) and not cause & effects
-
-
-def _alerts(matchers: Node) -> set[str]:
-    named = (matcher for matcher in matchers.elements() if matcher.at("name").text == "alertname")
-    return {name for matcher in named for name in (matcher.at("value").text or "").split("|") if name}
-
-
-def _severities(matchers: Node) -> list[str] | None:
-    """The severities that matchers name; None while they are not yet known."""
-    found: list[str] = []
-    for matcher in matchers.elements():
-        name, value = matcher.at("name"), matcher.at("value")
-        if name.unknown or value.unknown:
-            return None
-        if name.text == "severity" and value.text is not None:
-            found += value.text.split("|")
-    return found
-
-
-def _is_worse(sources: list[str], targets: list[str]) -> bool:
-    if not sources or not targets or not {*sources, *targets} <= set(_RANK):
+def _is_downwards(resource: Resource, source: Node, target: Node) -> bool | None:
+    """Whether the source is worse than every target, or names the alert that explains others, and those."""
+    cause, effects = (matching.names(matchers, "alertname") for matchers in (source, target))
+    if cause and effects and not cause & effects:
+        return True
+    shares = [
+        {severity.name: matching.taken(matchers, _labels(resource, severity.name)) for severity in severities.ALL}
+        for matchers in (source, target)
+    ]
+    if any(Share.UNKNOWN in found.values() for found in shares):
+        return None
+    worse, lesser = ([_RANK[name] for name, share in found.items() if share is not Share.NONE] for found in shares)
+    if not worse or not lesser or not _of_severities(source) or not _of_severities(target):
         return False
-    return max(_RANK[name] for name in sources) < min(_RANK[name] for name in targets)
+    return max(worse) < min(lesser)
+
+
+def _of_severities(matchers: Node) -> bool:
+    """Whether matchers speak of severities, and write out none but the runbook's."""
+    named = matching.names(matchers, "severity")
+    spoken = any(
+        matcher.at("name").text == "severity" and not matching.kind_of(matcher).startswith("!")
+        for matcher in matchers.elements()
+    )
+    return spoken and (named is None or not named - set(_RANK))
 
 
 _IS_CONFIG: Final = kinds.one_of(kinds.ALERTMANAGER_CONFIG)
@@ -224,6 +241,6 @@ RULES: Final = (
         "Only a worse alert silences another.",
         Severity.HIGH,
         Section.SEVERITIES,
-        "Let sourceMatch name a severity above all that targetMatch names.",
+        "Let sourceMatch name a severity above all of targetMatch, or an alert and what follows from it; state equal.",
     ).of_resource(_IS_CONFIG, _downwards),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import cast
 
 from policies.plain import Marker
-from tests.policies import cases_access, cases_cloud, cases_first, cases_operations, cases_workloads
+from tests.policies import cases_access, cases_alerts, cases_cloud, cases_first, cases_operations, cases_workloads
 from tests.policies.cases import PRODUCTION, Case, Waiting
 from tests.policies.stack import CONFIG
 
-_PARTS = (cases_first, cases_workloads, cases_access, cases_operations, cases_cloud)
+_PARTS = (cases_first, cases_workloads, cases_access, cases_operations, cases_cloud, cases_alerts)
 
 PASSES: list[Case] = [case for part in _PARTS for case in part.PASSES]
 FAILS: list[Case] = [case for part in _PARTS for case in part.FAILS]
