@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from policies import alerting, kinds, matching
+from policies import alerting, alertmanager_files, kinds, matching
 from policies.index import StackIndex
 from policies.matching import Share
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, among, decide, expect, undecided
@@ -121,13 +121,28 @@ def _has_channel(resource: Resource, name: Node) -> bool:
 
 def _never_muted(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     page = severities.P1.name
-    for route, share in _carrying(resource.at("spec", "route"), _labels(resource, page), Share.ALL):
+    for route, share in (
+        found
+        for spec, labels in _configured(resource, page)
+        for found in _carrying(spec.at("route"), labels, Share.ALL)
+    ):
         for key in ("muteTimeIntervals", "activeTimeIntervals"):
             intervals, allowed = route.at(key), f"none: a {page} is never muted"
             if share is Share.UNKNOWN and intervals.value not in (MISSING, []):
                 yield undecided(intervals.path, allowed)
             else:
                 yield expect(intervals, lambda value: value in (MISSING, []), allowed)
+
+
+def _configured(resource: Resource, severity: str) -> Iterator[tuple[Node, dict[str, str]]]:
+    """Specs of routes and inhibitions, each with what it is known to get of an alert's labels.
+
+    A file is no part of the operator's configuration: its routes get every namespace.
+    """
+    if resource.kind == kinds.ALERTMANAGER_CONFIG:
+        yield resource.at("spec"), _labels(resource, severity)
+    else:
+        yield from ((spec, {"severity": severity}) for spec in alertmanager_files.specs(resource))
 
 
 def _carrying(route: Node, labels: Mapping[str, str], share: Share) -> Iterator[tuple[Node, Share]]:
@@ -176,7 +191,8 @@ def _minute(value: Plain) -> int:
 
 
 def _downwards(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for rule in resource.at("spec", "inhibitRules").elements():
+    page = severities.P1.name
+    for rule in (each for spec, _ in _configured(resource, page) for each in spec.at("inhibitRules").elements()):
         source, target, equal = rule.at("sourceMatch"), rule.at("targetMatch"), rule.at("equal")
         downwards = _is_downwards(resource, source, target)
         yield decide(downwards, rule.path, "the other way round", "a source that is worse than every target")
@@ -213,6 +229,7 @@ def _of_severities(matchers: Node) -> bool:
 
 
 _IS_CONFIG: Final = kinds.one_of(kinds.ALERTMANAGER_CONFIG)
+_MAY_HAVE_CONFIG: Final = kinds.one_of(kinds.ALERTMANAGER_CONFIG, kinds.CONFIG_MAP, kinds.SECRET)
 
 RULES: Final = (
     Meta(
@@ -228,7 +245,7 @@ RULES: Final = (
         Severity.CRITICAL,
         Section.SEVERITIES,
         "Leave muteTimeIntervals and activeTimeIntervals out of the routes of severity P1.",
-    ).of_resource(_IS_CONFIG, _never_muted),
+    ).of_resource(_MAY_HAVE_CONFIG, _never_muted),
     Meta(
         "mutes-are-maintenance",
         "Alerts are muted in the runbook's maintenance windows and at no other time.",
@@ -242,5 +259,5 @@ RULES: Final = (
         Severity.HIGH,
         Section.SEVERITIES,
         "Let sourceMatch name a severity above all of targetMatch, or an alert and what follows from it; state equal.",
-    ).of_resource(_IS_CONFIG, _downwards),
+    ).of_resource(_MAY_HAVE_CONFIG, _downwards),
 )

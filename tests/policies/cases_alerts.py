@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from policies.plain import UNKNOWN
 from tests.policies.cases import Case, Waiting
+from tests.policies.stack import Declared
 
 ROUTES = "spec.route.routes"
 INHIBIT = "spec.inhibitRules.0"
@@ -39,6 +41,25 @@ def inhibited(source: Any, target: Any, **more: Any) -> Case:
     return (_DOWN, ("routes", INHIBIT, stated))
 
 
+def filed(
+    rule: str, content: str, kind: str = "ConfigMap", place: str = "data", name: str = "alertmanager.yml"
+) -> Case:
+    """Alertmanager's own configuration beside the good stack."""
+    body = {"metadata": {"name": "alertmanager", "namespace": "monitoring"}, place: {name: content}}
+    return (rule, ("file", "", Declared(f"kubernetes:core/v1:{kind}", "file", body)))
+
+
+def muting(matchers: str) -> str:
+    """A file whose only route below the outermost is muted."""
+    return f"route: {{receiver: a, routes: [{{receiver: a, {matchers}, mute_time_intervals: [night]}}]}}"
+
+
+def inhibiting(rule: str) -> str:
+    """A file with one rule of inhibition."""
+    return f"route: {{receiver: a}}\ninhibit_rules: [{{{rule}}}]"
+
+
+_FILED_P1 = muting("matchers: ['severity=\"P1\"']")
 _P1, _P4 = severity("=", "P1"), severity("=", "P4")
 _DOWN_ALERT, _LATE_ALERT = matcher("alertname", "=", "ApiGatewayDown"), matcher("alertname", "=", "ApiGatewaySlow")
 _EVERYTHING = matcher("alertname", "=~", ".+")
@@ -65,6 +86,14 @@ PASSES: list[Case] = [
     routed(_REACHED, {"matchers": [matcher("namespace", "=", "crypto")]}, groupWait="10s"),
     routed(_REACHED, to("p1", {"name": "severity", "regex": True, "value": "P1|P2|P3|P4"}), receiver="nobody"),
     routed(_REACHED, to("nobody", matcher("team", "=", "data"), {"name": UNKNOWN})),
+    filed(_MUTED, muting("matchers: ['severity=~\"P[34]\"']")),
+    filed(_MUTED, muting("matchers: ['severity=\"P4\"', '?']")),
+    filed(_MUTED, muting("match: {severity: P4}")),
+    filed(_MUTED, _FILED_P1, name="other.yml"),
+    filed(_MUTED, "route: ["),
+    filed(_MUTED, "- route"),
+    filed(_MUTED, "not base64", kind="Secret"),
+    filed(_DOWN, inhibiting("source_matchers: [severity=P1], target_matchers: ['severity=~\"P3|P4\"'], equal: [a]")),
     inhibited([_P1], [severity("=~", "P[34]")]),
     inhibited([severity("=~", "P1|P2")], [severity("=~", "P3|P4")]),
     inhibited([_P1, matcher("team", "=", "data")], [_P4]),
@@ -73,6 +102,20 @@ PASSES: list[Case] = [
 ]
 
 FAILS: list[Case] = [
+    *(
+        filed(_MUTED, muting(matchers))
+        for matchers in (
+            *("match: {severity: P1}", "match_re: {severity: 'P[12]'}", "matchers: ['severity!=P4']", "continue: true"),
+            *('matchers: [\'{severity=~"P1|P2", team="data"}\']', "matchers: [ 'severity =~ \"P.\"' ]"),
+            *('matchers: [\'"severity"="P\\1"\']', "matchers: ['?']", "matchers: [severity=P1]"),
+        )
+    ),
+    filed(_MUTED, _FILED_P1, name="alertmanager.yaml"),
+    filed(_MUTED, _FILED_P1, kind="Secret", place="stringData"),
+    filed(_MUTED, base64.b64encode(_FILED_P1.encode()).decode(), kind="Secret"),
+    filed(_DOWN, inhibiting("source_match: {alertname: Watchdog}, target_match_re: {alertname: .+}, equal: [a]")),
+    filed(_DOWN, inhibiting("source_matchers: [severity=P1], target_matchers: [severity=P1], equal: [a]")),
+    filed(_DOWN, inhibiting("source_matchers: [severity=P1], target_matchers: [severity=P4]")),
     routed(_MUTED, to("p1", severity("!=", "P4"), **_WINDOW)),
     routed(_MUTED, to("p1", severity("=~", "P[12]"), **_WINDOW)),
     routed(_MUTED, to("p1", severity("!~", "P[34]"), **_WINDOW)),
