@@ -60,6 +60,11 @@ def _taken_by(route: Node, labels: Mapping[str, str], above: _Told | None = None
     return found or [told], route.at("routes").hidden
 
 
+def told(route: Node, labels: Mapping[str, str]) -> list[str | None]:
+    """The receivers that hear of every alert with the labels, in the order of a tree of routes."""
+    return [each.receiver.text for each in _taken_by(route, labels)[0]]
+
+
 def _own_or(own: Node, inherited: Node | None) -> Node:
     return own if own.present or inherited is None else inherited
 
