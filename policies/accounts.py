@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from policies import kinds, pods
 from policies.index import StackIndex
-from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, expect_equal, undecided
+from policies.model import (
+    Judgement,
+    Meta,
+    Parameter,
+    Parameters,
+    Resource,
+    Severity,
+    decide,
+    expect,
+    expect_equal,
+    undecided,
+)
 from policies.plain import MISSING, UNKNOWN, Node, Plain
 from policies.values import whole
+from runbook import secret_values
 from runbook.sections import Section
 
 # Bits of a file's mode that let everybody in.
 _OTHERS: Final = 0o007
-_SECRET_KEY: Final = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$")
 
 
 def _own_account(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -45,11 +55,17 @@ def _token_for_role(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource
         spec = pods.pod_spec(workload)
         token, account = spec.at("automountServiceAccountToken"), spec.at("serviceAccountName").text
         allowed = "false, or true where a role is bound to the pod's own account"
+        has_role = (workload.namespace, account) in bound or (None, account) in bound
         if token.value is True:
-            has_role = (workload.namespace, account) in bound or (None, account) in bound
             yield workload, decide(has_role, token.path, "true without a role", allowed)
         else:
             yield workload, expect(token, lambda value: value is False, allowed)
+        for volume in spec.at("volumes").elements():
+            for source in volume.at("projected", "sources").elements():
+                projected = source.at("serviceAccountToken")
+                # A token for another audience is of no use at the API.
+                if projected.present and not projected.at("audience").present:
+                    yield workload, decide(has_role, projected.path, "a token for the API without a role", allowed)
 
 
 def _bound_accounts(index: StackIndex) -> set[tuple[str | None, str | None]]:
@@ -67,9 +83,20 @@ def _bound_accounts(index: StackIndex) -> set[tuple[str | None, str | None]]:
 
 def _file_mode(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     for volume in pods.pod_spec(resource).at("volumes").elements():
+        projected = volume.at("projected")
+        secrets = [source.at("secret") for source in projected.at("sources").elements() if source.at("secret").present]
         if volume.at("secret").present:
-            mode = volume.at("secret", "defaultMode")
-            yield expect(mode, _closed, f"a mode such as {0o440} (0440): nothing for others")
+            secrets = [*secrets, volume.at("secret")]
+            yield _mode(volume.at("secret", "defaultMode"))
+        elif secrets:
+            yield _mode(projected.at("defaultMode"))
+        for item in (item for secret in secrets for item in secret.at("items").elements()):
+            if item.at("mode").present:
+                yield _mode(item.at("mode"))
+
+
+def _mode(mode: Node) -> Judgement:
+    return expect(mode, _closed, f"a mode such as {0o440} (0440): nothing for others")
 
 
 def _closed(value: Plain) -> bool:
@@ -77,17 +104,31 @@ def _closed(value: Plain) -> bool:
     return whole(value) & _OTHERS == 0
 
 
-def _not_declared(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+def _not_declared(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:
     if resource.kind == kinds.SECRET:
         for key in ("data", "stringData"):
             empty = resource.at(key).value in (MISSING, {})
             yield decide(empty, key, "there", "nothing: the Secret is made outside, and the program names it")
+        kind = resource.at("type")
+        allowed = "no token that the cluster issues and that never ends: a pod asks for one that does"
+        yield expect(kind, lambda value: value != "kubernetes.io/service-account-token", allowed)
         return
-    for key, node in resource.at("data").entries():
-        named = _SECRET_KEY.search(key.upper().replace("-", "_").replace(".", "_")) is not None
-        yield decide(not named or node.value == "", node.path, "there", "no key with a secret's name in a ConfigMap")
-    if resource.at("data").value is UNKNOWN:
-        yield undecided("data", "no key with a secret's name in a ConfigMap")
+    allowed = "no secret in a ConfigMap, by a key's name, by its shape or by what a line of a file sets"
+    names = frozenset(cast("list[str]", parameters["allowedNames"]))
+    for part in ("data", "binaryData"):
+        for key, node in resource.at(part).entries():
+            if key not in names:
+                yield decide(_harmless(key, node, names), node.path, "there", allowed)
+        if resource.at(part).value is UNKNOWN:
+            yield undecided(part, allowed)
+
+
+def _harmless(key: str, node: Node, names: frozenset[str]) -> bool:
+    text = node.text
+    if text is None:
+        return not secret_values.named(key, None)
+    lines = [name for name in secret_values.assigned(text) if name not in names]
+    return not (secret_values.named(key, text) or secret_values.shape(text) or lines)
 
 
 def _host_ports(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -148,6 +189,7 @@ RULES: Final = (
         Section.SECRET_ROTATION,
         "Let the external store own the Secret and name it in crypto:secrets; keep secrets out of ConfigMaps.",
         waivable=False,
+        parameters=(Parameter("allowedNames", {"type": "array", "items": {"type": "string", "minLength": 1}}, []),),
         reference="CIS Kubernetes 5.4.2; NSA Kubernetes Hardening Guide: Secrets",
     ).of_resource(kinds.one_of(kinds.SECRET, kinds.CONFIG_MAP), _not_declared),
     Meta(

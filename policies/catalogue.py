@@ -11,6 +11,7 @@ from policies import (
     backups,
     buckets,
     connections,
+    coverage,
     data,
     datastores,
     documents,
@@ -35,6 +36,7 @@ from policies.model import Rule
 
 ALL: Final[tuple[Rule, ...]] = (
     *namespaces.RULES,
+    *coverage.RULES,
     *quotas.RULES,
     *workloads.RULES,
     *rollouts.RULES,

@@ -35,6 +35,11 @@ class StackIndex:
         """The resources of some kinds of ``policies.kinds``."""
         return tuple(resource for kind in wanted for resource in self._by_kind.get(kind, ()))
 
+    @property
+    def all(self) -> Iterable[Resource]:
+        """Every resource, kind by kind."""
+        return (resource for found in self._by_kind.values() for resource in found)
+
     def once(self, key: Hashable, build: Callable[[], _T]) -> _T:
         """What ``build`` makes, made for the first who asks by that key."""
         if key not in self._kept:
@@ -43,7 +48,8 @@ class StackIndex:
 
     def service_deployments(self) -> tuple[tuple[Resource, services.ServiceSpec], ...]:
         """The Deployments of the runbook's services."""
-        pairs = ((deployment, service_of(deployment)) for deployment in self.of(kinds.DEPLOYMENT))
+        own = (deployment for deployment in self.of(kinds.DEPLOYMENT) if not deployment.partial)
+        pairs = ((deployment, service_of(deployment)) for deployment in own)
         return tuple((deployment, spec) for deployment, spec in pairs if spec is not None)
 
     def named(self, kind: str, name: str | None, namespace: str | None) -> bool | None:
@@ -100,13 +106,13 @@ class StackIndex:
 
     @cached_property
     def workloads(self) -> tuple[Resource, ...]:
-        """Everything that runs pods."""
-        return tuple(each for kind in sorted(kinds.WORKLOADS) for each in self.of(kind))
+        """Everything that runs pods, and that the stack itself declares."""
+        return tuple(each for kind in sorted(kinds.WORKLOADS) for each in self.of(kind) if not each.partial)
 
     @cached_property
     def systems(self) -> tuple[Resource, ...]:
         """The namespaces of the stack, owned or adopted: where a rule says what is missing altogether."""
-        return self.of(kinds.NAMESPACE, kinds.NAMESPACE_PATCH)
+        return self.of(kinds.NAMESPACE)
 
 
 def service_of(resource: Resource) -> services.ServiceSpec | None:

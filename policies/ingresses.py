@@ -29,6 +29,11 @@ def _tls(resource: Resource, _: Parameters) -> Iterable[Judgement]:
         passed = host.value is not MISSING and _covers(covered, host.scalar)
         verdict = None if host.unknown else among(passed, unsure=UNKNOWN in covered)
         yield decide(verdict, host.path, show(host.value), allowed)
+    for key in ("defaultBackend", "backend"):
+        if spec.at(key).present:
+            # It answers for every host that no rule names.
+            some = None if spec.at("tls").unknown else bool(blocks)
+            yield decide(some, spec.at(key).path, "there without spec.tls", "a default backend beside spec.tls")
     for block in blocks:
         yield expect(block.at("secretName"), lambda value: isinstance(value, str) and value != "", "a Secret's name")
 
@@ -70,6 +75,9 @@ def _backend(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judge
         # What leads to another namespace's Service (Grafana's) leads to what somebody else declares.
         if ingress.namespace is not None and ingress.namespace not in own:
             continue
+        default = ingress.at("spec", "defaultBackend", "service")
+        if default.present:
+            yield ingress, _leads(index, ingress, default, ports)
         for rule in ingress.at("spec", "rules").elements():
             for path in rule.at("http", "paths").elements():
                 yield ingress, _leads(index, ingress, path.at("backend", "service"), ports)

@@ -94,6 +94,8 @@ class _Hearing:
 
     def hear(self, resource: Resource | None, judgement: Judgement) -> None:
         self.matched += 1
+        if resource is not None and resource.partial and judgement.outcome is Outcome.UNKNOWN:
+            return  # what a change of another object leaves out is never known here
         if judgement.outcome is not Outcome.PASSED:
             name, urn = (describe(resource), resource.urn) if resource else (THE_STACK, "")
             self.findings.append(Finding(self.meta, name, urn, judgement))

@@ -17,7 +17,7 @@ POD_TEMPLATE: Final = "core/PodTemplate"
 REPLICATION_CONTROLLER: Final = "core/ReplicationController"
 CONFIG_MAP: Final = "core/ConfigMap"
 NAMESPACE: Final = "core/Namespace"
-NAMESPACE_PATCH: Final = "core/NamespacePatch"
+VOLUME: Final = "core/PersistentVolume"
 SECRET: Final = "core/Secret"  # noqa: S105 (a kind, and none of them)
 SERVICE: Final = "core/Service"
 SERVICE_ACCOUNT: Final = "core/ServiceAccount"
@@ -66,6 +66,8 @@ _SECOND_NAMES: Final = {
     "extensions/Ingress": "networking.k8s.io/Ingress",
     "extensions/NetworkPolicy": "networking.k8s.io/NetworkPolicy",
 }
+# The SDK has a second type of each kind, which changes an object that somebody else made.
+_PATCH: Final = "Patch"
 # Components of the SDK: what they render is registered as resources of its own.
 _RENDERERS: Final = frozenset({"yaml", "helm.sh", "kustomize"})
 _CLUSTER_SCOPED: Final = frozenset(
@@ -117,6 +119,7 @@ def kind_of(type_token: str) -> str:
     package, module, name = parts
     group = module.partition("/")[0]
     if package == "kubernetes":
+        name = name.removesuffix(_PATCH) or name
         return _SECOND_NAMES.get(f"{group}/{name}", f"{group}/{name}")
     if package == "aws":
         return f"aws:{group}/{name.removesuffix('V2')}"
@@ -125,10 +128,16 @@ def kind_of(type_token: str) -> str:
 
 def namespaced(kind: str) -> bool:
     """Objects of that kind live in a namespace. A kind that nobody knows is taken to: it then has to say which."""
-    group, slash, name = kind.partition("/")
+    group, slash, _name = kind.partition("/")
     if not slash or ":" in group or group in _RENDERERS:
         return False
-    return f"{group}/{name.removesuffix('Patch')}" not in _CLUSTER_SCOPED
+    return kind not in _CLUSTER_SCOPED
+
+
+def is_patch(type_token: str) -> bool:
+    """Whether a resource of the type changes an object that somebody else made, by what it states alone."""
+    name = type_token.rpartition(":")[2]
+    return type_token.startswith("kubernetes:") and name.endswith(_PATCH) and name != _PATCH
 
 
 def one_of(*wanted: str) -> Callable[[str], bool]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from policies import kinds
-from policies.plain import MISSING, SECRET, UNKNOWN, Node, Plain, show
+from policies.plain import MISSING, SECRET, UNKNOWN, Node, Partial, Plain, show
 from runbook.sections import Section
 
 if TYPE_CHECKING:
@@ -65,7 +65,12 @@ class Resource:
     @property
     def root(self) -> Node:
         """All properties."""
-        return Node(self.properties)
+        return Partial(self.properties) if self.partial else Node(self.properties)
+
+    @property
+    def partial(self) -> bool:
+        """It changes an object that somebody else made: what it does not state is not known."""
+        return kinds.is_patch(self.type)
 
     @property
     def namespace(self) -> str | None:

@@ -23,7 +23,7 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, Node, Plain
-from policies.selection import Owned, Selection, Selector, label_selector, tally
+from policies.selection import Owned, Selection, Selector, Tally, label_selector, tally
 from runbook.sections import Section
 
 _BOTH: Final = ("Egress", "Ingress")
@@ -61,31 +61,24 @@ def _default_deny(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, 
 
 def _covered(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     systems = {system.object_name for system in index.systems}
-    every = index.of(kinds.NETWORK_POLICY)
-    # In a namespace of the stack a policy that closes everything is there for what has no flows of its own.
-    closing, stating = (
-        _Closing(index, [policy for policy in every if own is False or _closes(policy) is not True])
-        for own in (False, True)
+    judged = [(policy, reach.isolates(policy, reach.INGRESS)) for policy in index.of(kinds.NETWORK_POLICY)]
+    closing, perhaps = (
+        _over(index, [policy for policy, closed in judged if closed is wanted]) for wanted in (True, None)
     )
+    # In a namespace of the stack a policy that closes everything is there for what has no flows of its own.
+    stating = _over(index, [policy for policy, _closed in judged if _closes(policy) is not True])
     for workload in index.workloads:
-        found = (stating if workload.namespace in systems else closing).closed(workload)
+        sure, unsure = closing.by(workload), perhaps.by(workload)
+        found = Tally(sure.sure, sure.perhaps + unsure.sure + unsure.perhaps).any
         allowed = "one that selects these pods and closes them, policyTypes Ingress, but for what it names"
         yield workload, decide(found, "its NetworkPolicy", "missing", allowed)
+        if workload.namespace in systems:
+            own = "one that says whom these pods talk to"
+            yield workload, decide(stating.by(workload).any, "its own NetworkPolicy", "missing", own)
 
 
-class _Closing:
-    """Which workloads some of the policies close to who wants to come in."""
-
-    def __init__(self, index: StackIndex, policies: list[Resource]) -> None:
-        judged = [(policy, reach.isolates(policy, reach.INGRESS)) for policy in policies]
-        self._sure, self._perhaps = (
-            Owned([policy for policy, closed in judged if closed is wanted], owners.selector_of, index.pods)
-            for wanted in (True, None)
-        )
-
-    def closed(self, workload: Resource) -> bool | None:
-        sure = self._sure.by(workload).any
-        return sure if sure is not False or self._perhaps.by(workload).any is False else None
+def _over(index: StackIndex, policies: list[Resource]) -> Owned:
+    return Owned(policies, owners.selector_of, index.pods)
 
 
 def _policy_targets(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:

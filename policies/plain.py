@@ -216,6 +216,27 @@ class Node:
         return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
 
 
+class Partial(Node):
+    """A place in what changes an object that somebody else made: what it does not state is not known.
+
+    The name and the namespace of that object are its own.
+    """
+
+    __slots__ = ()
+
+    def at(self, *keys: str) -> Node:
+        """The place below; UNKNOWN where nothing is stated."""
+        found = super().at(*keys)
+        stated = found.value is not MISSING or keys[-1:] in (("name",), ("namespace",))
+        return Partial(found.value if stated else UNKNOWN, self, keys)
+
+    def elements(self) -> tuple[Node, ...]:
+        """The elements of a list that are stated."""
+        if isinstance(self.value, list):
+            return tuple([Partial(element, self, position) for position, element in enumerate(self.value)])
+        return super().elements()
+
+
 def _label(element: Plain, position: int) -> str:
     name = element.get("name") if isinstance(element, dict) else None
     return name if isinstance(name, str) else str(position)

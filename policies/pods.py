@@ -55,6 +55,22 @@ def all_containers(resource: Resource) -> tuple[Node, ...]:
     return cast("tuple[Node, ...]", resource.notes["containers"])
 
 
+def every_container(resource: Resource) -> tuple[Node, ...]:
+    """Every container, those included that are put into a running pod, which may ask for no resources."""
+    return (*all_containers(resource), *pod_spec(resource).at("ephemeralContainers").elements())
+
+
+def running_containers(resource: Resource) -> tuple[Node, ...]:
+    """The containers that run for as long as the pod does, sidecars included."""
+    initial = pod_spec(resource).at("initContainers").elements()
+    return (*main_containers(resource), *(each for each in initial if is_sidecar(each)))
+
+
+def is_sidecar(container: Node) -> bool:
+    """Whether an init container runs for as long as the pod does."""
+    return container.at("restartPolicy").text == "Always"
+
+
 def port_names(container: Node) -> frozenset[str | int]:
     """Names and numbers of the ports that a container declares."""
     ports = [port.at(key).scalar for port in container.at("ports").elements() for key in ("name", "containerPort")]

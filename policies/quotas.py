@@ -97,18 +97,32 @@ def _load(workload: Resource, most: Mapping[_Key, Node]) -> _Load | None:
 
 
 def _pod(workload: Resource) -> dict[str, int] | None:
-    """What one pod asks for: its containers and sidecars together, or its greatest init container if that is more."""
+    """What one pod asks for, as the scheduler adds it: what the pod states as a whole, else its containers together.
+
+    Init containers run one after the other, each beside the sidecars that were started before it.
+    """
     spec, each = pods.pod_spec(workload), {"pods": 1}
-    initial = spec.at("initContainers").elements()
-    sidecars = [container for container in initial if container.at("restartPolicy").text == "Always"]
     for key, (place, read) in _COUNTED.items():
-        together = (*spec.at("containers").elements(), *sidecars)
-        running = [container.at("resources", *place).value for container in together]
-        before = [container.at("resources", *place).value for container in initial]
-        if UNKNOWN in (*running, *before):
+        whole = spec.at("resources", *place)
+        running = [_stated(container, place) for container in spec.at("containers").elements()]
+        initial = [(container, _stated(container, place)) for container in spec.at("initContainers").elements()]
+        if UNKNOWN in (whole.value, *running, *(value for _, value in initial)):
             return None
-        each[key] = max(sum(_read(value, read) for value in running), *(_read(value, read) for value in (*before, 0)))
+        beside, most = 0, 0
+        for container, value in initial:
+            number = _read(value, read)
+            beside += number if pods.is_sidecar(container) else 0
+            most = max(most, beside if pods.is_sidecar(container) else beside + number)
+        together = beside + sum(_read(value, read) for value in running)
+        each[key] = _read(whole.value, read) if whole.present else max(together, most)
     return each
+
+
+def _stated(container: Node, place: tuple[str, str]) -> Plain:
+    """What a container asks for; the API server takes its limit where it states no request."""
+    kind, resource = place
+    value = container.at("resources", kind, resource).value
+    return container.at("resources", "limits", resource).value if value is MISSING else value
 
 
 def _read(value: Plain, read: Callable[[Plain], int]) -> int:

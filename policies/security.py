@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
-from policies import pods
+from policies import kinds, pods
 from policies.model import (
     Judgement,
     Meta,
+    Parameter,
     Parameters,
     Resource,
     Severity,
@@ -20,14 +20,48 @@ from policies.model import (
     undecided,
 )
 from policies.plain import MISSING, Node, Plain
+from runbook import secret_values
 from runbook.sections import Section
 
-_SECRET_NAME: Final = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)")
-# A variable that names where a secret lies holds no secret.
-_POINTS_TO_FILE: Final = re.compile(r"_(FILE|PATH|DIR|NAME)$")
 # The one that the Pod Security level restricted lets a container add.
 _ADDABLE: Final[tuple[Plain, ...]] = (MISSING, [], ["NET_BIND_SERVICE"])
 _SECCOMP: Final = ("RuntimeDefault", "Localhost")
+# What the Pod Security level restricted lets a pod ask for.
+_SAFE_SYSCTLS: Final = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+    }
+)
+# A folder of the node is told by no-host-access, which nothing waives.
+_VOLUMES: Final = frozenset(
+    {
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath"),
+        *("persistentVolumeClaim", "projected", "secret"),
+    }
+)
+_APP_ARMOR: Final[tuple[Plain, ...]] = (MISSING, *_SECCOMP)
+_OLD_APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
+_SELINUX: Final[tuple[Plain, ...]] = (
+    MISSING,
+    *("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"),
+)
+_ASKED: Final = (
+    ("livenessProbe",),
+    ("readinessProbe",),
+    ("startupProbe",),
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+)
+_ITSELF: Final = "nothing: the kubelet asks the pod itself, and no other host"
 
 
 def _effective(resource: Resource, container: Node, key: str) -> Node:
@@ -38,7 +72,7 @@ def _effective(resource: Resource, container: Node, key: str) -> Node:
 
 
 def _non_root(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+    for container in pods.every_container(resource):
         yield expect_equal(_effective(resource, container, "runAsNonRoot"), True)
         user = _effective(resource, container, "runAsUser")
         yield expect(user, _is_user, "a numeric user other than 0")
@@ -49,14 +83,14 @@ def _is_user(value: Plain) -> bool:
 
 
 def _no_escalation(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+    for container in pods.every_container(resource):
         context = container.at("securityContext")
         yield expect_equal(context.at("allowPrivilegeEscalation"), False)
         yield expect(context.at("privileged"), lambda value: value in (MISSING, False), "false")
 
 
 def _drop_all(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+    for container in pods.every_container(resource):
         capabilities = container.at("securityContext", "capabilities")
         yield _contains_all(capabilities.at("drop"))
         yield expect(capabilities.at("add"), lambda value: value in _ADDABLE, "no capability added")
@@ -69,43 +103,105 @@ def _contains_all(drop: Node) -> Judgement:
 
 
 def _seccomp(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+    for container in pods.every_container(resource):
         profile = _effective(resource, container, "seccompProfile").at("type")
         yield expect(profile, lambda value: value in _SECCOMP, " or ".join(_SECCOMP))
 
 
 def _read_only_root(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+    for container in pods.every_container(resource):
         yield expect_equal(container.at("securityContext", "readOnlyRootFilesystem"), True)
 
 
 def _no_host_access(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    if resource.kind == kinds.VOLUME:
+        yield expect(resource.at("spec", "hostPath"), lambda value: value is MISSING, "no folder of a node")
+        return
     spec = pods.pod_spec(resource)
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         yield expect(spec.at(key), lambda value: value in (MISSING, False), "false")
+    for holder in (spec, *pods.every_container(resource)):
+        process = holder.at("securityContext", "windowsOptions", "hostProcess")
+        yield expect(process, lambda value: value in (MISSING, False), "false")
     for volume in spec.at("volumes").elements():
         yield expect(volume.at("hostPath"), lambda value: value is MISSING, "no volume of the host")
 
 
-def _no_secret_in_env(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.all_containers(resource):
+def _restricted(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    spec, containers = pods.pod_spec(resource), pods.every_container(resource)
+    for sysctl in spec.at("securityContext", "sysctls").elements():
+        yield expect(sysctl.at("name"), lambda value: value in _SAFE_SYSCTLS, "a sysctl of the pod alone")
+    for volume in spec.at("volumes").elements():
+        kinds_of_volume = [key for key, _node in volume.entries() if key != "name"]
+        found = " and ".join(kinds_of_volume)
+        yield decide(_VOLUMES.issuperset(kinds_of_volume), volume.path, found, "a volume that holds no device or share")
+    for holder in (spec, *containers):
+        context = holder.at("securityContext")
+        armour = context.at("appArmorProfile", "type")
+        yield expect(armour, lambda value: value in _APP_ARMOR, "RuntimeDefault or Localhost")
+        labels = context.at("seLinuxOptions")
+        yield expect(labels.at("type"), lambda value: value in _SELINUX, "a type of containers, like container_t")
+        for key in ("user", "role"):
+            yield expect(labels.at(key), lambda value: value in (MISSING, ""), "nothing: the node's own counts")
+    for container in containers:
+        mount = container.at("securityContext", "procMount")
+        yield expect(mount, lambda value: value in (MISSING, "Default"), "Default")
+        for place in _ASKED:
+            for handler in ("httpGet", "tcpSocket"):
+                yield expect(container.at(*place, handler, "host"), lambda value: value in (MISSING, ""), _ITSELF)
+    for key, profile in pods.template(resource).at("metadata", "annotations").entries():
+        if key.startswith(_OLD_APP_ARMOR):
+            yield expect(profile, _is_old_profile, "runtime/default or localhost/...")
+
+
+def _is_old_profile(value: Plain) -> bool:
+    return isinstance(value, str) and (value in ("", "runtime/default") or value.startswith("localhost/"))
+
+
+def _no_secret_in_env(resource: Resource, parameters: Parameters) -> Iterable[Judgement]:
+    allowed = frozenset(cast("list[str]", parameters["allowedNames"]))
+    for container in pods.every_container(resource):
         for variable in container.at("env").elements():
-            yield _variable(variable)
+            if variable.at("name").text not in allowed:
+                yield _variable(variable)
         for source in container.at("envFrom").elements():
-            yield decide(not source.at("secretRef").present, source.path, "a whole Secret", "a Secret mounted as files")
+            secret = source.at("secretRef")
+            whole = None if secret.unknown else not secret.present
+            yield decide(whole, source.path, "a whole Secret", "a Secret mounted as files")
+        for key in ("command", "args"):
+            yield _arguments(container.at(key), allowed)
 
 
 def _variable(variable: Node) -> Judgement:
     allowed = "a Secret mounted as a file, and the variable naming the file"
-    if variable.unknown or variable.at("name").unknown:
+    name, value = variable.at("name"), variable.at("value")
+    if variable.unknown or name.unknown:
         return undecided(variable.path, allowed)
     if variable.at("valueFrom", "secretKeyRef").present:
         return decide(False, variable.path, "a key of a Secret", allowed)
-    name = (variable.at("name").text or "").upper()
-    named = _SECRET_NAME.search(name) and not _POINTS_TO_FILE.search(name)
-    literal = variable.at("value").value not in (MISSING, "")
-    # The value itself is never shown: by its name it is a secret.
-    return decide(not (named and literal), variable.path, "a literal value under a secret's name", allowed)
+    # The value itself is never shown: by its name or its shape it is a secret.
+    if value.text is not None:
+        shape = secret_values.shape(value.text)
+        if shape is not None:
+            return decide(False, variable.path, shape, allowed)
+    named = value.present and secret_values.named(name.text or "", value.text)
+    return decide(not named, variable.path, "a literal value under a secret's name", allowed)
+
+
+def _arguments(arguments: Node, allowed: frozenset[str]) -> Judgement:
+    """Judge what a container is started with: everybody on the node reads it."""
+    texts = [node.text or "" for node in arguments.elements()]
+    shapes = [secret_values.shape(text) for text in texts]
+    options = [*secret_values.options(texts)]
+    found = next(
+        (f"with the option {option}" for option, value in options if _is_secret(option, value, allowed)),
+        next((f"with {shape}" for shape in shapes if shape), None),
+    )
+    return decide(found is None, arguments.path, str(found), "the name of a file that holds the secret")
+
+
+def _is_secret(option: str, value: str, allowed: frozenset[str]) -> bool:
+    return option not in allowed and secret_values.named(option, value)
 
 
 # Controls of public frameworks that ask for the same.
@@ -115,6 +211,7 @@ _REFERENCES: Final = {
     "drop-all-capabilities": "CIS Kubernetes 5.2.8 to 5.2.10; Pod Security restricted",
     "seccomp-profile": "CIS Kubernetes 5.7.2; Pod Security restricted",
     "read-only-root": "NSA Kubernetes Hardening Guide: immutable container file systems",
+    "pod-security-restricted": "CIS Kubernetes 5.2.1; Pod Security restricted",
     "no-host-access": "CIS Kubernetes 5.2.3 to 5.2.5, 5.2.12; Pod Security baseline",
 }
 
@@ -158,10 +255,15 @@ RULES: Final = (
     _meta(
         "no-host-access",
         "No pod shares the node's network, processes or files.",
-        "Leave hostNetwork, hostPID, hostIPC and hostPath volumes out.",
+        "Leave hostNetwork, hostPID, hostIPC, hostProcess and hostPath volumes out.",
         Severity.CRITICAL,
         waivable=False,
-    ).of_resource(pods.is_workload, _no_host_access),
+    ).of_resource(lambda kind: pods.is_workload(kind) or kind == kinds.VOLUME, _no_host_access),
+    _meta(
+        "pod-security-restricted",
+        "A pod asks for nothing else that the Pod Security level restricted refuses.",
+        "Leave out what the message names: sysctls, kinds of volumes, procMount, AppArmor, SELinux, hosts of probes.",
+    ).of_resource(pods.is_workload, _restricted),
     Meta(
         "no-secret-in-env",
         "No secret is handed over in an environment variable, where every child process and crash dump sees it.",
@@ -169,6 +271,7 @@ RULES: Final = (
         Section.SECRET_ROTATION,
         "Mount the Secret as files and let the variable (NAME_FILE) say where.",
         waivable=False,
+        parameters=(Parameter("allowedNames", {"type": "array", "items": {"type": "string", "minLength": 1}}, []),),
         reference="CIS Kubernetes 5.4.1",
     ).of_resource(pods.is_workload, _no_secret_in_env),
 )

@@ -8,40 +8,67 @@ from typing import Final
 from policies import kinds
 from policies.index import StackIndex
 from policies.model import Judgement, Meta, Parameters, Resource, Severity, decide, expect, expect_equal, undecided
-from policies.plain import MISSING, Plain
-from policies.values import UnreadableValueError, seconds, whole
-from runbook import practices
+from policies.plain import MISSING, Node, Plain
+from policies.values import UnreadableValueError, whole
+from runbook import practices, units
 from runbook.sections import Section
 
 _DAY: Final = 86_400
 _WARNING: Final = practices.CERTIFICATE_WARNING
 _LONGEST: Final = practices.CERTIFICATE_LONGEST
+_MOST_PERCENT: Final = 50
+_HALF: Final = "a certificate is else renewed for most of its life"
+# What cert-manager takes where a Certificate does not say.
+_DEFAULT_LIFETIME: Final = 90 * _DAY
 _ELLIPTIC: Final = ("ECDSA", "Ed25519")
 
 
+def _seconds(value: Plain) -> float:
+    """A duration of a Certificate, which cert-manager reads as Go does: ``2160h``, and no ``90d``."""
+    if not isinstance(value, str):
+        raise UnreadableValueError(value)
+    return units.nanoseconds(value) / 10**9
+
+
 def _days(value: Plain) -> float:
-    return seconds(value) / _DAY
+    return _seconds(value) / _DAY
 
 
 def _renewal(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     spec = resource.at("spec")
-    before, duration = spec.at("renewBefore"), spec.at("duration")
+    before, percent, duration = (spec.at(key) for key in ("renewBefore", "renewBeforePercentage", "duration"))
     allowed = (
         f"more than the {_WARNING.count} days at which the alert speaks, so that it only does when a renewal fails"
     )
-    yield expect(before, lambda value: _days(value) > _WARNING.value, allowed)
-    if duration.hidden:
+    if percent.present and before.present:
+        yield decide(False, percent.path, "there beside renewBefore", "one of the two")
+    elif percent.present and duration.hidden:
         yield undecided(duration.path, "at least twice renewBefore")
-    elif duration.present and before.present and not before.hidden:
-        least = _double(before.value)
-        allowed = "at least twice renewBefore: a certificate is else renewed for most of its life"
-        yield expect(duration, lambda value: seconds(value) >= least, allowed)
+    elif percent.present:
+        life = _lifetime(duration)
+        least = f"{allowed}, of a life of {life / _DAY:g} days"
+        yield expect(percent, lambda value: whole(value) * life / 100 > _WARNING.value * _DAY, least)
+        yield expect(percent, lambda value: whole(value) <= _MOST_PERCENT, f"{_MOST_PERCENT} or less: {_HALF}")
+    else:
+        yield expect(before, lambda value: _days(value) > _WARNING.value, allowed)
+        if duration.hidden:
+            yield undecided(duration.path, "at least twice renewBefore")
+        elif duration.present and before.present and not before.hidden:
+            twice = _double(before.value)
+            yield expect(duration, lambda value: _seconds(value) >= twice, f"at least twice renewBefore: {_HALF}")
+
+
+def _lifetime(duration: Node) -> float:
+    try:
+        return _seconds(duration.value) if duration.present else _DEFAULT_LIFETIME
+    except ValueError:
+        return 0
 
 
 def _double(before: Plain) -> float:
     try:
-        return 2 * seconds(before)
-    except UnreadableValueError:
+        return 2 * _seconds(before)
+    except ValueError:
         return 0
 
 
@@ -50,7 +77,9 @@ def _duration(resource: Resource, _: Parameters) -> Iterable[Judgement]:
     if spec.at("isCA").value is True:
         return
     yield expect(
-        spec.at("duration"), lambda value: 0 < _days(value) <= _LONGEST.value, f"{_LONGEST.count} days or less"
+        spec.at("duration"),
+        lambda value: 0 < _days(value) <= _LONGEST.value,
+        f"{_LONGEST.count} days or less, as 2160h",
     )
 
 

@@ -26,20 +26,36 @@ from runbook import services, thresholds
 from runbook.sections import Section
 
 _HANDLERS: Final = ("httpGet", "tcpSocket", "exec", "grpc")
+_RESERVED: Final = {
+    ("requests", "cpu"): "a CPU request above 0, like 250m",
+    ("requests", "memory"): "a memory request above 0, like 512Mi",
+    ("limits", "memory"): "a memory limit above 0, like 1Gi",
+}
 # What Kubernetes assumes where a probe does not say.
 _DEFAULT_PERIOD: Final = 10
 _DEFAULT_FAILURES: Final = 3
 
 
 def _requests_and_limits(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    whole = pods.pod_spec(resource).at("resources")
     for container in pods.all_containers(resource):
-        resources = container.at("resources")
-        yield expect(resources.at("requests", "cpu"), positive, "a CPU request above 0, like 250m")
-        request, limit = resources.at("requests", "memory"), resources.at("limits", "memory")
-        yield expect(request, positive, "a memory request above 0, like 512Mi")
-        yield expect(limit, positive, "a memory limit above 0, like 1Gi")
-        if not limit.hidden and limit.present:
-            yield expect(request, partial(_at_most, limit.value), f"at most the limit {show(limit.value)}")
+        yield from _reserves(container.at("resources"), whole)
+    if whole.present:
+        yield from _within(whole)
+
+
+def _reserves(own: Node, whole: Node) -> Iterable[Judgement]:
+    """Judge what a container reserves; what the pod reserves as a whole it need not."""
+    for keys, allowed in _RESERVED.items():
+        if own.at(*keys).present or not whole.at(*keys).present:
+            yield expect(own.at(*keys), positive, allowed)
+    yield from _within(own)
+
+
+def _within(resources: Node) -> Iterable[Judgement]:
+    request, limit = resources.at("requests", "memory"), resources.at("limits", "memory")
+    if request.present and limit.present and not limit.hidden:
+        yield expect(request, partial(_at_most, limit.value), f"at most the limit {show(limit.value)}")
 
 
 def _at_most(limit: Plain, request: Plain) -> bool:
@@ -88,7 +104,7 @@ def _from_registry(value: Plain, registries: tuple[str, ...]) -> bool:
 
 
 def _probes(resource: Resource, _: Parameters) -> Iterable[Judgement]:
-    for container in pods.main_containers(resource):
+    for container in pods.running_containers(resource):
         ready, alive = container.at("readinessProbe"), container.at("livenessProbe")
         yield expect_present(ready, "a readiness probe")
         yield expect_present(alive, "a liveness probe")

@@ -71,6 +71,8 @@ SIX = ("0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3")
 IN_PART = (NETWORK, FROM, [HALF])
 
 
+PERCENT = "spec.renewBeforePercentage"
+SERVED = {"service": {"name": "api-gateway", "port": {"number": 8000}}}
 _GROUP = {"kind": "Group", "name": "crypto:on-call"}
 _ISSUERS = right("create", "clusterissuers", group="cert-manager.io")
 # The ClusterRole `crypto-review` by a RoleBinding.
@@ -85,6 +87,17 @@ IN_NAMESPACE = Declared(
 )
 
 PASSES: list[Case] = [
+    *(
+        ("certificate-renewal", (CERTIFICATE, "spec.renewBefore", None), (CERTIFICATE, PERCENT, percent))
+        for percent in (24, 50)
+    ),
+    (
+        "certificate-renewal",
+        *((CERTIFICATE, f"spec.{key}", None) for key in ("renewBefore", "duration")),
+        (CERTIFICATE, PERCENT, 33),
+    ),
+    ("ingress-tls", ("ingress", "spec.defaultBackend", SERVED)),
+    ("ingress-backend-declared", ("ingress", "spec.defaultBackend", SERVED)),
     ("ingress-backend-declared", ("grafana", "", GRAFANA)),
     ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", ["/healthz", "/livez/*"])),
     ("rbac-no-escalation", (ROLE, "rules.0", right("create", "serviceaccounts/token", resourceNames=["m"]))),
@@ -115,6 +128,8 @@ PASSES: list[Case] = [
     ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [among("app", "api-gateway", "b")]})),
     ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [among("tier", "b", operator="NotIn")]})),
     ("network-policy-for-every-pod", (NETWORK, SELECTOR, {})),
+    # The namespace's policy closes the way in, and the pods' own one says where they go.
+    ("network-policy-for-every-pod", (NETWORK, TYPES, ["Egress"])),
     ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [has("app")]})),
     ("network-policy-for-every-pod", (NETWORK, SELECTOR, {"matchExpressions": [has("tier", "DoesNotExist")]})),
     # Without rules for egress and types the API server takes Ingress alone.
@@ -176,6 +191,34 @@ PASSES: list[Case] = [
 ]
 
 FAILS: list[Case] = [
+    *(
+        ("certificate-renewal", (CERTIFICATE, "spec.renewBefore", None), (CERTIFICATE, PERCENT, percent))
+        for percent in (23, 51, 0, "33")
+    ),
+    ("certificate-renewal", (CERTIFICATE, PERCENT, 33)),
+    # Exactly the 21 days of the alert.
+    (
+        "certificate-renewal",
+        (CERTIFICATE, "spec.renewBefore", None),
+        (CERTIFICATE, "spec.duration", "2016h"),
+        (CERTIFICATE, PERCENT, 25),
+    ),
+    ("certificate-renewal", (CERTIFICATE, "spec.renewBefore", "40d")),
+    (
+        "certificate-renewal",
+        (CERTIFICATE, "spec.renewBefore", None),
+        (CERTIFICATE, PERCENT, 33),
+        (CERTIFICATE, "spec.duration", "90d"),
+    ),
+    ("certificate-duration", (CERTIFICATE, "spec.duration", "90d")),
+    *(
+        ("ingress-tls", ("ingress", "spec", {"ingressClassName": "nginx", key: SERVED}))
+        for key in ("defaultBackend", "backend")
+    ),
+    (
+        "ingress-backend-declared",
+        ("ingress", "spec.defaultBackend", {"service": {"name": "gone", "port": {"number": 1}}}),
+    ),
     ("rbac-secrets-by-name", ("backup-role", "metadata.name", "health-check")),
     *(("rbac-no-wildcards", (ROLE, f"rules.0.{key}", ["*"])) for key in ("apiGroups", "resources", "verbs")),
     ("rbac-no-wildcards", (REVIEW, "rules.0.nonResourceURLs", ["*"])),
@@ -268,7 +311,8 @@ FAILS: list[Case] = [
     ("network-policy-for-every-pod", (NETWORK, "", None)),
     ("network-policy-for-every-pod", (NETWORK, "metadata.namespace", "other")),
     ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchLabels.app", "gateway")),
-    ("network-policy-for-every-pod", (NETWORK, "spec.policyTypes", ["Egress"])),
+    ("network-policy-for-every-pod", (NETWORK, TYPES, ["Egress"]), ("default-deny", "", None)),
+    ("network-policy-for-every-pod", (NETWORK, TYPES, ["Egress"]), ("default-deny", TYPES, ["Egress"])),
     ("network-policy-for-every-pod", (NETWORK, "spec", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
     ("network-policy-for-every-pod", ("crypto", "", None), (NETWORK, "", None), ("default-deny", TYPES, ["Egress"])),
     ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchExpressions", [among("tier", "worker")])),
@@ -376,6 +420,7 @@ FAILS: list[Case] = [
 ]
 
 WAITS: list[Waiting] = [
+    ("certificate-renewal", CERTIFICATE, "spec.duration"),
     ("rbac-no-wildcards", ROLE, "rules.0.verbs"),
     ("rbac-no-escalation", ROLE, "rules.0"),
     ("rbac-no-escalation", ROLE, "rules.1.resources"),
@@ -402,7 +447,6 @@ WAITS: list[Waiting] = [
     ("network-egress-to-ports", NETWORK, TO),
     ("network-egress-narrowed", NETWORK, f"{TO}.0.ipBlock.cidr"),
     ("network-policy-types-stated", NETWORK, "spec.policyTypes"),
-    ("network-policy-for-every-pod", NETWORK, "spec.policyTypes"),
     ("network-policies-add-up", "default-deny", "spec.egress"),
     ("ingress-tls", "ingress", "spec.tls"),
     ("ingress-tls", "ingress", "spec.rules.0.host"),

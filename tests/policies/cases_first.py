@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policies.plain import UNKNOWN
 from tests.policies.cases import Case, Waiting
-from tests.policies.stack import CONFIG, PROTECTED
+from tests.policies.stack import CONFIG, PROTECTED, Declared
 
 SENTIMENT = "sentiment-deployment"
 GATEWAY = "api-gateway-deployment"
@@ -29,6 +29,12 @@ BUDGET, MOST, LEAST, MINIMUM = "api-gateway-pdb", "spec.maxUnavailable", "spec.m
 FIXED = (("api-gateway-hpa", "", None),)
 
 
+ARMOUR = "container.apparmor.security.beta.kubernetes.io/api-gateway"
+VOLUME = Declared(
+    "kubernetes:core/v1:PersistentVolume", "volume", {"metadata": {"name": "v"}, "spec": {"hostPath": {"path": "/"}}}
+)
+
+
 def among(key: str, *values: object, operator: str = "In") -> dict[str, object]:
     """A condition of a selector."""
     return {"key": key, "operator": operator, "values": list(values)}
@@ -37,7 +43,42 @@ def among(key: str, *values: object, operator: str = "In") -> dict[str, object]:
 PROBE = {"httpGet": {"path": "/api/health", "port": "http"}}
 DIGEST = {"requireDigest": True}
 
+
+def variable(name: str, value: str) -> tuple[str, str, object]:
+    """The gateway with one variable."""
+    return GATEWAY, f"{MAIN}.env", [{"name": name, "value": value}]
+
+
+EPHEMERAL = f"{POD}.ephemeralContainers"
+RESTRICTED = "pod-security-restricted"
 PASSES: list[Case] = [
+    *(
+        ("no-secret-in-env", variable(name, value))
+        for name, value in (
+            ("TOKENIZERS_PARALLELISM", "false"),
+            ("TOKEN_TTL_SECONDS", "60"),
+            ("PASSWORD_MIN_LENGTH", "8"),
+            ("MAX_TOKENS", "512"),
+            ("CREDENTIALS_REQUIRED", "true"),
+            ("SECRET_STORE_ADDR", "https://vault"),
+            ("SHOW_PASSWORD", "false"),
+            ("DB_PASSWORD", "$(FROM_ELSEWHERE)"),
+            ("PWD", "/app"),
+            ("KAFKA_AUTH", "SCRAM"),
+            ("SORT_KEY", "name"),
+            ("COMPASS", "north"),
+            ("DATABASE_URL", "postgres://user@db:5432/x"),
+        )
+    ),
+    ("no-secret-in-env", (CONFIG, "no-secret-in-env", {"allowedNames": ["DB_PASSWORD"]}), variable("DB_PASSWORD", "x")),
+    ("no-secret-in-env", (GATEWAY, f"{MAIN}.args", ["--password-file=/run/secrets/db", "--token-ttl", "60"])),
+    (RESTRICTED, (GATEWAY, f"{POD}.securityContext.sysctls", [{"name": "net.ipv4.tcp_syncookies", "value": "1"}])),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.procMount", "Default")),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.appArmorProfile", {"type": "RuntimeDefault"})),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.seLinuxOptions", {"type": "container_t", "level": "s0"})),
+    (RESTRICTED, (GATEWAY, f"{POD}.volumes", [{"name": "a", "emptyDir": {}}, {"name": "b"}])),
+    (RESTRICTED, (GATEWAY, ("spec", "template", "metadata", "annotations", ARMOUR), "runtime/default")),
+    (RESTRICTED, (GATEWAY, ("spec", "template", "metadata", "annotations", ARMOUR), "localhost/a")),
     ("probes", (GATEWAY, f"{MAIN}.livenessProbe", {**PROBE, "periodSeconds": 31, "failureThreshold": 1})),
     ("image-pinned", (CONFIG, "image-pinned", {"registries": ["localhost/crypto"]})),
     *(("cronjob-unambiguous", ("backup", "spec.schedule", cron)) for cron in PLAIN),
@@ -94,6 +135,46 @@ PASSES: list[Case] = [
     ("no-static-replicas", ("redis", "spec.replicas", 2)),
 ]
 FAILS: list[Case] = [
+    *(
+        ("no-secret-in-env", variable(name, value))
+        for name, value in (
+            ("DATABASE_URL", "postgres://u:hunter2@db/x"),
+            ("MYSQL_PWD", "hunter2"),
+            ("DB_PASS", "hunter2"),
+            ("REDIS_AUTH", "hunter2"),
+            ("SIGNING_KEY", "hunter2"),
+            ("PASSPHRASE", "hunter2"),
+            ("dbPassword", "12345678"),
+            ("JWT_SECRET_OLD", "hunter2"),
+            ("ANYTHING", "ghp_" + "a" * 36),
+        )
+    ),
+    *(
+        ("no-secret-in-env", (GATEWAY, f"{MAIN}.{key}", words))
+        for key, words in (
+            ("args", ["--db-password=hunter2"]),
+            ("args", ["--verbose", "--token", "hunter2"]),
+            ("command", ["serve", "DB_PASS=hunter2"]),
+            ("args", ["redis://:hunter2@cache"]),
+        )
+    ),
+    ("no-secret-in-env", (GATEWAY, EPHEMERAL, [{"name": "e", "env": [{"name": "DB_PASS", "value": "hunter2"}]}])),
+    ("no-host-access", (GATEWAY, f"{CONTEXT}.windowsOptions.hostProcess", True)),
+    ("no-host-access", (GATEWAY, f"{POD}.securityContext.windowsOptions.hostProcess", True)),
+    ("no-host-access", ("volume", "", VOLUME)),
+    ("no-privilege-escalation", (GATEWAY, EPHEMERAL, [{"name": "e", "securityContext": {"privileged": True}}])),
+    (RESTRICTED, (GATEWAY, f"{POD}.securityContext.sysctls", [{"name": "kernel.msgmax", "value": "1"}])),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.procMount", "Unmasked")),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.appArmorProfile", {"type": "Unconfined"})),
+    (RESTRICTED, (GATEWAY, f"{POD}.securityContext.appArmorProfile", {"type": "Unconfined"})),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.seLinuxOptions", {"type": "spc_t"})),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.seLinuxOptions", {"user": "system_u"})),
+    (RESTRICTED, (GATEWAY, f"{CONTEXT}.seLinuxOptions", {"role": "sysadm_r"})),
+    (RESTRICTED, (GATEWAY, f"{POD}.volumes", [{"name": "a", "nfs": {"server": "a", "path": "/"}}])),
+    (RESTRICTED, (GATEWAY, f"{MAIN}.livenessProbe", {"httpGet": {"host": "a", "port": 1}})),
+    (RESTRICTED, (GATEWAY, f"{MAIN}.lifecycle.postStart", {"tcpSocket": {"host": "a", "port": 1}})),
+    (RESTRICTED, (GATEWAY, EPHEMERAL, [{"name": "e", "securityContext": {"procMount": "Unmasked"}}])),
+    (RESTRICTED, (GATEWAY, ("spec", "template", "metadata", "annotations", ARMOUR), "unconfined")),
     ("probes", (GATEWAY, f"{MAIN}.livenessProbe", {**PROBE, "periodSeconds": 10, "failureThreshold": 3})),
     ("image-pinned", (CONFIG, "image-pinned", DIGEST), (GATEWAY, f"{MAIN}.image", "api:1.0")),
     ("image-pinned", (CONFIG, "image-pinned", {"registries": ["localhost/cry"]}), (GATEWAY, f"{MAIN}.image", "api:1")),
@@ -220,6 +301,8 @@ FAILS: list[Case] = [
     ("redis-maxmemory", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory", "4gb"])),
 ]
 WAITS: list[Waiting] = [
+    (RESTRICTED, GATEWAY, f"{POD}.securityContext.sysctls"),
+    ("no-secret-in-env", GATEWAY, f"{MAIN}.envFrom"),
     ("namespace", GATEWAY, "metadata.namespace"),
     ("namespace-pod-security", "crypto", "metadata.labels"),
     ("sentiment-memory-range", SENTIMENT, MEMORY),

@@ -56,9 +56,61 @@ def of_container(utilization: int) -> list[object]:
     return [MEMORY, {"type": "ContainerResource", "containerResource": measured}]
 
 
+def other(token: str, name: str = "other") -> Declared:
+    """An object of another type."""
+    return Declared(token, "other", {"metadata": {"name": name, "namespace": "crypto"}})
+
+
+def waiting(**more: object) -> dict[str, object]:
+    """A sidecar with all that is asked of one, but for what is told."""
+    context = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    resources = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}
+    return {"name": "s", "image": "s:1", "resources": resources, "securityContext": context, **more}
+
+
 SIDECAR = {"restartPolicy": "Always", "resources": {"requests": {"cpu": "1m"}}}
 
+PROBES = {"readinessProbe": {"exec": {"command": ["a"]}}, "livenessProbe": {"exec": {"command": ["b"]}}}
+INITIAL = f"{POD}.initContainers"
+PROJECTED = f"{POD}.volumes.0"
+TOKEN = {"serviceAccountToken": {"path": "token"}}
+MODE = {"name": "s", "items": [{"key": "a", "path": "a", "mode": 0o444}]}
 PASSES: list[Case] = [
+    ("kind-known", ("other", "", other("kubernetes:serving.knative.dev/v1:Service"))),
+    ("kind-known", ("other", "", other("kubernetes:example.com/v1:deployment"))),
+    ("kind-judged", ("other", "", other("kubernetes:core/v1:PersistentVolumeClaim"))),
+    ("kind-judged", ("other", "", other("random:index/randomId:RandomId"))),
+    ("kind-judged", ("other", "", other("kubernetes:core/v1:ReplicationController"))),
+    ("probes", (GATEWAY, INITIAL, [waiting()])),
+    ("probes", (GATEWAY, INITIAL, [waiting(restartPolicy="Always", **PROBES)])),
+    (
+        "requests-and-limits",
+        (GATEWAY, f"{MAIN}.resources", None),
+        (GATEWAY, f"{POD}.resources", {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}),
+    ),
+    # The pod as a whole asks for what its container asked for.
+    (
+        "quota-fits-peak",
+        (GATEWAY, f"{MAIN}.resources.requests.cpu", "9"),
+        (GATEWAY, f"{POD}.resources", {"requests": {"cpu": "250m"}}),
+    ),
+    ("quota-fits-peak", (GATEWAY, INITIAL, [waiting(resources={"requests": {"cpu": "125m"}})] * 2)),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"projected": {"defaultMode": 0o440, "sources": [{"secret": {}}]}})),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"projected": {"sources": [{"configMap": {"name": "a"}}]}})),
+    (
+        "token-only-with-role",
+        (GATEWAY, PROJECTED, {"projected": {"sources": [{"serviceAccountToken": {"audience": "v"}}]}}),
+    ),
+    *(
+        ("no-secret-declared", ("app-config", "data", {key: value}))
+        for key, value in (
+            ("TOKENIZERS_PARALLELISM", "false"),
+            ("app.properties", "db.password=/run/secrets/db\npassword_encryption=on\ntoken=$TOKEN"),
+            ("DATABASE_URL", "postgres://user@db/x"),
+            ("DATABASE_URL", "postgres://user:$(PASSWORD)@db/x"),
+            ("PASSWORD_MIN_LENGTH", "8"),
+        )
+    ),
     ("no-secret-declared", ("secret", "", secret())),
     # Without a stated number PostgreSQL and PgBouncer accept 100, and PgBouncer opens 20.
     (
@@ -141,6 +193,56 @@ PASSES: list[Case] = [
 ]
 
 FAILS: list[Case] = [
+    ("kind-known", ("other", "", other("kubernetes:apps/v1:deployment"))),
+    ("kind-known", ("other", "", other("kubernetes:core/v1:Deployment"))),
+    ("kind-known", ("other", "", other("kubernetes:networking.k8s.io/v1:Deployment"))),
+    ("kind-known", ("other", "", other("kubernetes:cert-manager.io/v1:certificate"))),
+    ("kind-judged", ("other", "", other("kubernetes:helm.sh/v3:Release"))),
+    ("kind-judged", ("other", "", other("kubernetes:apps/v1:DeploymentList"))),
+    ("kind-judged", ("other", "", other("command:local:Command"))),
+    ("probes", (GATEWAY, INITIAL, [waiting(restartPolicy="Always")])),
+    (
+        "requests-and-limits",
+        (GATEWAY, f"{POD}.resources", {"requests": {"memory": "2Mi"}, "limits": {"memory": "1Mi"}}),
+    ),
+    (
+        "requests-and-limits",
+        (GATEWAY, f"{MAIN}.resources", None),
+        (GATEWAY, f"{POD}.resources", {"requests": {"cpu": "1m", "memory": "1Mi"}}),
+    ),
+    ("requests-and-limits", (GATEWAY, f"{MAIN}.resources.requests", None), (GATEWAY, f"{POD}.resources", {})),
+    ("quota-fits-peak", (GATEWAY, f"{POD}.resources", {"requests": {"cpu": "251m"}})),
+    # An init container runs beside the sidecar that was started before it.
+    ("quota-fits-peak", (GATEWAY, INITIAL, [SIDECAR, {"resources": {"requests": {"cpu": "250m"}}}])),
+    # Without a request the limit is the request.
+    (
+        "quota-fits-peak",
+        (GATEWAY, f"{MAIN}.resources.requests.cpu", None),
+        (GATEWAY, f"{MAIN}.resources.limits.cpu", "251m"),
+    ),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"projected": {"defaultMode": 0o777, "sources": [{"secret": {}}]}})),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"projected": {"sources": [{"secret": {}}]}})),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"projected": {"defaultMode": 0o440, "sources": [{"secret": MODE}]}})),
+    ("secret-file-mode", (GATEWAY, PROJECTED, {"secret": {"defaultMode": 0o440, "items": [{"mode": 0o604}]}})),
+    ("token-only-with-role", (GATEWAY, PROJECTED, {"projected": {"sources": [TOKEN]}})),
+    (
+        "no-secret-declared",
+        ("secret", "", secret(type="kubernetes.io/service-account-token")),
+    ),
+    ("no-secret-declared", ("app-config", "binaryData", {"password": "aGk="})),
+    *(
+        ("no-secret-declared", ("app-config", "data", {key: value}))
+        for key, value in (
+            ("db-password.txt", "hunter2"),
+            ("passwords", "hunter2"),
+            ("PASSWORD1", "hunter2"),
+            ("app.properties", "a=b\ndb.password=hunter2"),
+            ("app.properties", 'password: "hunter2"'),
+            ("DATABASE_URL", "postgres://user:hunter2@db/x"),
+            ("key.pem", "-----BEGIN RSA PRIVATE KEY-----"),
+            ("settings", "AKIAIOSFODNN7EXAMPLE"),
+        )
+    ),
     ("no-secret-declared", ("secret", "", secret(data={"secret": "eA=="}))),
     ("no-secret-declared", ("secret", "", secret(stringData={"secret": "x"}))),
     (

@@ -13,7 +13,7 @@ from policies.model import Outcome
 from tests.policies.cases import PRODUCTION
 from tests.policies.examples import put
 from tests.policies.running import judge_rule
-from tests.policies.stack import Path, Stack, good_stack
+from tests.policies.stack import Declared, Path, Stack, good_stack
 
 # Where the two examples of a rule belong: a resource of the good stack, a path in it, and how they go into it.
 PLACES: Final[dict[str, tuple[str, Path, str]]] = {
@@ -55,6 +55,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "seccomp-profile": ("api-gateway-deployment", "spec.template.spec", "merge"),
     "read-only-root": ("api-gateway-deployment", "spec.template.spec.containers.0", "merge"),
     "no-host-access": ("api-gateway-deployment", "spec.template.spec", "merge"),
+    "pod-security-restricted": ("api-gateway-deployment", "spec.template.spec", "merge"),
     "no-secret-in-env": ("api-gateway-deployment", "spec.template.spec.containers.0", "merge"),
     "own-service-account": ("api-gateway-deployment", "spec.template.spec", "merge"),
     "service-account-declared": ("api-gateway-deployment", "spec.template.spec", "merge"),
@@ -154,6 +155,9 @@ _guide: Final = cache(page.guide)
 def _stacks(name: str) -> tuple[Stack, Stack]:
     """The good stack with the good example of a rule in it, and with the bad one."""
     good, bad = _guide()[name]["good"], _guide()[name]["bad"]
+    if name in ("kind-known", "kind-judged"):
+        there, wrong = (Declared(each.removeprefix("type: "), "added", {}) for each in (good, bad))
+        return Stack({**good_stack(), "added": there}), Stack({**good_stack(), "added": wrong})
     if name == _NO_SECRET:
         return good_stack(), put(good_stack(), ("kubernetes:core/v1:Secret", "", "added"), bad)
     if name == "bucket-tls-only":

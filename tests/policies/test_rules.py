@@ -18,8 +18,8 @@ from tests.policies.running import judge_all, judge_rule, rules_that_speak
 from tests.policies.stack import Declared, Stack, good_stack
 
 NAMES = {rule.meta.name for rule in ALL}
-# Judged by a resource option, which is always known.
-NEVER_UNKNOWN = {"stateful-protected"}
+# Judged by a resource option or by its type, which are always known.
+NEVER_UNKNOWN = {"stateful-protected", "kind-known", "kind-judged"}
 
 
 def test_every_rule_passes_the_good_stack_and_looked_at_something() -> None:
@@ -99,6 +99,31 @@ def test_an_older_api_version_of_a_kind_does_not_slip_past() -> None:
         }
     )
     assert "requests-and-limits" in rules_that_speak(old)
+
+
+def _patch(**spec: object) -> Stack:
+    metadata = {"name": "elsewhere", "namespace": "crypto"}
+    changed = Declared("kubernetes:apps/v1:DeploymentPatch", "patch", {"metadata": metadata, "spec": spec})
+    return Stack({**good_stack(), "patch": changed})
+
+
+def test_a_patch_is_judged_by_what_it_states_and_not_by_what_it_leaves_out() -> None:
+    assert rules_that_speak(_patch()) == rules_that_speak(_patch(), Outcome.UNKNOWN) == set()
+    container = {"name": "a", "image": "a:latest", "securityContext": {"privileged": True}}
+    loud = _patch(template={"spec": {"hostNetwork": True, "containers": [container]}})
+    assert rules_that_speak(loud) == {"no-host-access", "no-privilege-escalation", "image-pinned"}
+    assert rules_that_speak(loud, Outcome.UNKNOWN) == set()
+
+
+@pytest.mark.parametrize(
+    "kind", ["core/v1:ReplicationController", "core/v1:PodTemplate", "extensions/v1beta1:ReplicaSet"]
+)
+def test_pods_are_judged_wherever_they_are_declared(kind: str) -> None:
+    template = {"spec": {"hostPID": True, "containers": [{"name": "a", "image": "a"}]}}
+    metadata = {"name": "hidden", "namespace": "crypto"}
+    body = {"template": template} if kind.endswith("PodTemplate") else {"spec": {"template": template}}
+    hidden = Declared(f"kubernetes:{kind}", "hidden", {"metadata": metadata, **body})
+    assert {"no-host-access", "image-pinned"} <= rules_that_speak(Stack({**good_stack(), "hidden": hidden}))
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres", "kafka", "bucket", "key"])

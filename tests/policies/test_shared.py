@@ -208,3 +208,42 @@ def test_a_place_is_written_as_people_write_it() -> None:
     assert root.path == ""
     assert [node.path for node in root.at("spec", "list").elements()] == ["spec.list[a]", "spec.list[1]"]
     assert [node.path for node in root.at("spec").at("gone").elements()] == ["spec.gone[*]"]
+
+
+def test_a_patch_is_of_the_kind_that_it_changes() -> None:
+    token = "kubernetes:apps/v1:"
+    names = ("DeploymentPatch", "Deployment", "Patch")
+    assert [kinds.kind_of(token + name) for name in names] == ["apps/Deployment", "apps/Deployment", "apps/Patch"]
+    assert [kinds.is_patch(token + name) for name in names] == [True, False, False]
+    assert not kinds.is_patch("aws:ssm/patch:DeploymentPatch")
+
+
+def test_what_a_patch_leaves_out_is_not_known_but_for_whose_it_is() -> None:
+    properties = {"metadata": {}, "spec": {"list": [{"a": 1}]}}
+    patch = Resource("kubernetes:apps/v1:DeploymentPatch", "p", "urn", to_plain_map(properties))
+    assert patch.at("spec", "replicas").value is UNKNOWN
+    assert patch.at("spec", "list").elements()[0].at("a").value == 1
+    assert patch.at("spec", "list").elements()[0].at("b").value is UNKNOWN
+    assert patch.at("metadata", "name").value is MISSING
+    assert patch.at("metadata").at("namespace").value is MISSING
+    assert [node.value for node in patch.at("spec", "other").elements()] == [UNKNOWN]
+
+
+def to_plain_map(value: Any) -> dict[str, plain.Plain]:
+    """A map as plain data."""
+    found = to_plain(value)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_of_a_patch_only_what_it_states_is_told() -> None:
+    def told(kind: str, outcome: Outcome) -> int:
+        def judge(_resource: Resource, _parameters: Parameters) -> Iterable[Judgement]:
+            yield Judgement(outcome, "spec", "a", "b")
+
+        panel = Panel([ResourceRule(_META, kinds.one_of("apps/Deployment"), judge)])
+        shown = Resource(f"kubernetes:apps/v1:{kind}", "p", "urn", {})
+        return sum(len(verdict.findings) for _, verdict in panel.of_resource(shown))
+
+    assert [told(kind, Outcome.UNKNOWN) for kind in ("Deployment", "DeploymentPatch")] == [1, 0]
+    assert [told(kind, Outcome.VIOLATED) for kind in ("Deployment", "DeploymentPatch")] == [1, 1]
