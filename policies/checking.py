@@ -30,6 +30,8 @@ def check(source: Source, rules: Iterable[Rule], configuration: Configuration, l
     for resource in source.resources:
         take(panel.of_resource(resource))
     take(panel.of_stack(StackIndex(source.resources)))
+    # A source reads a document anew for the lines of its findings: all of one document come together.
+    findings.sort(key=lambda finding: finding.urn)
     entries = [_entry(source, finding, configuration, ledger) for finding in findings]
     entries += [Entry(finding, Standing.MANDATORY, Location(ledger.file)) for finding in ledger.leftovers()]
     metas = (*(rule.meta for rule in enabled), waivers.META)

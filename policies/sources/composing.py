@@ -113,7 +113,7 @@ class _Composer:
         return node.value, node.lines
 
     def _node(self, event: Any, depth: int) -> _Node:
-        kind: type[object] = type(event)
+        kind = cast("type[object]", type(event))
         if kind is yaml.AliasEvent:
             return self._alias(event)
         line: int = event.start_mark.line
@@ -172,22 +172,29 @@ class _Composer:
     def _mapping(self, line: int, depth: int) -> _Node:
         values: dict[str, Plain] = {}
         lines: dict[str, Lines] = {}
-        after = self._next
+        after, lined = self._next, self._lined
         while type(event := after()) is not yaml.MappingEndEvent:
             if _merges(event):
                 self._merge(event.start_mark.line, self._node(after(), depth), values, lines)
                 continue
-            key = self._key(event, depth)
-            value = after()
+            # Most keys and values are bare scalars: this is the inner loop of a check.
+            if type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None and event.implicit[0]:
+                self._decoded += 1
+                found = _json_key(event.value)
+                self._odd = self._odd or found is None
+                key = cast("str", found)
+            else:
+                key = self._key(event, depth)
+            value: Any = after()
             held: Lines = 0
-            if _is_bare(value):
+            if type(value) is yaml.ScalarEvent and value.tag is None and value.anchor is None:
                 self._decoded += 1
                 values[key] = self._checked(_json_value(value.value)) if value.implicit[0] else value.value
             else:
                 node = self._node(value, depth)
                 values[key], held = node.value, node.lines
-            if self._lined:
-                at = event.start_mark.line
+            if lined:
+                at: int = cast("Any", event).start_mark.line
                 lines[key] = at if isinstance(held, int) else (at, held[1])
         return _Node(values, (line, lines), mapping=True)
 

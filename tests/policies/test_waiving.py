@@ -133,6 +133,8 @@ def test_a_stacks_own_file_has_its_waivers_in_a_setting(tmp_path: Path) -> None:
         ("- {rule: a, rule: c}\n", "rule is given twice, in lines 1 and 1"),
         ("config:\n  a: 1\nconfig:\n  crypto:policies: {}\n", "config is given twice, in lines 1 and 3"),
         ("- rule: a\n---\n- rule: b\n", "2 documents; allowed: one"),
+        ("- rule: a\n...\n- rule: b\n", "2 documents; allowed: one"),
+        ("- rule: a\n...\n[", "2 documents; allowed: one"),
         ("rule: a\n", "a map of 1; allowed: a list of entries"),
         ("- rule: [\n", "not YAML: "),
         ("\udcff", "no UTF-8 text"),
