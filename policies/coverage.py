@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from policies import kinds
+from policies import documents, kinds
 from policies.index import StackIndex
 from policies.model import PASSED, Judgement, Level, Meta, Parameters, Resource, Severity, decide
 from runbook.sections import Section
@@ -30,8 +30,11 @@ HARMLESS: Final = frozenset(
         *("helm.sh/Chart", "yaml/ConfigFile", "yaml/ConfigGroup", "kustomize/Directory"),
     }
 )
-JUDGED: Final = frozenset(
-    value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str) and "/" in value
+JUDGED: Final = (
+    frozenset(
+        value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str) and "/" in value
+    )
+    | documents.KINDS
 )
 _BY_NAME: Final = {kind.rpartition("/")[2].casefold(): kind for kind in JUDGED if ":" not in kind}
 

@@ -296,6 +296,9 @@ def _in_plaintext(operator: str, key: str, value: Plain) -> bool:
     return key == "aws:securetransport" and asked == "bool" and str(value).lower() == "false"
 
 
+# The kinds that hold statements, or name policies that do.
+KINDS: Final = frozenset((*_PLACES, *_ATTACHED, *_GRANTS))
+
 RULES: Final = (
     Meta(
         "iam-no-wildcards",
@@ -304,7 +307,7 @@ RULES: Final = (
         Section.ACCESS_REVIEW,
         "Write out the actions and the resources, and name the principal or limit it by a condition.",
         reference="CIS AWS 1.16; AWS FSBP IAM.1, IAM.21",
-    ).of_resource(kinds.one_of(*_PLACES, *_ATTACHED, *_GRANTS), _no_wildcards),
+    ).of_resource(kinds.one_of(*sorted(KINDS)), _no_wildcards),
     Meta(
         "bucket-tls-only",
         "A bucket answers only what is encrypted on its way.",
