@@ -57,6 +57,8 @@ def _spec(config: Node) -> Plain:
 
 
 def _route(route: Node) -> Plain:
+    if route.hidden:
+        return route.value
     return {
         "matchers": _matchers(route, ""),
         "receiver": route.at("receiver").value,

@@ -157,7 +157,8 @@ def _carrying(route: Node, labels: Mapping[str, str], share: Share) -> Iterator[
     """
     yield route, share
     kept = False
-    for child in route.at("routes").elements():
+    # What lies below a hidden value is hidden, without an end.
+    for child in () if route.hidden else route.at("routes").elements():
         own = matching.taken(child.at("matchers"), labels)
         if own is not Share.NONE and (not kept or own is not Share.SOME):
             yield from _carrying(child, labels, matching.together((share, own)))
