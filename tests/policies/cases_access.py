@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from policies.plain import SECRET, UNKNOWN
 from tests.policies.cases import Case, Waiting
@@ -190,6 +190,17 @@ PASSES: list[Case] = [
     ("issuer-reachable", ("issuer", "spec", {"ca": {"secretName": "ca"}})),
 ]
 
+_EVERYBODY: Final[list[list[Any]]] = [
+    [block("0.0.0.0/2")],
+    [block("0.0.0.0/3"), block("32.0.0.0/3")],
+    [block("0.0.0.0/1", "0.0.0.0/3"), HALF],
+    [block("2000::/5")],
+    [{"podSelector": {}}],
+    [{"podSelector": {"matchLabels": {}}}],
+    [{"namespaceSelector": {"matchExpressions": [has("kubernetes.io/metadata.name")]}}],
+    [{"namespaceSelector": {"matchExpressions": [among("a", "b", operator="NotIn")]}}],
+    [{"podSelector": {"matchExpressions": [has("a", "DoesNotExist")]}}],
+]
 FAILS: list[Case] = [
     *(
         ("certificate-renewal", (CERTIFICATE, "spec.renewBefore", None), (CERTIFICATE, PERCENT, percent))
@@ -321,20 +332,7 @@ FAILS: list[Case] = [
     ("network-policy-for-every-pod", (NETWORK, f"{SELECTOR}.matchExpressions", [among("app", GATE, operator="NotIn")])),
     ("network-policy-target-exists", (NETWORK, f"{SELECTOR}.matchLabels.app", "gateway")),
     ("network-policy-target-exists", (NETWORK, SELECTOR, {"matchExpressions": [has("tier")]})),
-    *(
-        ("network-ingress-from-somebody", (NETWORK, FROM, peers))
-        for peers in (
-            [block("0.0.0.0/2")],
-            [block("0.0.0.0/3"), block("32.0.0.0/3")],
-            [block("0.0.0.0/1", "0.0.0.0/3"), HALF],
-            [block("2000::/5")],
-            [{"podSelector": {}}],
-            [{"podSelector": {"matchLabels": {}}}],
-            [{"namespaceSelector": {"matchExpressions": [has("kubernetes.io/metadata.name")]}}],
-            [{"namespaceSelector": {"matchExpressions": [among("a", "b", operator="NotIn")]}}],
-            [{"podSelector": {"matchExpressions": [has("a", "DoesNotExist")]}}],
-        )
-    ),
+    *(("network-ingress-from-somebody", (NETWORK, FROM, peers)) for peers in _EVERYBODY),
     (
         "network-ingress-from-somebody",
         (NETWORK, "spec.ingress", [opened(80, block("0.0.0.0/3")), opened(80, block("32.0.0.0/3"))]),

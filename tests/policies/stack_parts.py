@@ -35,7 +35,10 @@ OPS_CONFIG = {
         "retentionDays": 30,
         "publicKey": "age1example",
         "signers": SIGNERS,
-    }
+    },
+    "postgres": {"host": "postgres.crypto.svc", "port": 5432},
+    "redis": {"host": "redis.crypto.svc", "port": 6379},
+    "kafka": {"bootstrap": "kafka.crypto.svc:9092"},
 }
 BUCKET_ARN = "arn:aws:s3:::crypto-backups"
 

@@ -11,7 +11,7 @@ from policies import kinds, pods
 from policies.adapter import LOCKED_POLICY, SECRETS_POLICY
 from policies.catalogue import ALL, BY_NAME
 from policies.configuring.configuration import WAIVERS_KEY, ConfigurationError
-from policies.model import Judgement, Meta, Parameters, Resource, ResourceRule, Severity, StackRule
+from policies.model import Judgement, Level, Meta, Parameters, Resource, ResourceRule, Severity, StackRule
 from policies.plain import UNKNOWN
 from runbook.sections import Section
 from tests.policies.all_cases import FIRST_FAILURES, FIRST_WAITS
@@ -20,6 +20,7 @@ from tests.policies.cases_first import GATEWAY, LIMIT, MEMORY, POD, SENTIMENT
 from tests.policies.servicer import SDK, SERVICERS, Engine, ask, names, secret
 from tests.policies.stack import Declared, Stack, good_stack
 
+_LEVELS = {Level.MANDATORY: proto.MANDATORY, Level.ADVISORY: proto.ADVISORY}
 SECRET_VALUE = "hunter2-and-more"
 LOCKED = [rule.meta.name for rule in ALL if isinstance(rule, ResourceRule) and not rule.meta.waivable]
 LOCKED_OF_STACK = [rule.meta.name for rule in ALL if isinstance(rule, StackRule) and not rule.meta.waivable]
@@ -36,11 +37,11 @@ def test_the_good_stack_is_clean(servicer: str) -> None:
 
 
 @pytest.mark.parametrize("case", list(FIRST_FAILURES.values()), ids=label)
-def test_every_violation_reaches_the_engine_as_mandatory(case: Case, servicer: str) -> None:
-    rule = case[0]
-    found = ask(BY_NAME[rule], stack_of(case), servicer)
-    assert names(found) - {LOCKED_POLICY} == {rule}
-    assert all(rule in diagnostic.message for diagnostic in found)
+def test_every_violation_reaches_the_engine_at_its_level(case: Case, servicer: str) -> None:
+    rule = BY_NAME[case[0]]
+    found = ask(rule, stack_of(case), servicer)
+    assert names(found, _LEVELS[rule.meta.level]) - {LOCKED_POLICY} == {rule.meta.name}
+    assert all(rule.meta.name in diagnostic.message for diagnostic in found)
     assert all("docs/runbook.md#section-" in diagnostic.message for diagnostic in found)
 
 
@@ -155,7 +156,7 @@ def test_the_engine_is_told_all_about_every_rule(servicer: str) -> None:
     for policy in told.values():
         # Of the SDK's levels, "remediate" is the only one that a policy can tell from the others.
         watched = servicer == SDK and policy.name in LOCKED
-        assert policy.enforcementLevel == (proto.REMEDIATE if watched else proto.MANDATORY)
+        assert policy.enforcementLevel == (proto.REMEDIATE if watched else _LEVELS[BY_NAME[policy.name].meta.level])
         assert policy.severity != proto.POLICY_SEVERITY_UNSPECIFIED
         assert policy.description
         assert policy.remediation_steps

@@ -98,8 +98,8 @@ def test_one_violation_of_each_rule_is_exactly_what_is_found(check: Check, kind:
     seen: set[str] = set()
     for stack, wanted in one_violation_of_each_rule():
         code, report = check(stack, kind, config=PRODUCTION)
-        assert code == 1
-        assert rules(report) == wanted
+        assert rules(report) | rules(report, "advisory") == wanted
+        assert code == (1 if rules(report) else 0)
         seen |= wanted
     assert seen >= {case[0] for case in failing_cases()}
 

@@ -28,7 +28,8 @@ def test_a_percentage_of_pods_is_rounded_up() -> None:
 
 
 def test_what_is_no_number_of_pods_is_refused_as_the_api_server_does() -> None:
-    for value in ("101%", "-1%", "1", "", "%", "1.5%", "50 %", -1, 1.5, True, MISSING, [], "9" * 20 + "%"):
+    wrong: list[Plain] = ["101%", "-1%", "1", "", "%", "1.5%", "50 %", -1, 1.5, True, MISSING, [], "9" * 20 + "%"]
+    for value in wrong:
         assert _refused(value), value
 
 

@@ -28,7 +28,7 @@ def _ports(*entries: Plain, unknown: bool = False) -> tuple[Ports, ...]:
 
 
 def test_a_policy_without_types_closes_the_way_in_and_the_way_out_where_it_has_rules_for_it() -> None:
-    for spec, wanted in (
+    cases: list[tuple[dict[str, Plain], tuple[bool | None, bool | None]]] = [
         ({}, (True, False)),
         ({"egress": []}, (True, False)),
         ({"egress": [{}]}, (True, True)),
@@ -39,7 +39,8 @@ def test_a_policy_without_types_closes_the_way_in_and_the_way_out_where_it_has_r
         ({"policyTypes": ["Ingress", "Egress"]}, (True, True)),
         ({"policyTypes": UNKNOWN}, (None, None)),
         ({"policyTypes": ["Ingress", UNKNOWN]}, (True, None)),
-    ):
+    ]
+    for spec, wanted in cases:
         found = tuple(reach.isolates(_policy(**spec), way) for way in (reach.INGRESS, reach.EGRESS))
         assert found == wanted, spec
 
@@ -97,7 +98,13 @@ def test_a_rule_without_ports_or_an_entry_without_a_number_is_open_at_every_port
     assert _ports({"port": 53, "protocol": "UDP"}, {"port": 53}) == (Ports("UDP", 53, 53), Ports("TCP", 53, 53))
     assert _ports({"port": 1, "endPort": 9}) == (Ports("TCP", 1, 9),)
     assert _ports({"port": "http"}) == (Ports("TCP", 0, 0, "http"),)
-    for hidden in ({"port": UNKNOWN}, {"port": 1, "endPort": UNKNOWN}, {"port": 1, "protocol": SECRET}, UNKNOWN):
+    entries: list[Plain] = [
+        {"port": UNKNOWN},
+        {"port": 1, "endPort": UNKNOWN},
+        {"port": 1, "protocol": SECRET},
+        UNKNOWN,
+    ]
+    for hidden in entries:
         assert _ports(hidden) == ()
         assert reach.count(_ports(hidden, unknown=True)) == 3 * 2**16
 

@@ -28,7 +28,8 @@ def test_each_operator_means_what_the_api_server_means_by_it() -> None:
         "DoesNotExist": (False, False, True),
     }
     for operator, expected in wanted.items():
-        found = [_fits(labels, _asks(operator, "a", "b")) for labels in ({"tier": "a"}, {"tier": "c"}, {"x": "a"})]
+        pods: list[Plain] = [{"tier": "a"}, {"tier": "c"}, {"x": "a"}]
+        found = [_fits(labels, _asks(operator, "a", "b")) for labels in pods]
         assert tuple(found) == expected, operator
 
 
@@ -40,13 +41,20 @@ def test_all_conditions_must_hold() -> None:
 
 
 def test_a_selector_without_conditions_selects_everything_and_one_that_is_not_there_nothing() -> None:
-    for empty in ({}, {"matchLabels": {}}, {"matchExpressions": []}, {"matchLabels": {}, "matchExpressions": []}):
+    selectors: list[Plain] = [
+        {},
+        {"matchLabels": {}},
+        {"matchExpressions": []},
+        {"matchLabels": {}, "matchExpressions": []},
+    ]
+    for empty in selectors:
         assert label_selector(Node(empty)) == Selector()
     assert Selector().fits(Node({})) is True
     assert Selector().fits(Node(MISSING)) is True
     assert Selector().fits(Node(UNKNOWN)) is True
     assert label_selector(Node(MISSING)) == NOTHING
-    assert [NOTHING.fits(Node(labels)) for labels in ({}, {"": ""}, {"app": "x"})] == [False] * 3
+    pods: list[Plain] = [{}, {"": ""}, {"app": "x"}]
+    assert [NOTHING.fits(Node(labels)) for labels in pods] == [False] * 3
 
 
 def test_what_the_api_server_refuses_selects_nothing() -> None:
