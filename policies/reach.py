@@ -124,10 +124,10 @@ def _block(cidr: str, left_out: tuple[str, ...]) -> tuple[Block, ...]:
 
 
 def _merged(ranges: Iterable[_Range]) -> list[_Range]:
-    """Ranges in order, those that touch as one."""
+    """Ranges in order, those that overlap as one."""
     found: list[_Range] = []
     for first, last in sorted(ranges):
-        if found and first <= found[-1][1] + 1:
+        if found and first <= found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
             found.append((first, last))

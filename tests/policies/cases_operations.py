@@ -119,6 +119,13 @@ REFUSING: dict[str, Any] = {
     "Action": "s3:*",
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
 }
+_ELSEWHERE = "arn:aws:s3:::crypto-backups-1a2b"
+COMPUTED = Declared(
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "bucket-policy",
+    {"bucket": "crypto-backups", "policy": allowing(**REFUSING, Resource=[_ELSEWHERE, f"{_ELSEWHERE}/*"])},
+    links={"bucket": ("bucket",)},
+)
 NOT_QUITE: list[dict[str, Any]] = [
     {"Effect": "Allow"},
     {"Principal": {"AWS": "arn:x"}},
@@ -175,6 +182,8 @@ PASSES: list[Case] = [
     ("iam-no-wildcards", ("iam-policy", "policy", json.loads(allowing()))),
     ("iam-no-wildcards", ("iam-policy", "policy", json.dumps({"Statement": json.loads(allowing())["Statement"][0]}))),
     ("bucket-tls-only", ("bucket-policy", "bucket", "crypto-backups")),
+    # Before the bucket exists its policy was computed from another ARN than its name gives.
+    ("bucket-tls-only", ("bucket-policy", "", COMPUTED)),
     ("redis-evicts", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory-policy", "allkeys-lru"])),
     ("kafka-partitions", ("kafka", f"{MAIN}.env.1.value", "25")),
     ("claims-retained", ("redis", "spec.volumeClaimTemplates", None)),

@@ -49,6 +49,7 @@ def test_a_network_is_its_addresses_without_those_that_it_leaves_out() -> None:
     ten = 10 * 2**24
     assert _blocks(_block("10.0.0.0/8")) == (Block(4, ten, ten + 2**24 - 1),)
     assert _blocks(_block("10.0.0.0/8", "10.0.0.0/8")) == ()
+    assert _blocks(_block("10.0.0.0/31", "10.0.0.0/32")) == (Block(4, ten + 1, ten + 1),)
     assert _blocks(_block("10.0.0.0/8", "10.0.0.0/9")) == (Block(4, ten + 2**23, ten + 2**24 - 1),)
     assert _blocks(_block("10.0.0.0/8", "10.128.0.0/9")) == (Block(4, ten, ten + 2**23 - 1),)
     middle = (Block(4, ten, ten + 2**22 - 1), Block(4, ten + 2**23, ten + 2**24 - 1))
@@ -109,7 +110,18 @@ def test_a_rule_without_ports_or_an_entry_without_a_number_is_open_at_every_port
         assert reach.count(_ports(hidden, unknown=True)) == 3 * 2**16
 
 
+def test_an_address_at_either_end_of_the_internet_counts() -> None:
+    low, high = 2**125, 2**126 - 1
+    quarter = 2**123
+    for outside in (Block(6, high, high + 9), Block(6, low - 9, low)):
+        inside = Block(6, low + 9, low + 9 + quarter - 2)
+        assert reach.everybody([inside, outside])
+        assert not reach.everybody([inside])
+        assert not reach.everybody([inside, Block(4, outside.first, outside.last)])
+
+
 def test_ports_are_counted_once() -> None:
+    assert reach.count(_ports({"port": 1, "endPort": 9}, {"port": 9, "endPort": 12})) == 12
     assert reach.count(_ports({"port": 1, "endPort": 9}, {"port": 5, "endPort": 12}, {"port": 13})) == 13
     assert reach.count(_ports({"port": 1}, {"port": 1, "protocol": "UDP"}, {"port": "a"}, {"port": "b"})) == 4
     assert reach.count(_ports({"port": 1, "endPort": 20}, {"port": 3, "endPort": 4})) == 20
