@@ -74,7 +74,8 @@ def _is(labels: dict[str, str], alert: Alert, test: str) -> bool:
 class _Routes:
     """Alertmanager with the system's own routes, at SPEED times their pace."""
 
-    def __init__(self, system: Environment, cluster: Cluster) -> None:
+    def __init__(self, system: Environment, cluster: Cluster, deployed: dict[str, Any]) -> None:
+        self.deployed = deployed
         self._cluster = cluster
         self._nudge = pace.nudger(cluster, _MONITORING)
         self._alertmanager = f"http://{alertmanager_address(system.instance)}:9093/api/v2"
@@ -126,15 +127,25 @@ class _Routes:
         return self._cluster.get(_ROUTES)["spec"]
 
 
+def _muted(paced: dict[str, Any], deployed: dict[str, Any]) -> dict[str, Any]:
+    """The routes of a simulation, which are never muted, muted as the deployed ones."""
+    pairs = zip(paced["routes"], deployed["routes"], strict=True)
+    muted = [{**own, "muteTimeIntervals": there.get("muteTimeIntervals", [])} for own, there in pairs]
+    assert any(route["muteTimeIntervals"] for route in muted)
+    return {**paced, "routes": muted}
+
+
 @pytest.fixture(scope="module")
 def routes(system: Environment, simulated: dict[str, Any]) -> Iterator[_Routes]:
     assert simulated
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", system.shell["KUBECONFIG"])
-        with kubernetes.connect(30) as cluster, pace.pace(cluster, "crypto", _MONITORING, SPEED):
-            found = _Routes(system, cluster)
-            found.configure(found.spec(), "group_wait: 3s")
-            yield found
+        with kubernetes.connect(30) as cluster:
+            deployed = cluster.get(_ROUTES)["spec"]
+            with pace.pace(cluster, "crypto", _MONITORING, SPEED):
+                found = _Routes(system, cluster, deployed)
+                found.configure(found.spec(), "group_wait: 3s")
+                yield found
 
 
 def test_a_cause_silences_what_follows_from_it_until_it_is_over(routes: _Routes) -> None:
@@ -156,7 +167,7 @@ def test_maintenance_mutes_what_is_no_p1_and_a_p1_is_told(routes: _Routes) -> No
     weekly = before["muteTimeIntervals"][0]
     always = [{"times": [{"startTime": "00:00", "endTime": "24:00"}]}]
     now = [{**weekly, "timeIntervals": always}, *before["muteTimeIntervals"][1:]]
-    routes.configure({"muteTimeIntervals": now}, "24:00")
+    routes.configure({"muteTimeIntervals": now, "route": _muted(before["route"], routes.deployed["route"])}, "24:00")
     try:
         routes.raise_alert(other, "mute")
         routes.raise_alert(urgent, "mute")
@@ -167,7 +178,7 @@ def test_maintenance_mutes_what_is_no_p1_and_a_p1_is_told(routes: _Routes) -> No
         wait_until(lambda: bool(routes.told(other, "mute")) or time.monotonic() > silent, "time passes", 60)
         assert routes.told(other, "mute") == []
     finally:
-        routes.configure({"muteTimeIntervals": before["muteTimeIntervals"]}, "02:00")
+        routes.configure({key: before[key] for key in ("muteTimeIntervals", "route")}, "02:00")
     wait_until(lambda: "p2" in routes.told(other, "mute"), "the rest is told when the maintenance is over")
     for alert in (urgent, other):
         routes.raise_alert(alert, "mute", over=True)

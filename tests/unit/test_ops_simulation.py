@@ -91,6 +91,14 @@ def test_a_faster_pace_changes_times_and_no_limit() -> None:
     assert spec["groups"][0]["interval"] == "30s", "what was there is not changed"
 
 
+def test_a_simulation_is_told_in_the_hours_of_a_maintenance_too() -> None:
+    windows = [{"name": "weekly", "timeIntervals": [{"weekdays": ["tuesday"]}]}]
+    spec = {"muteTimeIntervals": windows, "route": {"routes": [{"receiver": "p2", "muteTimeIntervals": ["weekly"]}]}}
+    fast = pace.scaled(spec, 20)
+    assert fast["muteTimeIntervals"] == windows
+    assert fast["route"]["routes"] == [{"receiver": "p2", "muteTimeIntervals": []}]
+
+
 def test_no_pace_asks_for_more_than_a_scrape_in_three_seconds() -> None:
     endpoint = {"port": "http", "interval": "30s", "scrapeTimeout": "10s"}
     spec: dict[str, Any] = {"endpoints": [endpoint], "groups": [{"name": "g", "interval": "30s", "rules": []}]}
