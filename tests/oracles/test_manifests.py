@@ -251,11 +251,13 @@ _BLOCK = st.lists(_ENTRY, min_size=1, max_size=4).map(
         "\n" + "\n".join(f"  {key} {text}" if key[0] == "-" else f"  {key}: {text}" for key, text in entries)
     )
 )
-# Go refuses an escaped slash in YAML, which JSON has; the policies' reader takes it.
-_VALUES = (_FLOW | _BLOCK | _SIGNS).filter(lambda text: "\\/" not in text)
+# Go refuses an escaped slash in YAML, which JSON has; the policies' reader takes it. Go reads `[a:]` as a list of
+# the text `a:`; libyaml refuses it.
+_DIFFERENT = re.compile(r"\\/|:[,\[\]{}]")
+_VALUES = (_FLOW | _BLOCK | _SIGNS).filter(lambda text: not _DIFFERENT.search(text))
 
 
-@settings(max_examples=_EXAMPLES, suppress_health_check=_SLOW)
+@settings(max_examples=_EXAMPLES, derandomize=_IN_SUITE, suppress_health_check=_SLOW)
 @given(texts=st.lists(_VALUES, min_size=_FILES, max_size=_FILES))
 def test_generated_texts_mean_what_they_mean_to_kubectl(texts: list[str], kubectl: Path, tmp_path: Path) -> None:
     files = [f"{head(f'f{number}')}w: {text}\n".encode() for number, text in enumerate(texts)]
