@@ -70,11 +70,11 @@ def _address(target: ChatTarget) -> str:
         raise _unusable(target, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise _unusable(target, "is no UTF-8 text") from None
-    # The address is the secret, with or without its host.
-    redact.hide(url)
-    redact.hide(url.partition("://")[2].partition("/")[2])
     if not addresses.is_url(url):
         raise _unusable(target, "holds no address")
+    # The address is the secret, with or without its host. What is none may be a part of harmless texts ("http://").
+    redact.hide(url)
+    redact.hide(url.partition("://")[2].partition("/")[2])
     return url
 
 

@@ -227,6 +227,16 @@ def test_a_webhook_file_that_cannot_be_used_is_named_and_its_content_is_not(
     assert "s3cret-nonsense" not in results[0].detail
 
 
+def test_a_webhook_file_that_holds_no_address_masks_no_part_of_other_texts(tmp_path: Path) -> None:
+    file = tmp_path / "webhook"
+    file.write_text("https://")
+
+    results = notify.send(_settings(None, file), _MESSAGE)
+
+    assert "no address" in results[0].detail
+    assert redact.clean("https://example.com does not answer") == "https://example.com does not answer"
+
+
 def test_secrets_and_line_breaks_do_not_get_into_a_message(tmp_path: Path) -> None:
     redact.hide("announced-Geheim")
     with sinks.mail_server() as server, sinks.webhook() as hook:
