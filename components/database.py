@@ -63,7 +63,7 @@ def job_args(context: Context) -> batch.v1.JobInitArgs:
 
 
 def _secrets(context: Context) -> tuple[str, ...]:
-    """The Secrets of all logins: whoever makes the roles needs the password of each."""
+    """The Secrets of all logins: the step that makes the roles needs the password of each."""
     names = context.settings.secrets
     return (
         names.postgres_superuser,

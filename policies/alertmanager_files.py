@@ -37,7 +37,7 @@ def _decoded(text: str) -> str:
 
 def _read(text: str) -> Plain:
     # Few stacks have such a file, and the reader of YAML takes 50 ms to load.
-    from policies.sources.composing import UnreadableError, compose  # noqa: PLC0415
+    from policies.sources.composing import UnreadableError, compose  # noqa: PLC0415 - see above
 
     try:
         return compose(text.encode())

@@ -1,4 +1,4 @@
-"""Rules about datastores outside of the namespace: who listens on the way there reads nothing, and nobody stands in."""
+"""Rules about datastores outside of the namespace: their clients encrypt, verify and log in."""
 
 from __future__ import annotations
 
@@ -52,11 +52,12 @@ def _verified(target: Node) -> Iterable[Judgement]:
 
 
 def _of_target(address: Node, judgements: Iterable[Judgement]) -> Iterable[Judgement]:
-    """The judgements where the address is outside; what lies inside passes."""
+    """The judgements where a host of the address is outside; an address whose hosts all lie inside passes."""
     if address.hidden:
         yield undecided(address.path, "an address that is known")
     elif address.text is not None:
-        yield from [PASSED] if address.text.partition(":")[0].endswith(_INSIDE) else judgements
+        hosts = [each.partition(":")[0] for each in address.text.split(",")]
+        yield from [PASSED] if all(host.endswith(_INSIDE) for host in hosts) else judgements
 
 
 def _pooler(index: StackIndex, pooler: Resource) -> Iterable[Judgement]:

@@ -90,7 +90,7 @@ def _list_target(value: Sequence[object]) -> Sequence[object]:
     if isinstance(value, (list, tuple)):
         return cast("Sequence[object]", value)
     try:
-        return cast("Sequence[object]", value[_TARGET])  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return cast("Sequence[object]", value[_TARGET])  # pyright: ignore[reportCallIssue, reportArgumentType] - a proxy
     except TypeError:
         return value
 

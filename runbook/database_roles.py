@@ -2,7 +2,7 @@
 
 The services use the tables and own nothing: an owner's checks, defaults, triggers and views run as others read them, so
 that one stolen service would reach what a restore, a vacuum or a backup may do. The declared server is arranged by
-``ops db roles``; on a server of somebody else, a person runs the statements of docs/operations/database-roles.md.
+``ops db roles``; on an external server, an engineer runs the statements of docs/operations/database-roles.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runbook import datastores
 
 # The Job that arranges the roles and then runs the migrations.
 SETUP_JOB: Final = "database-setup"
-# Nobody waits longer for a lock on a table that is given to another owner; the Job tries again.
+# The wait for a lock on a table that changes its owner ends after these seconds; the Job tries again.
 LOCK_SECONDS: Final = 10
 
 

@@ -70,7 +70,7 @@ class _Encrypted(_Model):
 class PostgresTarget(_Encrypted):
     """PostgreSQL itself, not PgBouncer: a dump needs one session with one snapshot.
 
-    The certificate and its host name are checked by the authorities of ``ca_file``, and by nobody without it.
+    Clients check the certificate and its host name by the authorities of ``ca_file``; without it they check none.
 
     ``runbook/database_roles.py`` says what each login may do. ``superuser`` makes roles and databases. A job finds the
     files of the logins that it uses, and no other.

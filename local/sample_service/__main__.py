@@ -26,7 +26,7 @@ def main() -> int:
     try:
         load_model(config.torch_device, config.model, config.crash_at_start)
     except ModelError as error:
-        app.log.error("model loading failed", reason=str(error))  # noqa: TRY400
+        app.log.error("model loading failed", reason=str(error))  # noqa: TRY400 - the reason says all
         return 1
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -43,8 +43,8 @@ def read(path: Path, metas: Mapping[str, Meta], day: datetime.date) -> Waivers:
         WaiversError: the file cannot be read, has a key twice or several documents, or is no list.
     """
     # Most runs have no waivers.
-    from policies.sources import stream  # noqa: PLC0415
-    from policies.sources.composing import UnreadableError  # noqa: PLC0415
+    from policies.sources import stream  # noqa: PLC0415 - see above
+    from policies.sources.composing import UnreadableError  # noqa: PLC0415 - see above
 
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -74,7 +74,7 @@ def _count(text: str) -> int:
     """How many documents a text has, also those after a line of ``...``, which Kubernetes' reader passes over."""
     if "\n..." not in text:
         return 0
-    import yaml  # noqa: PLC0415
+    import yaml  # noqa: PLC0415 - few files have such a line
 
     count = 0
     try:

@@ -254,6 +254,7 @@ FAILS: list[Case] = [
     ("postgres-verified", exporter("db.example.com:5432/crypto_db?sslmode=require")),
     ("outside-encrypted", told(redis=CACHE | {"tls": False})),
     ("outside-encrypted", told(kafka=BROKERS | {"tls": False})),
+    ("outside-encrypted", told(kafka={"bootstrap": "kafka.crypto.svc:9092,b-1.example.com:9092"})),
     ("redis-login", told(redis=CACHE | {"login": None})),
     ("backups-signed", ("ops-config", "data", ops(signers=None))),
     ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"verify": None}))),

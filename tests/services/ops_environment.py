@@ -151,7 +151,7 @@ class Environment:
 
     @property
     def s3(self) -> Any:
-        return boto3.client(  # pyright: ignore[reportUnknownMemberType]
+        return boto3.client(  # pyright: ignore[reportUnknownMemberType] - boto3 has no types
             "s3",
             endpoint_url=f"http://{self.store.address}",
             region_name="eu-central-1",

@@ -66,7 +66,7 @@ def test_every_incident_has_a_fault_and_an_alert() -> None:
 def test_a_simulation_is_refused_anywhere_but_in_the_embedded_environment(objects: dict[str, Any]) -> None:
     cluster = _Cluster(objects)
     with pytest.raises(UsageError, match="is not the embedded environment"):
-        place.find(cluster, settings=None)  # type: ignore[arg-type]
+        place.find(cluster, settings=None)  # type: ignore[arg-type] - not asked
     assert cluster.asked == [_CLASS]
 
 
