@@ -18,7 +18,8 @@ CONFIG_MAP: Final = "app-config"
 def shared_environment(settings: Settings) -> dict[str, str]:
     """Environment of all services: addresses, and the pool's limits. A service's own pool size is its own."""
     cache, brokers = endpoints.redis(settings), endpoints.kafka(settings)
-    outside = settings.redis.external
+    outside, bus = settings.redis.external, settings.kafka.external
+    protocol = datastores.kafka_protocol(login=bool(bus and bus.user), tls=brokers[0].tls)
     addresses = {f"{spec.service_name.upper().replace('-', '_')}_URL": spec.url for spec in services.ALL}
     return {
         # PgBouncer stands between the services and PostgreSQL: their pools together exceed max_connections (defect 9).
@@ -32,7 +33,8 @@ def shared_environment(settings: Settings) -> dict[str, str]:
         **({"REDIS_TLS": "true"} if cache.tls else {}),
         **({"REDIS_USER": outside.user} if outside and outside.secret else {}),
         "KAFKA_BOOTSTRAP_SERVERS": endpoints.bootstrap(brokers),
-        **({"KAFKA_SECURITY_PROTOCOL": "SSL"} if brokers[0].tls else {}),
+        **({"KAFKA_SECURITY_PROTOCOL": protocol} if bus else {}),
+        **({"KAFKA_SASL_MECHANISM": bus.mechanism, "KAFKA_USER": bus.user} if bus and bus.user else {}),
         "KAFKA_TOPIC": services.PRICE_TOPIC,
         "KAFKA_GROUP": services.ANALYTICS_GROUP,
         "KAFKA_PARTITIONS": str(thresholds.KAFKA_PARTITIONS.count),

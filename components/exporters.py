@@ -15,9 +15,16 @@ from components.deployment import Workload, WorkloadArgs
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP
 from runbook import capacity, datastores, endpoints, exporters
 from runbook.exporters import PORT_NAME, ExporterSpec
+from runbook.formats import KafkaMechanism
 from runbook.settings import Settings
 
 _SECRETS: Final = "/etc/exporter/secrets"
+# kafka_exporter's own names.
+_EXPORTER_MECHANISMS: Final[dict[KafkaMechanism, str]] = {
+    "SCRAM-SHA-512": "scram-sha512",
+    "SCRAM-SHA-256": "scram-sha256",
+    "PLAIN": "plain",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,18 @@ def redis_connection(settings: Settings) -> Connection:
 
 
 def kafka_connection(settings: Settings) -> Connection:
-    """Kafka by the brokers that answer first."""
-    brokers = endpoints.kafka(settings)
-    tls = ["--tls.enabled"] if brokers[0].tls else []
-    return Connection(args=[*(f"--kafka.server={broker.host}:{broker.port}" for broker in brokers), *tls])
+    """Kafka by the brokers that answer first; the password's flag comes from a file (docs/production.md)."""
+    brokers, external = endpoints.kafka(settings), settings.kafka.external
+    args = [f"--kafka.server={broker.host}:{broker.port}" for broker in brokers]
+    if brokers[0].tls:
+        args.append("--tls.enabled")
+    if brokers[0].ca_secret:
+        args.append(f"--tls.ca-file={_SECRETS}/kafka-ca/ca.crt")
+    if external and external.user:
+        mechanism = _EXPORTER_MECHANISMS[external.mechanism]
+        args += ["--sasl.enabled", f"--sasl.mechanism={mechanism}", f"--sasl.username={external.user}"]
+        args.append(f"@{_SECRETS}/kafka/exporter.args")
+    return Connection(args=args, secrets=settings.kafka.client_secrets())
 
 
 def backup_connection(settings: Settings) -> Connection:

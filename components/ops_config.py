@@ -115,7 +115,10 @@ def _kafka(settings: Settings, suffix: str) -> KafkaTarget:
         brokers=len(external.bootstrap) if external else settings.kafka.brokers,
         topic=services.PRICE_TOPIC,
         group=services.ANALYTICS_GROUP,
+        login=_login(external.user, external.secret) if external and external.user and external.secret else None,
+        mechanism=external.mechanism if external else datastores.KAFKA_MECHANISM,
         tls=brokers[0].tls,
+        ca_file=_authority(brokers[0]),
     )
 
 

@@ -20,6 +20,7 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
         Need.POSTGRES_BACKUP: (names.postgres_backup,),
         Need.POSTGRES_MAINTENANCE: (names.postgres_maintenance,),
         Need.REDIS: tuple(settings.redis.client_secrets().values()),
+        Need.KAFKA: tuple(settings.kafka.client_secrets().values()),
         Need.BUCKET: (settings.aws.credentials_secret,),
         Need.DECRYPTION: (names.backup_key if settings.backup.public_key else None,),
         Need.SIGNING: (_signing(job, settings),),

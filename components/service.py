@@ -45,6 +45,8 @@ class MicroserviceArgs:
             names["jwt"] = context.settings.secrets.jwt
         if datastores.REDIS in self.spec.uses:
             names |= context.settings.redis.client_secrets()
+        if datastores.KAFKA in self.spec.uses:
+            names |= context.settings.kafka.client_secrets()
         return names
 
 
@@ -56,11 +58,13 @@ def _secret_environment(args: MicroserviceArgs, context: Context) -> dict[str, s
         files["JWT_SECRET_FILE"] = f"{_SECRETS}/jwt/secret"
         # There while a rotation overlaps, and not at other times.
         files["JWT_PREVIOUS_SECRET_FILE"] = f"{_SECRETS}/jwt/previous"
-    mounted = args.secrets(context)
-    if "redis" in mounted:
-        files["REDIS_PASSWORD_FILE"] = f"{_SECRETS}/redis/password"
-    if "redis-ca" in mounted:
-        files["REDIS_CA_FILE"] = f"{_SECRETS}/redis-ca/ca.crt"
+    for store in ("redis", "kafka"):
+        named = {"PASSWORD": f"{store}/password", "CA": f"{store}-ca/ca.crt"}
+        files |= {
+            f"{store.upper()}_{name}_FILE": f"{_SECRETS}/{path}"
+            for name, path in named.items()
+            if path.partition("/")[0] in args.secrets(context)
+        }
     return files
 
 

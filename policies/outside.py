@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from policies import kinds, pods
@@ -29,6 +30,8 @@ from runbook.sections import Section
 # A Service of the cluster, as the operations program is told of one.
 _INSIDE: Final = ".svc"
 _VERIFIED: Final = "verify-full"
+# Where the operations program's settings have the address of each.
+_ADDRESSES: Final = {"redis": "host", "kafka": "bootstrap"}
 _EXPORTER: Final = exporters.POSTGRES_EXPORTER.name
 
 
@@ -85,18 +88,18 @@ def _mode(path: str, value: Plain, wanted: str) -> Judgement:
 def _encrypted(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
     if not parameters["production"]:
         return
-    for section, address in (("redis", "host"), ("kafka", "bootstrap")):
+    for section, address in _ADDRESSES.items():
         for config_map, target in told(index, section):
             for judgement in _of_target(target.at(address), [expect_equal(target.at("tls"), True)]):
                 yield config_map, judgement
 
 
-def _logged_in(index: StackIndex, parameters: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+def _logged_in(index: StackIndex, parameters: Parameters, section: str) -> Iterable[tuple[Resource, Judgement]]:
     if not parameters["production"]:
         return
-    for config_map, target in told(index, "redis"):
-        login = expect(target.at("login", "user"), lambda value: isinstance(value, str), "an ACL user")
-        for judgement in _of_target(target.at("host"), [login]):
+    for config_map, target in told(index, section):
+        login = expect(target.at("login", "user"), lambda value: isinstance(value, str), "a user")
+        for judgement in _of_target(target.at(_ADDRESSES[section]), [login]):
             yield config_map, judgement
 
 
@@ -123,5 +126,11 @@ RULES: Final = (
         "In production, clients log in to a Redis outside.",
         Severity.HIGH,
         "Name the Secret with the password of an ACL user in crypto:redis.external.secret, and the user beside it.",
-    ).of_stack(_logged_in),
+    ).of_stack(partial(_logged_in, section="redis")),
+    _meta(
+        "kafka-login",
+        "In production, clients log in to a Kafka outside.",
+        Severity.HIGH,
+        "Name the Secret with the user's password in crypto:kafka.external.secret, and the user beside it.",
+    ).of_stack(partial(_logged_in, section="kafka")),
 )

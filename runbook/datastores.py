@@ -29,6 +29,8 @@ KAFKA_CONTROLLER_PORT: Final = 9093
 # A client outside the cluster's DNS asks here and is sent to the brokers' addresses instead of their names.
 KAFKA_EXTERNAL_PORT: Final = 9094
 KAFKA_EXTERNAL_NAME: Final = "external"
+# How MSK asks for a password, and the stronger one of the two that store none.
+KAFKA_MECHANISM: Final = "SCRAM-SHA-512"
 
 DATABASE: Final = "crypto_db"
 # Who logs in, by the name that each has unless the settings say another; runbook/database_roles.py says what it may do.
@@ -39,3 +41,9 @@ MAINTENANCE_ROLE: Final = "crypto_maintenance"
 BACKUP_ROLE: Final = "crypto_backup"
 # Sees what the server does and nothing of what is in it.
 MONITORING_ROLE: Final = "crypto_monitor"
+
+
+def kafka_protocol(*, login: bool, tls: bool) -> str:
+    """What a client of Kafka speaks, in Kafka's words: ``SASL_SSL`` with a login over TLS."""
+    carrier = "SSL" if tls else "PLAINTEXT"
+    return f"SASL_{carrier}" if login else carrier

@@ -45,7 +45,7 @@ def kafka(settings: Settings, suffix: str = "") -> tuple[Endpoint, ...]:
     if external is None:
         return (Endpoint(datastores.KAFKA.name + suffix, datastores.KAFKA.port),)
     pairs = (address.rsplit(":", 1) for address in external.bootstrap)
-    return tuple(Endpoint(host, int(port), external.tls) for host, port in pairs)
+    return tuple(Endpoint(host, int(port), external.tls, external.ca_secret) for host, port in pairs)
 
 
 def bootstrap(brokers: tuple[Endpoint, ...]) -> str:

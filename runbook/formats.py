@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -170,6 +170,8 @@ HostPort = Annotated[
     form(f"^{_HOST_PORT}$", "a host and its port, like cache.example.com:6379", max_length=261),
     AfterValidator(_ports),
 ]
+# How Kafka asks for a password, in its words.
+KafkaMechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 # Brokers as the clients of Kafka take them.
 HostPorts = Annotated[
     str,

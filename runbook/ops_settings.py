@@ -12,7 +12,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from runbook import database_roles, practices
+from runbook import database_roles, datastores, practices
 from runbook.database_roles import DatabaseRole, Names
 from runbook.formats import (
     BucketName,
@@ -22,6 +22,7 @@ from runbook.formats import (
     Fraction,
     Host,
     HostPorts,
+    KafkaMechanism,
     KeyPrefix,
     Line,
     MailAddress,
@@ -105,14 +106,23 @@ class RedisTarget(_Encrypted):
     login: Login | None = None
 
 
-class KafkaTarget(_Model):
-    """Kafka: ``brokers`` is how many must answer."""
+class KafkaTarget(_Encrypted):
+    """Kafka: ``brokers`` is how many must answer. ``login`` is asked for by ``mechanism``.
+
+    Without ``ca_file`` the authorities are those of the machine.
+    """
 
     bootstrap: HostPorts
     brokers: Pods
     topic: Topic
     group: Line
-    tls: Switch = False
+    login: Login | None = None
+    mechanism: KafkaMechanism = datastores.KAFKA_MECHANISM
+
+    @property
+    def protocol(self) -> str:
+        """What the client speaks, in Kafka's words (``SASL_SSL``)."""
+        return datastores.kafka_protocol(login=self.login is not None, tls=self.tls)
 
 
 class ServiceTarget(_Model):

@@ -40,6 +40,18 @@ class RedisConfig:
 
 
 @dataclass(frozen=True)
+class KafkaConfig:
+    """Kafka; `protocol` and `mechanism` are Kafka's words, and without a password file nobody logs in."""
+
+    servers: str
+    protocol: str
+    mechanism: str
+    user: str
+    password_file: Path | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True)
 class Config:
     """One service's settings; `downstream` maps a service to its base URL."""
 
@@ -48,7 +60,7 @@ class Config:
     health_path: str
     database: DatabaseConfig
     redis: RedisConfig
-    kafka_servers: str
+    kafka: KafkaConfig
     kafka_topic: str
     kafka_group: str
     kafka_partitions: int
@@ -116,7 +128,7 @@ def load_config(variables: Mapping[str, str]) -> Config:
         health_path=read.text("HEALTH_PATH", "/api/health" if service == "api-gateway" else "/health"),
         database=_database(read),
         redis=_redis(read),
-        kafka_servers=read.text("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092"),
+        kafka=_kafka(read),
         kafka_topic=read.text("KAFKA_TOPIC", "price_updates"),
         kafka_group=read.text("KAFKA_GROUP", "analytics-service"),
         kafka_partitions=read.integer("KAFKA_PARTITIONS", 1, 1, 1000),
@@ -148,6 +160,17 @@ def _redis(read: _Reader) -> RedisConfig:
         password_file=read.path("REDIS_PASSWORD_FILE"),
         tls=read.text("REDIS_TLS", "false") == "true",
         ca_file=read.path("REDIS_CA_FILE"),
+    )
+
+
+def _kafka(read: _Reader) -> KafkaConfig:
+    return KafkaConfig(
+        servers=read.text("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092"),
+        protocol=read.text("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+        mechanism=read.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
+        user=read.text("KAFKA_USER", ""),
+        password_file=read.path("KAFKA_PASSWORD_FILE"),
+        ca_file=read.path("KAFKA_CA_FILE"),
     )
 
 

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from .config import Config
+from .config import Config, KafkaConfig
 from .errors import DependencyError
 
 _SECONDS: Final = 5.0
@@ -16,14 +16,27 @@ _SECONDS: Final = 5.0
 
 def _common(config: Config) -> dict[str, str | int | float | bool]:
     return {
-        "bootstrap.servers": config.kafka_servers,
+        "bootstrap.servers": config.kafka.servers,
         "client.id": config.service,
+        "security.protocol": config.kafka.protocol.lower(),
+        **({"ssl.ca.location": str(config.kafka.ca_file)} if config.kafka.ca_file else {}),
+        **_login(config.kafka),
         # Quiet clients: less waking up while nothing happens.
         "reconnect.backoff.max.ms": 5000,
         "log_level": 2,
         "statistics.interval.ms": 0,
         "topic.metadata.refresh.interval.ms": 300_000,
         "enable.metrics.push": False,
+    }
+
+
+def _login(config: KafkaConfig) -> dict[str, str]:
+    if config.password_file is None:
+        return {}
+    return {
+        "sasl.mechanism": config.mechanism,
+        "sasl.username": config.user,
+        "sasl.password": config.password_file.read_text().rstrip("\r\n"),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from runbook import database_roles, practices, services, thresholds
+from runbook import database_roles, datastores, practices, services, thresholds
 from runbook.database_roles import Names
 from runbook.formats import (
     DatabaseRoleName,
@@ -14,6 +14,7 @@ from runbook.formats import (
     DnsName,
     Fraction,
     HostPort,
+    KafkaMechanism,
     Line,
     Pods,
     Port,
@@ -22,6 +23,19 @@ from runbook.formats import (
     form,
 )
 from runbook.settings.base import Cidr, Memory, Model, Resources, Volume
+
+
+def _refuse_authority_without_tls(ca_secret: str | None, *, tls: bool) -> None:
+    """An authority is of use to TLS alone.
+
+    Raises:
+        ValueError: an authority is named beside ``tls: false``.
+    """
+    if ca_secret and not tls:
+        raise ValueError(
+            f"caSecret {ca_secret!r} is set beside tls: false, where nothing asks for a certificate; "
+            "remove one of the two"
+        )
 
 
 class ExternalServer(Model):
@@ -42,11 +56,7 @@ class ExternalServer(Model):
 
     @model_validator(mode="after")
     def _authority_of_tls(self) -> Self:
-        if self.ca_secret and not self.tls:
-            raise ValueError(
-                f"caSecret {self.ca_secret!r} is set beside tls: false, where nothing asks for a certificate; "
-                "remove one of the two"
-            )
+        _refuse_authority_without_tls(self.ca_secret, tls=self.tls)
         return self
 
 
@@ -75,11 +85,43 @@ class ExternalRedis(ExternalServer):
 
 
 class ExternalKafka(Model):
-    """A Kafka that somebody else runs (MSK), by the brokers that answer first."""
+    """A Kafka that somebody else runs (MSK), by the brokers that answer first, and how clients log in and trust it."""
 
     bootstrap: tuple[HostPort, ...] = Field(min_length=1, max_length=30)
     tls: Switch = True
+    ca_secret: DnsLabel | None = Field(
+        default=None,
+        description="Secret with the key ca.crt, the authority of the brokers' certificates; left out: the authorities "
+        "that each image knows",
+    )
+    # A line of exporter.args and a flag: no control characters.
+    user: Line | None = Field(default=None, description="the user whose password is in secret; left out: no login")
+    secret: DnsLabel | None = Field(
+        default=None, description="Secret with the keys password and exporter.args (docs/production.md)"
+    )
+    mechanism: KafkaMechanism = Field(
+        default=datastores.KAFKA_MECHANISM, description="how the brokers ask for the password"
+    )
     cidr: Cidr = "0.0.0.0/0"
+
+    @model_validator(mode="after")
+    def _authority_of_tls(self) -> Self:
+        _refuse_authority_without_tls(self.ca_secret, tls=self.tls)
+        return self
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if self.secret and not self.user:
+            raise ValueError(f"secret {self.secret!r} is set without user; name the user whose password it has")
+        if self.user and not self.secret:
+            raise ValueError(
+                f"user {self.user!r} is set without secret; name the Secret whose key password is the user's password"
+            )
+        if self.user and self.mechanism == "PLAIN" and not self.tls:
+            raise ValueError(
+                "mechanism PLAIN beside tls: false sends the password in the clear; use SCRAM-SHA-512, or remove tls"
+            )
+        return self
 
 
 class RoleNames(Model):
@@ -181,3 +223,8 @@ class KafkaSettings(Model):
         description="a second listener that names brokers by pod address, for clients outside the cluster's DNS",
     )
     resources: Resources = Resources(cpu_request="500m", memory_request="4Gi", memory_limit="4Gi")
+
+    def client_secrets(self) -> dict[str, str]:
+        """Secrets that a client mounts to log in and to trust the brokers: folder -> Secret."""
+        named = {"kafka": self.external.secret, "kafka-ca": self.external.ca_secret} if self.external else {}
+        return {folder: secret for folder, secret in named.items() if secret}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Final
 
 from runbook.ops_settings import KafkaTarget
-from scripts import lazy
-from scripts.clients import addresses, background, kafka_errors
+from scripts import config, lazy
+from scripts.clients import addresses, background, kafka_errors, tls
 from scripts.exits import TemporaryError, UsageError
 
 _SECONDS: Final = 15.0
@@ -82,30 +83,33 @@ class Kafka:
 
         Raises:
             TemporaryError: none of them accepts a connection.
+            UsageError: the password's file or ``caFile`` is unusable.
         """
         self.bootstrap = target.bootstrap
         self._seconds = seconds
         # librdkafka would try until the deadline.
         if refusal := _refusal(target.bootstrap, seconds / 4):
             raise TemporaryError(f"Kafka: {refusal}")
-        self._tls = target.tls
-        self._distrusted: list[str] = []
+        self._refused: list[str] = []
         # It retries for ever and logs to stderr: the deadline decides.
         self._given: dict[str, Any] = {
             "bootstrap.servers": target.bootstrap,
             "client.id": "ops",
-            "security.protocol": "ssl" if target.tls else "plaintext",
+            "security.protocol": target.protocol.lower(),
+            **_trust(target),
+            **_login(target),
             "socket.timeout.ms": max(int(seconds * 1000), 10),
             "log_level": 0,
         }
-        if target.tls:
+        if target.tls or target.login:
             self._given["error_cb"] = self._listen
         # Any: the futures of this client carry no types.
         self._admin: Any = lazy.confluent_kafka.admin.AdminClient(self._given, logger=_Silent())
 
     def _listen(self, error: Any) -> None:
-        if error.name() == "_SSL":
-            self._distrusted.append(error.str())
+        key = {"_SSL": "kafka.tls and kafka.caFile", "_AUTHENTICATION": "kafka.login"}.get(error.name())
+        if key:
+            self._refused.append(f"{error.str()}; check {key} in the settings")
 
     def metadata(self) -> Metadata:
         """Brokers and topics as the cluster lists them now."""
@@ -187,12 +191,18 @@ class Kafka:
     def _results(self, futures: Mapping[Any, Any]) -> _Offsets:
         return {(part.topic, part.partition): future.result(self._seconds).offset for part, future in futures.items()}
 
-    def _check_trust(self) -> None:
-        # To a caller librdkafka says of TLS that fails no more than that no broker answers.
-        if self._tls:
-            self._admin.poll(0)
-        if self._distrusted:
-            raise UsageError(f"Kafka at {self.bootstrap}: {self._distrusted[-1]}; check kafka.tls in the settings")
+    def _answer(self, asked: Future[Any]) -> Any:
+        """The answer, or a refusal as soon as there is one: librdkafka tries again until the time is up."""
+        while "error_cb" in self._given and not asked.done():
+            wait([asked], _PAUSE_SECONDS)
+            self._check_refused()
+        return asked.result()
+
+    def _check_refused(self) -> None:
+        # To a caller librdkafka says of TLS or a login that fails no more than that no broker answers.
+        self._admin.poll(0)
+        if self._refused:
+            raise UsageError(f"Kafka at {self.bootstrap}: {self._refused[-1]}")
 
     def _ask(self, what: str, ask: Callable[[], Any]) -> Any:
         """The answer; a broker that is only just taking over is asked again until the time is up."""
@@ -200,10 +210,10 @@ class Kafka:
         while True:
             try:
                 # librdkafka waits where no signal and no deadline would be heard.
-                return background.start("kafka", ask).result()
+                return self._answer(background.start("kafka", ask))
             except lazy.confluent_kafka.KafkaException as error:
                 if not kafka_errors.passing(error) or time.monotonic() > end:
-                    self._check_trust()
+                    self._check_refused()
                     raise kafka_errors.translated(error, f"Kafka at {self.bootstrap}: {what}") from None
             except TimeoutError:
                 raise TemporaryError(f"Kafka at {self.bootstrap}: {what}: no answer in {self._seconds:g} s") from None
@@ -236,6 +246,26 @@ def _topic(name: str, topic: Any) -> Topic:
             for number, part in sorted(topic.partitions.items())
         ),
     )
+
+
+def _trust(target: KafkaTarget) -> dict[str, Any]:
+    """Whose certificates the client takes."""
+    if not (target.tls and target.ca_file):
+        return {}
+    # A file that cannot be used would be told by librdkafka in words of its own.
+    tls.context(target.ca_file, "kafka.caFile")
+    return {"ssl.ca.location": target.ca_file}
+
+
+def _login(target: KafkaTarget) -> dict[str, Any]:
+    """Who logs in, and how."""
+    if target.login is None:
+        return {}
+    return {
+        "sasl.mechanism": target.mechanism,
+        "sasl.username": target.login.user,
+        "sasl.password": config.password(target.login),
+    }
 
 
 def _refusal(bootstrap: str, timeout: float) -> str | None:

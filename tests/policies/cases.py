@@ -23,6 +23,7 @@ PRODUCTION = {
     "postgres-verified": {"production": True},
     "outside-encrypted": {"production": True},
     "redis-login": {"production": True},
+    "kafka-login": {"production": True},
 }
 
 

@@ -62,7 +62,7 @@ def exporter(address: str) -> Change:
 
 DATABASE = {"host": "db.example.com", "tls": True, "caFile": "/ca.crt"}
 CACHE = {"host": "cache.example.com", "tls": True, "login": {"user": "crypto"}}
-BROKERS = {"bootstrap": "b-1.example.com:9094,b-2.example.com:9094", "tls": True}
+BROKERS = {"bootstrap": "b-1.example.com:9096,b-2.example.com:9096", "tls": True, "login": {"user": "crypto"}}
 VERIFY, REQUIRE = "server_tls_sslmode = verify-full", "server_tls_sslmode = require"
 
 
@@ -177,6 +177,8 @@ PASSES: list[Case] = [
     ("outside-encrypted", told(kafka={"bootstrap": "kafka.crypto.svc:9092"})),
     ("redis-login", told(redis=CACHE)),
     ("redis-login", told(redis={"host": "redis.crypto.svc"})),
+    ("kafka-login", told(kafka=BROKERS)),
+    ("kafka-login", told(kafka={"bootstrap": "kafka.crypto.svc:9092"})),
     ("key-recoverable", ("key", "deletionWindowInDays", None)),
     ("iam-no-wildcards", ("iam-policy", "policy", allowing(Effect="Deny", Action="*", Resource="*"))),
     ("iam-no-wildcards", ("iam-policy", "policy", json.loads(allowing()))),
@@ -256,6 +258,8 @@ FAILS: list[Case] = [
     ("outside-encrypted", told(kafka=BROKERS | {"tls": False})),
     ("outside-encrypted", told(kafka={"bootstrap": "kafka.crypto.svc:9092,b-1.example.com:9092"})),
     ("redis-login", told(redis=CACHE | {"login": None})),
+    ("kafka-login", told(kafka=BROKERS | {"login": None})),
+    ("kafka-login", told(kafka={"bootstrap": "kafka.crypto.svc:9092,b-1.example.com:9096"})),
     ("backups-signed", ("ops-config", "data", ops(signers=None))),
     ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"verify": None}))),
     ("backups-signed", ("ops-config", "data", ops(signers=SIGNERS | {"redis": {"publicKeys": []}}))),
@@ -389,6 +393,7 @@ WAITS: list[Waiting] = [
     ("postgres-verified", "ops-config", ("data", "config.json")),
     ("outside-encrypted", "ops-config", ("data", "config.json")),
     ("redis-login", "ops-config", ("data", "config.json")),
+    ("kafka-login", "ops-config", ("data", "config.json")),
     ("runbook-jobs-declared", "health-check", "metadata.name"),
     ("key-recoverable", "key", "deletionWindowInDays"),
     ("iam-no-wildcards", "iam-policy", "policy"),

@@ -84,6 +84,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "postgres-verified": ("ops-config", ("data", "config.json"), "json"),
     "outside-encrypted": ("ops-config", ("data", "config.json"), "json"),
     "redis-login": ("ops-config", ("data", "config.json"), "json"),
+    "kafka-login": ("ops-config", ("data", "config.json"), "json"),
     "network-policy-types-stated": ("default-deny", "", "merge"),
     "ingress-tls": ("ingress", "", "instead"),
     "ingress-certificate-declared": ("ingress", "", "merge"),

@@ -41,6 +41,7 @@ _IDLE = {
         "postgres-verified",
         "outside-encrypted",
         "redis-login",
+        "kafka-login",
         "stateful-protected",
     },
     "prod": set[str](),
@@ -100,7 +101,7 @@ def test_what_is_accepted_stops_no_update_and_nothing_else_is_accepted(stack: st
     assert result.clean
 
 
-def test_the_login_of_a_redis_of_somebody_else_breaks_no_rule() -> None:
+def test_logins_of_a_redis_and_a_kafka_of_somebody_else_break_no_rule() -> None:
     external = {
         "host": "cache.example.com",
         "port": 6379,
@@ -109,9 +110,11 @@ def test_the_login_of_a_redis_of_somebody_else_breaks_no_rule() -> None:
         "secret": "redis",
         "caSecret": "redis-ca",
     }
-    chosen = settings.load({**stack_values("prod"), "redis": {"external": external}})
-    resources = _plain(engine.registered(chosen, "redis-login"))
-    assert "redis-ca" in str(resources)
+    brokers = {"bootstrap": ["b-1.example.com:9096"], "cidr": "10.0.0.0/16", "user": "crypto", "secret": "kafka"}
+    outside = {"redis": {"external": external}, "kafka": {"external": brokers}}
+    chosen = settings.load({**stack_values("prod"), **outside})
+    resources = _plain(engine.registered(chosen, "logins"))
+    assert all(text in str(resources) for text in ("redis-ca", "b-1.example.com"))
     found = [finding for rule in ALL for finding in judge(rule, resources, _config("prod")).findings]
     assert {(finding.rule.name, finding.resource) for finding in found} == _ACCEPTED
 

@@ -40,6 +40,8 @@ _EXTERNAL_POSTGRES = _EXTERNAL.flatmap(lambda server: st.sampled_from([server, {
 # A user without its Secret is refused: the two are drawn together.
 _LOGINS: list[dict[str, Any]] = [{}, {"secret": "redis"}, {"secret": "redis", "user": "crypto", "caSecret": "redis-ca"}]
 _EXTERNAL_REDIS = _EXTERNAL.flatmap(lambda server: st.sampled_from([{**server, **login} for login in _LOGINS]))
+_KAFKA: dict[str, Any] = {"bootstrap": ["b-1.example:9096"]}
+_EXTERNAL_KAFKA = st.sampled_from([_KAFKA, {**_KAFKA, "secret": "kafka", "user": "crypto", "caSecret": "kafka-ca"}])
 _CERTIFICATES = st.fixed_dictionaries(
     {"email": st.just("ops@example.com")},
     optional={
@@ -54,7 +56,7 @@ _CHANGES = _mapping(
     services=_mapping(sentiment=_SERVICE, analytics=_SERVICE),
     postgres=_mapping(external=_EXTERNAL_POSTGRES, maxConnections=st.integers(10, 500), volumeSize=_MEMORY),
     redis=_mapping(external=_EXTERNAL_REDIS, maxmemoryRatio=st.floats(0.01, 0.75)),
-    kafka=_mapping(brokers=st.integers(1, 7), outsideListener=st.booleans()),
+    kafka=_mapping(brokers=st.integers(1, 7), outsideListener=st.booleans(), external=_EXTERNAL_KAFKA),
     certificates=_CERTIFICATES,
     monitoring=_mapping(grafana=_mapping(service=st.just("grafana"), namespace=st.just("observability"))),
     notifications=_mapping(slackSecret=st.just("slack")),

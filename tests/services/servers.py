@@ -223,7 +223,9 @@ def kafka(brokers: int = 1) -> Generator[Kafka]:
     ports, controller = [free_port() for _ in range(brokers)], free_port()
     with owned_folder() as folder, ExitStack() as stack:
         started = [
-            stack.enter_context(_broker(folder / str(number), jars, number, port, controller))
+            stack.enter_context(
+                _broker(folder / str(number), jars, number, (port, f"PLAINTEXT://127.0.0.1:{port}"), controller)
+            )
             for number, port in enumerate(ports, start=1)
         ]
         yield Kafka(tuple(server for server, _ in started), tuple(process for _, process in started))
@@ -235,17 +237,50 @@ def _jars() -> Path:
     return fetch_jars(layout, Children())
 
 
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+
+@contextmanager
+def encrypted_kafka(folder: Path, user: str, password: str) -> Generator[tuple[Kafka, Path]]:
+    """One broker that takes TLS and SCRAM alone, and the file with its certificate and key, which ``folder`` gets.
+
+    ``user`` logs in with ``password`` by SCRAM-SHA-512 and SCRAM-SHA-256.
+    """
+    own, port, inside, controller = certificate(folder), free_port(), free_port(), free_port()
+    more = f"""advertised.listeners=PLAINTEXT://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:SASL_SSL
+inter.broker.listener.name=PLAINTEXT
+listener.name.outside.sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256
+listener.name.outside.scram-sha-512.sasl.jaas.config={_SCRAM}
+listener.name.outside.scram-sha-256.sasl.jaas.config={_SCRAM}
+ssl.keystore.type=PEM
+ssl.keystore.location={own}
+"""
+    logins = [f"{mechanism}=[name={user},password={password}]" for mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256")]
+    with owned_folder() as data:
+        listeners = f"PLAINTEXT://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{port}"
+        with _broker(data / "1", _jars(), 1, (port, listeners), controller, more, logins) as (server, process):
+            yield Kafka((server,), (process,)), own
+
+
 @contextmanager
 def _broker(
-    folder: Path, jars: Path, number: int, port: int, controller: int
+    folder: Path,
+    jars: Path,
+    number: int,
+    listener: tuple[int, str],
+    controller: int,
+    more: str = "",
+    logins: Sequence[str] = (),
 ) -> Generator[tuple[Server, subprocess.Popen[bytes]]]:
     folder.mkdir()
+    port, listeners = listener
     own = f",CONTROLLER://127.0.0.1:{controller}" if number == 1 else ""
     settings = folder / "kafka.properties"
     settings.write_text(
         f"""process.roles={"broker,controller" if number == 1 else "broker"}
 node.id={number}
-listeners=PLAINTEXT://127.0.0.1:{port}{own}
+listeners={listeners}{own}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
 log.dirs={folder}/data
@@ -256,10 +291,11 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 replica.lag.time.max.ms=3000
-"""
+{more}"""
     )
     java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
     identity = ["--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", str(settings), "--ignore-formatted"]
+    identity += [part for login in logins for part in ("--add-scram", login)]
     subprocess.run([*java, "kafka.tools.StorageTool", "format", *identity], check=True, capture_output=True)
     with _started([*java, "kafka.Kafka", str(settings)], port, folder, signal.SIGTERM) as started:
         yield started

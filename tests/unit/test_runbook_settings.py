@@ -23,6 +23,10 @@ def _postgres(**external: Any) -> dict[str, Any]:
     return {"postgres": {"external": {"host": "db.example.com", "port": 5432, **external}}}
 
 
+def _kafka(**login: Any) -> dict[str, Any]:
+    return {"kafka": {"external": {"bootstrap": ["b-1.example.com:9096"], **login}}}
+
+
 def _redis(**external: Any) -> dict[str, Any]:
     return {"redis": {"external": {"host": "cache.example.com", "port": 6379, **external}}}
 
@@ -126,6 +130,11 @@ def _signers(**changes: Any) -> dict[str, Any]:
         ({"aws": {"region": "eu-central-1", "endpoint": "http://localhost:1"}}, ("credentialsSecret",)),
         ({"postgres": {"maxConnections": "lots"}}, ("postgres.maxConnections", "lots")),
         ({"redis": {"maxmemoryRatio": 1.0}}, ("redis.maxmemoryRatio", "1.0")),
+        (_kafka(user="ops"), ("kafka.external", "'ops'", "without secret", "name the Secret")),
+        (_kafka(secret="login"), ("kafka.external", "'login'", "without user", "name the user")),
+        (_kafka(user="o", secret="s", mechanism="GSSAPI"), ("kafka.external.mechanism", "GSSAPI", "SCRAM-SHA-512")),
+        (_kafka(user="o", secret="s", mechanism="PLAIN", tls=False), ("kafka.external", "PLAIN", "in the clear")),
+        (_kafka(caSecret="kafka-ca", tls=False), ("kafka.external", "'kafka-ca'", "tls: false", "remove one")),
         (_redis(user="ops"), ("redis.external", "'ops'", "without secret", "name the Secret")),
         (_redis(user="two words", secret="redis"), ("redis.external.user", "two words", "a name without spaces")),
         (_redis(user="nul\0", secret="redis"), ("redis.external.user", "nul", "a name without spaces")),
