@@ -70,6 +70,7 @@ def _secrets(context: Context) -> tuple[str, ...]:
         names.postgres_owner,
         names.postgres,
         names.postgres_maintenance,
+        names.postgres_reaper,
         names.postgres_backup,
         names.postgres_monitoring,
     )

@@ -84,6 +84,7 @@ def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
         owner=_login(names.owner, secrets.postgres_owner),
         services=_login(names.services, secrets.postgres),
         maintenance=_login(names.maintenance, secrets.postgres_maintenance),
+        reaper=_login(names.reaper, secrets.postgres_reaper),
         backup=_login(names.backup, secrets.postgres_backup),
         monitoring=_login(names.monitoring, secrets.postgres_monitoring),
         superuser=_login("postgres", secrets.postgres_superuser),

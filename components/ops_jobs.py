@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from components.ops_job import OpsCronJobArgs
 from runbook import bucket_roles, capacity, jobs
 from runbook.jobs import Job, Need, Right
 from runbook.settings import Settings
-
-_OF_POSTGRES: Final = frozenset({Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE})
 
 
 def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
@@ -19,6 +16,7 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
     by_need: dict[Need, tuple[str | None, ...]] = {
         Need.POSTGRES_BACKUP: (names.postgres_backup,),
         Need.POSTGRES_MAINTENANCE: (names.postgres_maintenance,),
+        Need.POSTGRES_REAPER: (names.postgres_reaper,),
         Need.REDIS: tuple(settings.redis.client_secrets().values()),
         Need.KAFKA: tuple(settings.kafka.client_secrets().values()),
         Need.BUCKET: (settings.aws.credentials_secret,),
@@ -27,7 +25,7 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
         Need.NOTIFY: (sinks.mail.secret if sinks.mail else None, sinks.slack_secret),
     }
     wanted = [name for need, found in by_need.items() if need in job.needs for name in found]
-    if job.needs & _OF_POSTGRES:
+    if job.needs & jobs.OF_POSTGRES:
         wanted += settings.postgres.authority_secrets().values()
     return tuple(dict.fromkeys(name for name in wanted if name))
 

@@ -43,6 +43,7 @@ class Credentials:
             names.postgres_owner: datastores.DATABASE_OWNER,
             names.postgres: datastores.SERVICES_ROLE,
             names.postgres_maintenance: datastores.MAINTENANCE_ROLE,
+            names.postgres_reaper: datastores.REAPER_ROLE,
             names.postgres_backup: datastores.BACKUP_ROLE,
             names.postgres_monitoring: datastores.MONITORING_ROLE,
         }

@@ -15,7 +15,6 @@ from policies.plain import MISSING, UNKNOWN, Marker, Node, Plain, show
 from policies.surge import surge
 from policies.values import counted
 from runbook import datastores, jobs, pool, thresholds
-from runbook.jobs import Need
 from runbook.sections import Section
 from runbook.services import ServiceSpec
 
@@ -27,9 +26,7 @@ _POOL_LIMITS: Final = {
     pool.SIZE: thresholds.POOL_SIZE,
     **pool.SHARED,
 }
-_DIRECT_JOBS: Final = frozenset(
-    job.name for job in jobs.ALL if job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE}
-)
+_DIRECT_JOBS: Final = frozenset(job.name for job in jobs.ALL if job.needs & jobs.OF_POSTGRES)
 
 
 @dataclass(frozen=True, slots=True)

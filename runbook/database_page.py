@@ -35,7 +35,7 @@ audit FROM {database_roles.SERVICES.name}`. What a migration makes later is of u
 default privileges. A migration that wants row security writes policies for the services: they are no owner any
 more, whom PostgreSQL lets past them.
 
-- Give the Secrets of the owner and of the maintenance before the deployment that brings the database over.
+- Give the Secrets of the owner, the maintenance and the reaper before the deployment that brings the database over.
 - Move statements that make or change tables from the services into the migrations before it: the services may
   not run them.
 - `ops restore postgres` of a backup from before brings over what it restores, and says so. On a server without

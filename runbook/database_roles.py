@@ -48,8 +48,15 @@ SERVICES: Final = DatabaseRole(
 MAINTENANCE: Final = DatabaseRole(
     "maintenance",
     datastores.MAINTENANCE_ROLE,
-    "`weekly-maintenance`, `connection-reaper`, `ops db`",
-    "what the owner may, since only an owner builds indexes and vacuums; ends idle sessions, sees what the server does",
+    "`weekly-maintenance`, `ops db`",
+    "what the owner may, since only an owner builds indexes and vacuums; sees what the server does",
+    ("pg_monitor",),
+)
+REAPER: Final = DatabaseRole(
+    "reaper",
+    datastores.REAPER_ROLE,
+    "`connection-reaper`",
+    "ends sessions, sees what the server does and no row of a table",
     ("pg_monitor", "pg_signal_backend"),
 )
 BACKUP: Final = DatabaseRole(
@@ -66,7 +73,7 @@ MONITORING: Final = DatabaseRole(
     "sees what the server does and no row of a table",
     ("pg_monitor",),
 )
-ALL: Final = (OWNER, SERVICES, MAINTENANCE, BACKUP, MONITORING)
+ALL: Final = (OWNER, SERVICES, MAINTENANCE, REAPER, BACKUP, MONITORING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Names:
     owner: str = OWNER.name
     services: str = SERVICES.name
     maintenance: str = MAINTENANCE.name
+    reaper: str = REAPER.name
     backup: str = BACKUP.name
     monitoring: str = MONITORING.name
 
@@ -108,7 +116,7 @@ def arrangement(names: Names, database: str) -> tuple[str, ...]:
     already are not given again. Later objects get theirs by default privileges.
     """
     owner, services = _quoted(names.owner), _quoted(names.services)
-    clients = ", ".join(map(_quoted, (names.services, names.maintenance, names.backup, names.monitoring)))
+    clients = ", ".join(_quoted(names.of(role)) for role in ALL if role is not OWNER)
     known = _quoted(database)
     return (
         f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",

@@ -37,6 +37,7 @@ DATABASE: Final = "crypto_db"
 DATABASE_OWNER: Final = "crypto_owner"
 SERVICES_ROLE: Final = "crypto_user"
 MAINTENANCE_ROLE: Final = "crypto_maintenance"
+REAPER_ROLE: Final = "crypto_reaper"
 # Reads everything and changes nothing: a backup job that is taken over cannot destroy what it saves.
 BACKUP_ROLE: Final = "crypto_backup"
 # Sees what the server does and nothing of what is in it.

@@ -131,7 +131,7 @@ def _of_job(job: Job, settings: Settings) -> Iterator[Flow]:
 
 def _of_need(name: str, need: Need, settings: Settings) -> Iterator[Flow]:
     match need:
-        case Need.POSTGRES_BACKUP | Need.POSTGRES_MAINTENANCE:
+        case Need.POSTGRES_BACKUP | Need.POSTGRES_MAINTENANCE | Need.POSTGRES_REAPER:
             yield _to_datastore(name, datastores.POSTGRES, settings, "a session of its own")
         case Need.REDIS:
             yield _to_datastore(name, datastores.REDIS, settings, "data")

@@ -18,6 +18,7 @@ class Need(Enum):
 
     POSTGRES_BACKUP = auto()
     POSTGRES_MAINTENANCE = auto()
+    POSTGRES_REAPER = auto()
     REDIS = auto()
     KAFKA = auto()
     SERVICES = auto()
@@ -32,6 +33,10 @@ class Need(Enum):
     # Reads and replaces one Secret, by its name.
     JWT_SECRET = auto()
     NOTIFY = auto()
+
+
+# Each is a session with PostgreSQL itself.
+OF_POSTGRES: Final = frozenset({Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE, Need.POSTGRES_REAPER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ INCIDENT_REVIEW: Final = Job(
     schedules.INCIDENT_REVIEW, ("incident", "review", "--json"), frozenset({Need.BUCKET, Need.NOTIFY}), 5 * _MINUTES
 )
 CONNECTION_REAPER: Final = Job(
-    schedules.CONNECTION_REAPER, ("db", "reap-idle", "--json"), frozenset({Need.POSTGRES_MAINTENANCE}), 2 * _MINUTES
+    schedules.CONNECTION_REAPER, ("db", "reap-idle", "--json"), frozenset({Need.POSTGRES_REAPER}), 2 * _MINUTES
 )
 PEAK_START: Final = Job(
     schedules.PEAK_START,

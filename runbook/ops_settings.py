@@ -83,6 +83,7 @@ class PostgresTarget(_Encrypted):
     owner: Login
     services: Login
     maintenance: Login
+    reaper: Login
     backup: Login
     monitoring: Login
     superuser: Login

@@ -130,6 +130,7 @@ class RoleNames(Model):
     owner: DatabaseRoleName = database_roles.OWNER.name
     services: DatabaseRoleName = database_roles.SERVICES.name
     maintenance: DatabaseRoleName = database_roles.MAINTENANCE.name
+    reaper: DatabaseRoleName = database_roles.REAPER.name
     backup: DatabaseRoleName = database_roles.BACKUP.name
     monitoring: DatabaseRoleName = database_roles.MONITORING.name
 

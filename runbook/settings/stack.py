@@ -41,6 +41,7 @@ class SecretNames(Model):
     postgres_superuser: DnsLabel = "postgres-superuser"
     postgres_owner: DnsLabel = "postgres-owner"
     postgres_maintenance: DnsLabel = "postgres-maintenance"
+    postgres_reaper: DnsLabel = "postgres-reaper"
     postgres_backup: DnsLabel = "postgres-backup"
     postgres_monitoring: DnsLabel = "postgres-monitoring"
     pgbouncer: DnsLabel = "pgbouncer-userlist"

@@ -60,7 +60,7 @@ def run(settings: OpsSettings, *, older_than: float | None, dry_run: bool) -> Ou
     """End what has been idle for longer than ``older_than`` seconds, 30 min unless given."""
     limit = thresholds.IDLE_CONNECTION_AGE.value if older_than is None else older_than
     target = settings.postgres
-    access = postgres.Access.of(target, target.maintenance)
+    access = postgres.Access.of(target, target.reaper)
     with postgres.connect(access, target.database, application="ops reap-idle") as connection:
         values = {"database": target.database, "backup": target.backup.user, "seconds": limit}
         found = [Session(*row) for row in connection.execute(_OLD, values).fetchall()]

@@ -19,6 +19,7 @@ _SECRETS = {
     "postgres-owner",
     "postgres-credentials",
     "postgres-maintenance",
+    "postgres-reaper",
     "postgres-backup",
     "postgres-monitoring",
 }
@@ -67,6 +68,11 @@ def test_jobs_that_look_after_the_database_log_in_as_the_maintenance(stack: list
     assert _holders(stack, "postgres-maintenance") == {"database-setup-job", *looking}
 
 
+def test_the_job_that_ends_idle_sessions_has_a_login_that_does_nothing_else(stack: list[Registered]) -> None:
+    assert _holders(stack, "postgres-reaper") == {"database-setup-job", "connection-reaper-cron-job"}
+    assert not {"connection-reaper-cron-job"} & _holders(stack, "postgres-maintenance")
+
+
 def test_the_migrations_see_the_owners_password_alone_and_roles_are_made_before_them(stack: list[Registered]) -> None:
     pod = _setup(stack)
     (roles,), (migrations,) = pod["initContainers"], pod["containers"]
@@ -97,7 +103,7 @@ def test_the_services_log_in_as_a_role_that_is_not_the_owner(stack: list[Registe
 
 
 def test_the_names_of_the_settings_reach_everyone_who_logs_in() -> None:
-    names = {"owner": "o", "services": "s", "maintenance": "m", "backup": "b", "monitoring": "w"}
+    names = {"owner": "o", "services": "s", "maintenance": "m", "reaper": "r", "backup": "b", "monitoring": "w"}
     stack = _stack("roles", roles=names, migrations={}, external=_EXTERNAL)
     text = look.named(stack, "ConfigMap", "ops-config")["data"][CONFIG_FILE]
     target = OpsSettings.model_validate_json(text).postgres

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from runbook import database_roles, jobs, services, settings
-from runbook.jobs import Need
 from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
 from tests.program import engine, look
@@ -59,7 +58,7 @@ def test_a_job_that_needs_postgres_mounts_the_authority_that_its_settings_name_a
     target = OpsSettings.model_validate_json(text).postgres
     assert target.tls
     pod = look.named(outside, "CronJob", job.name)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    needs = job.needs & {Need.POSTGRES_BACKUP, Need.POSTGRES_MAINTENANCE}
+    needs = job.needs & jobs.OF_POSTGRES
     assert _authority(pod) == ([target.ca_file] if needs else [])
 
 

@@ -32,6 +32,7 @@ PASSWORDS: Final = {
     "owner": "0wner:Gehe\\im",
     "services": "s3rvices'Geheim",
     "maintenance": 'm4intenance"Geheim',
+    "reaper": "r3aper\\Geheim",
     "backup": "b@ckup-Geheim 7",
     "monitoring": "m0nitoring%Geheim",
 }

@@ -198,6 +198,12 @@ def test_who_reads_or_uses_tables_cannot_become_the_owner(environment: Environme
                 connection.execute(f'SET ROLE "{other}"'.encode())
 
 
+@pytest.mark.parametrize("statement", ["SELECT * FROM prices", "DROP TABLE prices", "SET ROLE crypto_owner"])
+def test_the_reaper_reads_and_changes_no_table(environment: Environment, statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        _run(environment, "reaper", statement)
+
+
 def test_the_maintenance_indexes_and_vacuums_what_the_owner_has(environment: Environment) -> None:
     _run(environment, "maintenance", "CREATE INDEX CONCURRENTLY spare ON prices (t)", "VACUUM (ANALYZE) prices")
     assert environment.rows("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'spare'") == [
@@ -315,7 +321,7 @@ def _sorted(acl: object) -> object:
 
 
 def test_the_statements_name_the_roles_that_the_settings_name() -> None:
-    names = Names(owner="o", services="s", maintenance="m", backup="b", monitoring="w")
+    names = Names(owner="o", services="s", maintenance="m", reaper="r", backup="b", monitoring="w")
     said = "\n".join((*database_roles.creation(names).values(), *database_roles.memberships(names)))
     said += "\n".join(database_roles.arrangement(names, DATABASE))
     assert [role.name for role in database_roles.ALL if role.name in said] == []

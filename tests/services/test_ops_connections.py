@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runbook.datastores import BACKUP_ROLE, DATABASE, MAINTENANCE_ROLE, SERVICES_ROLE
+from runbook.datastores import BACKUP_ROLE, DATABASE, REAPER_ROLE, SERVICES_ROLE
 from tests.services import ops_environment
 from tests.services.ops_environment import PASSWORDS, Environment
 from tests.services.servers import SUPERUSER, Server
@@ -68,15 +68,15 @@ def session(environment: Environment) -> Iterator[Session]:
 
 @contextmanager
 def _without(environment: Environment, *roles: str) -> Generator[None]:
-    """The maintenance on a server whose operator gives it less."""
+    """The reaper on a server whose operator gives it less."""
     # Sessions of their own: one that stayed open would be an idle one itself.
     with environment.connect() as connection:
-        connection.execute(f"REVOKE {', '.join(roles)} FROM {MAINTENANCE_ROLE}".encode())
+        connection.execute(f"REVOKE {', '.join(roles)} FROM {REAPER_ROLE}".encode())
     try:
         yield
     finally:
         with environment.connect() as connection:
-            connection.execute(f"GRANT {', '.join(roles)} TO {MAINTENANCE_ROLE}".encode())
+            connection.execute(f"GRANT {', '.join(roles)} TO {REAPER_ROLE}".encode())
 
 
 def _await_age(environment: Environment, seconds: int, sessions: int) -> None:
