@@ -19,13 +19,20 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*"
 _YEARS: Final = (2000, 9000)
-# A registry by its name, a path, a tag and a digest of SHA-256, as github.com/distribution/reference describes them.
+# A registry, a path, a tag and a digest of SHA-256, as github.com/distribution/reference reads them for the kubelet:
+# tests/oracles compares the two.
 _REGISTRY: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _IMAGE: Final = re.compile(
-    rf"(?:{_REGISTRY}(?:\.{_REGISTRY})*(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
+    rf"((?=[^/]*[.:A-Z]|localhost/)(?:{_REGISTRY}(?:\.{_REGISTRY})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
+    rf"({_PART}(?:/{_PART})*)"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+# Docker puts library/ before one word of its own registry.
+_HUB: Final = (None, "docker.io/", "index.docker.io/")
+_LONGEST_PATH: Final = 255
+# Docker's engine takes it for the number of an image that is there.
+_NUMBER_OF_IMAGE: Final = re.compile("[0-9a-f]{64}")
 # PostgreSQL cuts longer names.
 _DATABASE_BYTES: Final = 63
 # What pydantic's own words say as a programmer's, by its type of error.
@@ -125,8 +132,13 @@ def _role(name: str) -> str:
 
 
 def _image(reference: str) -> str:
-    if not _IMAGE.fullmatch(reference):
+    found = _IMAGE.fullmatch(reference)
+    if found is None or _NUMBER_OF_IMAGE.fullmatch(reference):
         raise ValueError("must be a reference like registry.example.com/team/name:1.2 or name@sha256:...")
+    registry, path = found.groups()
+    whole = f"library/{path}" if registry in _HUB and "/" not in path else path
+    if len(whole) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters after the registry")
     return reference
 
 

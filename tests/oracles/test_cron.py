@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from local.pulumi_cli import PROJECT_ROOT
-from local.toolchain.golang import find
-from local.toolchain.versions import load
 from runbook import cron
+from tests.oracles.original import Original, started
 
-Original: TypeAlias = "subprocess.Popen[str]"
 _SOURCE = Path(__file__).parent / "cron"
 _KUBERNETES = PROJECT_ROOT / "local/toolchain/modules/kubernetes/go.mod"
 _STARTS = 50
@@ -156,25 +150,13 @@ _REFUSED = (
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
     """The helper that asks robfig/cron, with the time zones that Python reads."""
-    find(load())
-    program = tmp_path_factory.mktemp("oracle") / "cron"
     folders = [folder for folder in zoneinfo.TZPATH if Path(folder).is_dir()]
-    environment = os.environ | {"CGO_ENABLED": "0"} | ({"ZONEINFO": folders[0]} if folders else {})
-    subprocess.run(["go", "build", "-mod=readonly", "-o", program, "."], cwd=_SOURCE, check=True, env=environment)
-    with subprocess.Popen(
-        [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
+    with started("cron", tmp_path_factory.mktemp("oracle"), {"ZONEINFO": folders[0]} if folders else {}) as asked:
+        yield asked
 
 
 def _originals(original: Original, expression: str, zone: str, start: int) -> list[int] | None:
-    assert original.stdin is not None
-    assert original.stdout is not None
-    original.stdin.write(json.dumps([expression, zone, start]) + "\n")
-    original.stdin.flush()
-    return json.loads(original.stdout.readline())
+    return original.answer([expression, zone, start])
 
 
 def _ours(expression: str, zone: str, start: int) -> list[int] | None:
