@@ -73,12 +73,17 @@ def form(pattern: str, words: str, **field: Any) -> Any:
 
 def told(detail: Any) -> str:
     """What a value must be, of an error that pydantic found."""
-    limits = detail.get("ctx", {})
+    limits = {name: _whole(limit) for name, limit in detail.get("ctx", {}).items()}
     if detail["type"] == "string_pattern_mismatch":
         return f"must be {_WORDS.get(limits['pattern'], 'of the form ' + limits['pattern'])}"
     if sentence := _SENTENCES.get(detail["type"]):
         return sentence.format(**limits)
     return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _whole(limit: Any) -> Any:
+    """A limit without the fraction that it does not have."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
 
 
 def _number(given: Any) -> Any:

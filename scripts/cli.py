@@ -78,6 +78,17 @@ def _check_text(words: list[str]) -> None:
             raise typer.BadParameter(f"{word!r} is no UTF-8 text")
 
 
+def _words(error: Exception) -> str:
+    """What is wrong. Of a value, typer passes on pydantic's words, which name no value and are a programmer's."""
+    message = str(getattr(error, "format_message", error.__str__)())
+    found = getattr(error.__cause__, "errors", None)
+    if found is None:
+        return message
+    detail = found()[0]
+    given, allowed = repr(detail["input"]), str(importlib.import_module("runbook.formats").told(detail))
+    return message.replace(str(detail["msg"]), allowed if given in allowed else f"{given}, which {allowed}")
+
+
 def main() -> None:
     """Run the command line; the process ends with a code of ``exits.Exit``."""
     gc.set_threshold(_YOUNG_OBJECTS)
@@ -86,8 +97,7 @@ def main() -> None:
         _check_text(sys.argv)
         code = app(standalone_mode=False)
     except _UsageError as error:
-        message = str(getattr(error, "format_message", error.__str__)())
-        output.report_error("", Exit.USAGE, f"{message} (see ops --help)", as_json="--json" in sys.argv)
+        output.report_error("", Exit.USAGE, f"{_words(error)} (see ops --help)", as_json="--json" in sys.argv)
         code = int(Exit.USAGE)
     except (typer.Abort, KeyboardInterrupt):
         output.report_error("", Exit.USAGE, "not confirmed; nothing was changed", as_json="--json" in sys.argv)

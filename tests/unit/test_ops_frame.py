@@ -265,6 +265,20 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: tuple[str, ...]) -> None:
     assert re.fullmatch(r"ops: .*\(see ops --help\)\n", answer.stderr)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("health", "--timeout", "soon"), "'--timeout': 'soon', which must be a number"),
+        (("health", "--deadline", "inf"), "'--deadline': 'inf', which must be at most 31622400"),
+        (("redis", "bigkeys", "--top", "0"), "'--top': '0', which must be at least 1"),
+        (("kafka", "partitions", "t", "1.5"), "'COUNT': '1.5', which must be a whole number"),
+        (("incident", "open", "P9", "x"), "'severity': 'P9' is not one of 'P1', 'P2', 'P3', 'P4'"),
+    ],
+)
+def test_wrong_usage_names_the_value_and_what_is_allowed(arguments: tuple[str, ...], words: str) -> None:
+    assert _ops(*arguments).stderr.startswith(f"ops: Invalid value for {words}")
+
+
 def test_an_argument_that_is_no_text_is_wrong_usage() -> None:
     answer = _ops("incident", "open", "P1", "\udcff down", "--json")
 
