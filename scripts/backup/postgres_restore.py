@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from runbook import database_roles
 from runbook.ops_settings import OpsSettings
@@ -20,8 +21,13 @@ from scripts.clients.pgtools import Program
 from scripts.clients.postgres import Access
 from scripts.clients.s3 import Bucket
 from scripts.database import ownership
-from scripts.exits import TemporaryError, UsageError
+from scripts.exits import OpsError, TemporaryError, UsageError
 from scripts.output import Outcome, confirm, say
+
+_NAMING_VIEWS: Final = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND c.relispopulated AND pg_get_viewdef(c.oid) ~* 'current_(database\\(|catalog)' ORDER BY c.oid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +151,32 @@ def _restore(admin: lazy.psycopg.Connection, job: _Job) -> tuple[str | None, tup
         notes = (*done.notes, *ownership.bring_over(job.access, target, done.name))
         if job.into is not None:
             swap.swap(job.access, facts, done.name, job.into, None)
-            return None, notes
+            return None, (*notes, *_rename_in_views(job, job.into))
         kept = fresh.kept_name(job.database, fresh.now(admin)) if exists else None
         swap.swap(job.access, facts, done.name, job.database, kept)
-        return kept, notes
+        return kept, (*notes, *_rename_in_views(job, job.database))
+
+
+def _rename_in_views(job: _Job, database: str) -> list[str]:
+    """Populate the materialized views that hold the name of their database, which was another before the swap.
+
+    PostgreSQL runs their queries as their owners. The restore is done: what fails is told, one line each.
+    """
+    notes: list[str] = []
+    try:
+        with postgres.connect(job.access, database, application="ops restore", doing="materialized views") as session:
+            for schema, name in session.execute(_NAMING_VIEWS).fetchall():
+                statement = lazy.sql.SQL("REFRESH MATERIALIZED VIEW {}").format(lazy.sql.Identifier(schema, name))
+                try:
+                    session.execute(statement)
+                except lazy.psycopg.Error as error:
+                    words = f"{statement.as_string(session)}: {postgres.explain(error)}"
+                    notes.append(
+                        f"materialized view {schema}.{name} may name the database as it was meanwhile; {words}"
+                    )
+    except OpsError as error:
+        notes.append(f"materialized views may name the database as it was meanwhile, none was looked at: {error}")
+    return notes
 
 
 def _facts(job: _Job, *, exists: bool) -> DatabaseFacts:

@@ -410,6 +410,23 @@ def carried(
     return restored, before, after
 
 
+def test_a_materialized_view_that_names_its_database_has_the_name_that_the_restore_gives_it(
+    environment: Environment, new_server: Server
+) -> None:
+    views: LiteralString = """
+        CREATE ROLE namer; CREATE MATERIALIZED VIEW "its name" AS SELECT current_database(), current_catalog, 1 AS same;
+        ALTER MATERIALIZED VIEW "its name" OWNER TO namer;
+        CREATE MATERIALIZED VIEW empty AS SELECT current_database() WITH NO DATA
+    """
+    restored, before, after = carried(environment, new_server, "named", views)
+
+    assert after == before
+    assert not [note for note in restored.json["notes"] if "view" in note]
+    with connected(new_server, "named") as connection:
+        assert connection.execute('SELECT * FROM "its name"').fetchall() == [("named", "named", 1)]
+        assert connection.execute("SELECT relispopulated FROM pg_class WHERE relname = 'empty'").fetchone() == (False,)
+
+
 # The query of one fails by what was added since, and so does the one that reads it.
 _VIEWS: LiteralString = """
 CREATE ROLE viewer; CREATE TABLE t (i int); INSERT INTO t VALUES (1);
