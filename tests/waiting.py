@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 # Ends a wait for what never comes, where nothing says how long it may take. What is promised within a time says it.
@@ -26,3 +30,30 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = _SEC
         now = time.monotonic()
         assert now < end, f"not within {seconds:g} s: {what}"
         time.sleep(min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, 2 * (now - asked))))
+
+
+def stop(pid: int) -> None:
+    """Have a process stand still: returns once each of its threads does, which on a busy machine comes later."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: _states(pid) == {"T"}, f"process {pid} stands still")
+
+
+@contextmanager
+def stopped(pid: int) -> Generator[None]:
+    """A process stands still meanwhile."""
+    stop(pid)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _states(pid: int) -> set[str]:
+    """The states of the threads of a process, by the letter that the kernel has for each."""
+    found: set[str] = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        # A thread may end before it is read.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name in the brackets may have any character.
+            found.add((thread / "stat").read_text().rpartition(") ")[2][0])
+    return found

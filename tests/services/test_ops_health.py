@@ -64,6 +64,11 @@ def _service(code: int, hold: threading.Event | None = None) -> Generator[str]:
         server.server_close()
 
 
+def _health(environment: Environment) -> Answer:
+    """A report; how long a check may take is the subject of tests that say it."""
+    return environment.ops("health", "--json", "--timeout", "60")
+
+
 def _check(answer: Answer, name: str) -> dict[str, Any]:
     found = [check for check in answer.json["checks"] if check["name"] == name]
     assert len(found) == 1, answer.json
@@ -76,7 +81,7 @@ def test_each_service_is_judged_by_its_own_page(environment: Environment) -> Non
         targets = [{"name": name, "healthUrl": url} for name, url in (("good", good), ("bad", bad), ("gone", gone))]
         environment.configure(services=targets)
         try:
-            answer = environment.ops("health", "--json")
+            answer = _health(environment)
         finally:
             environment.configure(services=[])
 
@@ -103,7 +108,7 @@ def test_a_service_that_hangs_costs_its_own_deadline_and_no_more(environment: En
 
 
 def test_postgres_answers_and_its_connections_are_counted_against_the_limit(environment: Environment) -> None:
-    answer = environment.ops("health", "--json")
+    answer = _health(environment)
 
     assert _check(answer, "postgres")["status"] == "ok"
     connections = _check(answer, "postgres connections")
@@ -119,7 +124,7 @@ def test_too_many_connections_fail(environment: Environment) -> None:
         with ExitStack() as stack:
             for _ in range(81 - int(used[0])):
                 stack.enter_context(environment.connect())
-            answer = environment.ops("health", "--json")
+            answer = _health(environment)
 
     assert answer.code == 1
     assert _check(answer, "postgres connections")["status"] == "fail"
@@ -133,7 +138,7 @@ def test_redis_is_judged_by_its_memory_and_a_missing_limit_is_a_warning(environm
         with servers.redis(*options) as redis:
             environment.configure(redis={"host": redis.host, "port": redis.port})
             try:
-                statuses[name] = _check(environment.ops("health", "--json"), "redis memory")["status"]
+                statuses[name] = _check(_health(environment), "redis memory")["status"]
             finally:
                 environment.configure(redis=good)
 
@@ -155,18 +160,18 @@ def test_datastores_that_are_gone_fail_by_name(environment: Environment) -> None
 
 
 def test_the_newest_backup_must_be_young_and_readable(environment: Environment) -> None:
-    none = environment.ops("health", "--json")
+    none = _health(environment)
     backup = environment.backup()
-    young = environment.ops("health", "--json")
+    young = _health(environment)
     manifest = environment.manifest(backup)
     environment.s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{backup}/manifest.json")
     moment = datetime.now(UTC) - timedelta(hours=26, minutes=1)
     old_id = f"{moment:%Y%m%dT%H%M%SZ}-00000001"
     content = json.dumps(manifest | {"id": old_id, "snapshotAt": moment.isoformat()}).encode()
     environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{old_id}/manifest.json", Body=content)
-    old = environment.ops("health", "--json")
+    old = _health(environment)
     environment.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}postgres/{old_id}/manifest.json", Body=b"{}")
-    damaged = environment.ops("health", "--json")
+    damaged = _health(environment)
 
     found = [_check(answer, "backup") for answer in (none, young, old, damaged)]
     assert [check["status"] for check in found] == ["warn", "ok", "fail", "fail"]
@@ -176,7 +181,7 @@ def test_the_newest_backup_must_be_young_and_readable(environment: Environment) 
 
 
 def test_without_a_cluster_the_reason_is_told_and_the_rest_is_still_checked(environment: Environment) -> None:
-    answer = environment.ops("health", "--json")
+    answer = _health(environment)
 
     for name in ("kubernetes", "pods"):
         assert _check(answer, name)["status"] == "fail"
@@ -185,7 +190,7 @@ def test_without_a_cluster_the_reason_is_told_and_the_rest_is_still_checked(envi
 
 
 def test_people_get_a_table_with_every_finding(environment: Environment) -> None:
-    data = environment.ops("health", "--json")
+    data = _health(environment)
     people = environment.ops("health")
 
     assert people.code == data.code == 1

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +20,7 @@ from scripts.exits import CheckFailedError, Exit, OpsError, TemporaryError, Usag
 from scripts.workloads import budget
 from tests.services.api_server import ApiServer, api_server
 from tests.services.connect_proxy import connect_proxy
-from tests.waiting import wait_until
+from tests.waiting import stopped, wait_until
 
 # Compilers are waited for by the fixture of the tools; etcd and the API server take some seconds.
 pytestmark = pytest.mark.timeout(300)
@@ -350,15 +348,6 @@ def test_a_webhook_or_an_extension_that_does_not_answer_is_temporary(admin: Clus
     wait_until(is_known, "the extension is known")
 
 
-@contextmanager
-def _paused(pid: int) -> Generator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_a_server_without_its_store_or_with_too_much_to_do_is_temporary(tools_bin_dir: Path, tmp_path: Path) -> None:
     options = ("--request-timeout=12s", "--enable-priority-and-fairness=false", "--max-requests-inflight=1")
     with (
@@ -376,7 +365,7 @@ def test_a_server_without_its_store_or_with_too_much_to_do_is_temporary(tools_bi
             except OpsError as late:
                 told.append(late)
 
-        with _paused(server.etcd.pid):
+        with stopped(server.etcd.pid):
             thread = threading.Thread(target=wait)
             thread.start()
             waiting.wait()
@@ -402,7 +391,7 @@ def test_a_server_that_answers_nothing_or_is_gone_is_temporary(tools_bin_dir: Pa
         kubernetes.connect(1, server.kubeconfig(tmp_path / "admin")) as cluster,
     ):
         cluster.get(MAPS)
-        with _paused(server.pid), pytest.raises(TemporaryError, match="timed out"):
+        with stopped(server.pid), pytest.raises(TemporaryError, match="timed out"):
             cluster.get(MAPS)
         server.stop()
         with pytest.raises(TemporaryError, match="refused"):

@@ -28,7 +28,7 @@ from tests.services.faulty_s3 import Slow
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
 from tests.services.ops_process import OpsProcess
 from tests.services.servers import SUPERUSER, Server
-from tests.waiting import wait_until
+from tests.waiting import stop, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -361,7 +361,7 @@ def _begin_held(environment: Environment) -> tuple[OpsProcess, int]:
     """A restore whose pg_restore stands still in the middle, and that program's pid."""
     process = environment.start("restore", "postgres", "--yes", "--json")
     pid = int(await_log(process, "restore started")["pid"])
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     wait_until(lambda: len(environment.databases()) == 2, "the fresh database exists")
     return process, pid
 

@@ -181,7 +181,7 @@ def test_what_is_not_signed_is_told_and_needs_an_option(environment: Environment
 
 def test_health_tells_how_many_are_not_signed_and_fails_where_the_newest_is_one(environment: Environment) -> None:
     def verdict() -> tuple[str, str]:
-        answer = environment.ops("health", "--json")
+        answer = environment.ops("health", "--json", "--timeout", "60")
         found = next(check for check in answer.json["checks"] if check["name"] == "backup signed")
         return found["status"], found["value"]
 

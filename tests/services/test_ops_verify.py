@@ -17,7 +17,7 @@ from tests.services import ops_environment
 from tests.services.ops_environment import BUCKET, PREFIX, Environment, await_log, finish, populate
 from tests.services.ops_process import OpsProcess
 from tests.services.servers import Server
-from tests.waiting import wait_until
+from tests.waiting import stop, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -204,7 +204,7 @@ def _begin_held(environment: Environment, folder: Path) -> tuple[OpsProcess, int
     process = environment.start("backups", "verify", "--json", extra={"TMPDIR": str(folder)})
     server = int(await_log(process, "throwaway server started")["pid"])
     pid = int(await_log(process, "restore started")["pid"])
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     return process, server, pid
 
 

@@ -29,7 +29,7 @@ from tests.environment.cluster.small_cluster import (
     write_image,
 )
 from tests.running.slots import cluster_slot
-from tests.waiting import wait_until
+from tests.waiting import stopped, wait_until
 
 ENFORCER = "network-policies"
 # Ends when it is told to, which a container's first process does only if it says so.
@@ -154,11 +154,8 @@ class Cluster(SmallCluster):
         """The daemon stands still meanwhile."""
         pid = lifecycle.host_pid(self.instance, ENFORCER)
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(pid):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def records(self) -> list[str]:
         return self.on_node("ls", str(POD_ADDRESSES)).split()
