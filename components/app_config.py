@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.context import Context, child
-from runbook import datastores, endpoints, pool, services, thresholds
+from runbook import datastores, endpoints, pool, redis_users, services, thresholds
 from runbook.sections import Section
 from runbook.settings import ServiceSettings, Settings
 
@@ -18,7 +18,7 @@ CONFIG_MAP: Final = "app-config"
 def shared_environment(settings: Settings) -> dict[str, str]:
     """Environment of all services: addresses, and the pool's limits. A service's own pool size is its own."""
     cache, brokers = endpoints.redis(settings), endpoints.kafka(settings)
-    outside, bus = settings.redis.external, settings.kafka.external
+    login, bus = redis_users.login(settings, redis_users.SERVICES), settings.kafka.external
     protocol = datastores.kafka_protocol(login=bool(bus and bus.user), tls=brokers[0].tls)
     addresses = {f"{spec.service_name.upper().replace('-', '_')}_URL": spec.url for spec in services.ALL}
     return {
@@ -31,7 +31,7 @@ def shared_environment(settings: Settings) -> dict[str, str]:
         "REDIS_HOST": cache.host,
         "REDIS_PORT": str(cache.port),
         **({"REDIS_TLS": "true"} if cache.tls else {}),
-        **({"REDIS_USER": outside.user} if outside and outside.secret else {}),
+        **({"REDIS_USER": login.user} if login else {}),
         "KAFKA_BOOTSTRAP_SERVERS": endpoints.bootstrap(brokers),
         **({"KAFKA_SECURITY_PROTOCOL": protocol} if bus else {}),
         **({"KAFKA_SASL_MECHANISM": bus.mechanism, "KAFKA_USER": bus.user} if bus and bus.user else {}),

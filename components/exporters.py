@@ -13,7 +13,7 @@ from components import pods
 from components.context import Context
 from components.deployment import Workload, WorkloadArgs
 from components.ops_config import CONFIG_DIRECTORY, CONFIG_MAP
-from runbook import capacity, datastores, endpoints, exporters
+from runbook import capacity, datastores, endpoints, exporters, redis_users
 from runbook.exporters import PORT_NAME, ExporterSpec
 from runbook.formats import KafkaMechanism
 from runbook.settings import Settings
@@ -54,14 +54,14 @@ def postgres_connection(settings: Settings) -> Connection:
 
 def redis_connection(settings: Settings) -> Connection:
     """Redis by its address; its password comes from a file in the exporter's own format (docs/production.md)."""
-    server, external = endpoints.redis(settings), settings.redis.external
+    server, login = endpoints.redis(settings), redis_users.login(settings, redis_users.MONITORING)
     scheme = "rediss" if server.tls else "redis"
     environment = {"REDIS_ADDR": f"{scheme}://{server.host}:{server.port}"}
-    if external and external.secret:
-        environment |= {"REDIS_USER": external.user, "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis/exporter.json"}
-    if external and external.ca_secret:
+    if login:
+        environment |= {"REDIS_USER": login.user, "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis/exporter.json"}
+    if server.ca_secret:
         environment["REDIS_EXPORTER_TLS_CA_CERT_FILE"] = f"{_SECRETS}/redis-ca/ca.crt"
-    return Connection(environment=environment, secrets=settings.redis.client_secrets())
+    return Connection(environment=environment, secrets=redis_users.client_secrets(settings, redis_users.MONITORING))
 
 
 def kafka_connection(settings: Settings) -> Connection:

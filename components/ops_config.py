@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components.context import Context, child
-from runbook import datastores, endpoints, services
+from runbook import datastores, endpoints, redis_users, services
 from runbook.endpoints import Endpoint
 from runbook.ops_paths import CONFIG_FILE, CONFIG_PATH
 from runbook.ops_settings import (
@@ -94,11 +94,13 @@ def _postgres(settings: Settings, suffix: str) -> PostgresTarget:
 
 
 def _redis(settings: Settings, suffix: str) -> RedisTarget:
-    server, external = endpoints.redis(settings, suffix), settings.redis.external
+    server = endpoints.redis(settings, suffix)
+    backup, operator = (redis_users.login(settings, user) for user in (redis_users.BACKUP, redis_users.OPERATOR))
     return RedisTarget(
         host=server.host,
         port=server.port,
-        login=_login(external.user, external.secret) if external and external.secret else None,
+        login=_login(backup.user, backup.secret) if backup else None,
+        operator=_login(operator.user, operator.secret) if operator and operator != backup else None,
         tls=server.tls,
         ca_file=_authority(server),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.ops_job import OpsCronJobArgs
-from runbook import bucket_roles, capacity, jobs
+from runbook import bucket_roles, capacity, jobs, redis_users
 from runbook.jobs import Job, Need, Right
 from runbook.settings import Settings
 
@@ -17,7 +17,7 @@ def secrets(job: Job, settings: Settings) -> tuple[str, ...]:
         Need.POSTGRES_BACKUP: (names.postgres_backup,),
         Need.POSTGRES_MAINTENANCE: (names.postgres_maintenance,),
         Need.POSTGRES_REAPER: (names.postgres_reaper,),
-        Need.REDIS: tuple(settings.redis.client_secrets().values()),
+        Need.REDIS: tuple(redis_users.client_secrets(settings, redis_users.BACKUP).values()),
         Need.KAFKA: tuple(settings.kafka.client_secrets().values()),
         Need.BUCKET: (settings.aws.credentials_secret,),
         Need.DECRYPTION: (names.backup_key if settings.backup.public_key else None,),

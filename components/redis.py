@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pulumi
+from pulumi_kubernetes import core
 
 from components import pods
 from components.context import Context
 from components.stateful import StatefulArgs, StatefulDatastore, container, data_mount
-from runbook import datastores
+from runbook import datastores, redis_users
 from runbook.sections import Section
 from runbook.settings import RedisSettings
 from runbook.units import to_bytes
 
 CONFIG_MAP: Final = "redis-config"
 _CONFIG: Final = "/etc/redis"
+_SECRETS: Final = "/etc/redis-secrets"
+_USERS: Final = "/run/redis"
+_FILE: Final = "users.acl"
 
 
 def redis_conf(settings: RedisSettings) -> str:
@@ -26,6 +31,7 @@ def redis_conf(settings: RedisSettings) -> str:
         f"port {datastores.REDIS.port}",
         # Nothing reaches it from outside the namespace; protected mode would refuse the services as well.
         "protected-mode no",
+        f"aclfile {_USERS}/{_FILE}",
         "dir /data",
         f"maxmemory {maxmemory}",
         "maxmemory-policy allkeys-lru",
@@ -39,8 +45,14 @@ def redis_conf(settings: RedisSettings) -> str:
 def redis_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, str]]]:
     """The StatefulSet's arguments and its ConfigMaps (name -> files)."""
     settings, spec = context.settings.redis, datastores.REDIS
-    maps = {CONFIG_MAP: {"redis.conf": redis_conf(settings)}}
-    mounts = [pods.config_files("config", CONFIG_MAP, _CONFIG), pods.temporary()]
+    maps = {CONFIG_MAP: {"redis.conf": redis_conf(settings), _FILE: redis_users.acl_file()}}
+    users, config = pods.scratch("users", _USERS, "1Mi"), pods.config_files("config", CONFIG_MAP, _CONFIG)
+    secrets = [
+        pods.secret_files(user.key, login.secret, f"{_SECRETS}/{user.key}")
+        for user in redis_users.ALL
+        if (login := redis_users.login(context.settings, user))
+    ]
+    mounts = [config, users, pods.temporary()]
     # PING answers LOADING with exit code 0 while a dump is read: only PONG means ready.
     ready = ["sh", "-c", "redis-cli -h 127.0.0.1 ping | grep -q PONG"]
     pod = container(
@@ -58,12 +70,31 @@ def redis_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, str]
         section=Section.REDIS_MEMORY,
         replicas=1,
         container=pod,
-        mounts=mounts,
+        mounts=[*mounts, *secrets],
+        sidecars=[_users(context, [config, users, *secrets])],
         config=maps[CONFIG_MAP],
         volume_size=settings.volume_size,
         grace_seconds=60,
     )
     return args, maps
+
+
+def _users(context: Context, mounts: Sequence[pods.Mount]) -> core.v1.ContainerArgs:
+    """Writes the file of users before Redis starts: it has the hashes of their passwords, and no Secret has these."""
+    hashes = [
+        f's/{{{user.key}}}/$(printf %s "$(cat {_SECRETS}/{user.key}/password)" | sha256sum | cut -c1-64)/'
+        for user in redis_users.ALL
+    ]
+    script = f'set -eu; umask 077; sed "{"; ".join(hashes)}" {_CONFIG}/{_FILE} >{_USERS}/{_FILE}'
+    return core.v1.ContainerArgs(
+        name="users",
+        image=context.settings.image("redis"),
+        command=["sh", "-c", script],
+        # Those of Redis, which starts after it: the pod needs no more than Redis.
+        resources=pods.requirements(context.settings.redis.resources),
+        security_context=pods.container_security(),
+        volume_mounts=[mount.mount for mount in mounts],
+    )
 
 
 class Redis(StatefulDatastore):

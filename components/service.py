@@ -13,7 +13,7 @@ from components import pods
 from components.app_config import CONFIG_MAP, service_environment
 from components.context import Context, child
 from components.labels import SKIP_AWAIT, selector
-from runbook import datastores, services
+from runbook import datastores, redis_users, services
 from runbook.sections import Section
 from runbook.services import ServiceSpec
 from runbook.settings import ServiceSettings
@@ -44,7 +44,7 @@ class MicroserviceArgs:
         if self.spec.uses_jwt:
             names["jwt"] = context.settings.secrets.jwt
         if datastores.REDIS in self.spec.uses:
-            names |= context.settings.redis.client_secrets()
+            names |= redis_users.client_secrets(context.settings, redis_users.SERVICES)
         if datastores.KAFKA in self.spec.uses:
             names |= context.settings.kafka.client_secrets()
         return names

@@ -34,6 +34,7 @@ class StatefulArgs:
     volume_size: str
     grace_seconds: int
     parallel: bool = False
+    sidecars: Sequence[core.v1.ContainerArgs] = ()
     more_ports: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -95,6 +96,7 @@ def _pod(args: StatefulArgs) -> pods.PodArgs:
         user_id=args.spec.user_id,
         containers=[args.container],
         mounts=args.mounts,
+        sidecars=args.sidecars,
         grace_seconds=args.grace_seconds,
         config=args.config,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from local.errors import LocalError
 from local.kubectl import Kubectl
-from runbook import datastores
+from runbook import datastores, redis_users
 from runbook.ops_settings import SIGNING_KEY
 from runbook.settings import SecretNames
 
@@ -50,6 +51,9 @@ class Credentials:
         for secret, role in logins.items():
             self._password(secret)
             self._write(secret, "username", role)
+        for user in redis_users.ALL:
+            self._password(getattr(names, f"redis_{user.key}"))
+        self._write(names.redis_monitoring, "exporter.json", self._exporter_json(names.redis_monitoring))
         services = self.path(names.postgres, "password").read_text()
         self._write(names.pgbouncer, "userlist.txt", f'"{datastores.SERVICES_ROLE}" "{services}"\n')
         self._write(names.jwt, "secret", secrets.token_urlsafe(32))
@@ -87,6 +91,12 @@ class Credentials:
             }
             for folder in folders
         ]
+
+    def _exporter_json(self, secret: str) -> str:
+        """The password as redis_exporter reads it: its releases look it up with and without the user."""
+        address, password = datastores.REDIS.address, self.path(secret, "password").read_text()
+        users = ("", f"{redis_users.MONITORING.name}@")
+        return json.dumps({f"redis://{user}{address}": password for user in users})
 
     def _password(self, secret: str) -> None:
         self._write(secret, "password", secrets.token_urlsafe(24))

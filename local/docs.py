@@ -10,7 +10,7 @@ from local import runbook_page
 from local.pulumi_cli import PROJECT_ROOT
 from local.stack_files import stack_values
 from policies import page as policies_page
-from runbook import database_page, network_page, printed, settings
+from runbook import database_page, network_page, printed, redis_page, settings
 from runbook.sections import RUNBOOK_PAGE
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
@@ -18,6 +18,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     runbook_page.PAGE: runbook_page.page,
     "docs/policies.md": policies_page.markdown,
     database_page.PAGE: database_page.markdown,
+    redis_page.PAGE: redis_page.markdown,
     "docs/network.md": lambda: network_page.markdown(settings.load(stack_values("prod"))),
 }
 

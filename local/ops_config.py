@@ -61,7 +61,13 @@ def reachable(
                 **{role.key: login(postgres.login(role)) for role in database_roles.ALL},
             }
         ),
-        "redis": redis.model_copy(update={"host": host(redis.host)}),
+        "redis": redis.model_copy(
+            update={
+                "host": host(redis.host),
+                "login": redis.login and login(redis.login),
+                "operator": redis.operator and login(redis.operator),
+            }
+        ),
         "kafka": kafka.model_copy(update={"bootstrap": bootstrap}),
         "prometheus": PrometheusTarget(url=prometheus) if prometheus else settings.prometheus,
         "backup": _with_keys(backup, here),

@@ -15,6 +15,8 @@ from policies.values import counted
 from runbook import datastores, thresholds
 from runbook.sections import Section
 
+# By which Redis asks for a login.
+_LOGINS: Final = ("aclfile", "requirepass", "user")
 _PARTITIONS: Final = thresholds.KAFKA_PARTITIONS
 
 
@@ -22,13 +24,27 @@ def _redis_says(key: str, wanted: str) -> StackJudge:
     """A judge of one directive of redis.conf."""
 
     def judge(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
-        for redis in index.of(kinds.STATEFUL_SET):
-            if redis.object_name == datastores.REDIS.name:
-                container = next(iter(pods.named_container(redis, datastores.REDIS.name)), Node(MISSING))
-                value = setting(index, redis, container, key)
-                yield redis, decide(None if value is UNKNOWN else value == wanted, key, show(value), wanted)
+        for redis, container in _redis(index):
+            value = setting(index, redis, container, key)
+            yield redis, decide(None if value is UNKNOWN else value == wanted, key, show(value), wanted)
 
     return judge
+
+
+def _redis(index: StackIndex) -> Iterable[tuple[Resource, Node]]:
+    """The declared Redis, and its container."""
+    for redis in index.of(kinds.STATEFUL_SET):
+        if redis.object_name == datastores.REDIS.name:
+            yield redis, next(iter(pods.named_container(redis, datastores.REDIS.name)), Node(MISSING))
+
+
+def _redis_users(index: StackIndex, _: Parameters) -> Iterable[tuple[Resource, Judgement]]:
+    for redis, container in _redis(index):
+        stated = [setting(index, redis, container, key) for key in _LOGINS]
+        # An empty name is none.
+        given = [value for value in stated if value not in (MISSING, "")]
+        asked = None if given and set(given) == {UNKNOWN} else bool(given)
+        yield redis, decide(asked, _LOGINS[0], show(stated[0]), f"one of {', '.join(_LOGINS)}")
 
 
 def _claims(resource: Resource, _: Parameters) -> Iterable[Judgement]:
@@ -70,6 +86,13 @@ RULES: Final = (
         Section.REDIS_PERSISTENCE,
         "Set appendonly yes in redis.conf.",
     ).of_stack(_redis_says("appendonly", "yes")),
+    Meta(
+        "redis-users",
+        "The declared Redis asks for a login.",
+        Severity.HIGH,
+        Section.ACCESS_REVIEW,
+        "Name a file of ACL users (aclfile) in redis.conf, or set requirepass.",
+    ).of_stack(_redis_users),
     Meta(
         "claims-retained",
         "Volumes outlive the workload that they belong to.",

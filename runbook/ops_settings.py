@@ -100,11 +100,20 @@ class PostgresTarget(_Encrypted):
 
 
 class RedisTarget(_Encrypted):
-    """Redis. ``login`` is an ACL user; without ``ca_file`` the authorities are those of the machine."""
+    """Redis. ``login`` is an ACL user; without ``ca_file`` the authorities are those of the machine.
+
+    ``operator`` is the user that restores, looks into keys and removes them; without it, ``login`` is.
+    """
 
     host: Host
     port: Port
     login: Login | None = None
+    operator: Login | None = None
+
+    @property
+    def operated(self) -> Self:
+        """The same server for what changes it: its login is the operator's."""
+        return self.model_copy(update={"login": self.operator or self.login})
 
 
 class KafkaTarget(_Encrypted):

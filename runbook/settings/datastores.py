@@ -206,11 +206,6 @@ class RedisSettings(Model):
     # Redis takes a maxmemory of 0 for no limit.
     maxmemory_ratio: Fraction = Field(default=0.6, ge=0.01, le=practices.REDIS_MAXMEMORY_RATIO.value)
 
-    def client_secrets(self) -> dict[str, str]:
-        """Secrets that a client mounts to log in and to trust the server: folder -> Secret."""
-        named = {"redis": self.external.secret, "redis-ca": self.external.ca_secret} if self.external else {}
-        return {folder: secret for folder, secret in named.items() if secret}
-
 
 class KafkaSettings(Model):
     """Kafka in KRaft mode: brokers, each of which is a controller as well."""

@@ -65,7 +65,7 @@ def run(settings: OpsSettings, selection: Selection, *, unsigned: bool, confirme
     """
     bucket = Bucket(settings.backup)
     manifest = Catalog(bucket, settings, RedisManifest).choose(selection, unsigned=unsigned)
-    with redis_server.connect(settings.redis) as client:
+    with redis_server.connect(settings.redis.operated) as client:
         before = _check(client, manifest)
         last = redis_staging.databases(client).last
     if dry_run:
@@ -76,7 +76,7 @@ def run(settings: OpsSettings, selection: Selection, *, unsigned: bool, confirme
     try:
         with (
             redis_scratch.loaded(settings, bucket, manifest, None) as source,
-            redis_server.connect(settings.redis, last) as client,
+            redis_server.connect(settings.redis.operated, last) as client,
         ):
             _restore(client, redis_server.address(settings.redis), manifest, source, result)
     except Stop as stop:

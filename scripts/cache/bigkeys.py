@@ -31,7 +31,7 @@ class Kind:
 
 def run(settings: OpsSettings, *, pattern: str, top: int, samples: int) -> Outcome:
     """The largest keys of each type; a large one is measured on ``samples`` of its elements."""
-    with redis_server.connect(settings.redis) as client:
+    with redis_server.connect(settings.redis.operated) as client:
         found = passing(redis_server.keys(client, pattern), "measuring", things="keys")
         kinds = collect(((keys, redis_server.measure(client, keys, samples)) for keys in found), top)
     data: dict[str, object] = {

@@ -26,7 +26,7 @@ def run(settings: OpsSettings, pattern: str, *, everything: bool, dry_run: bool)
     check(pattern, everything=everything)
     matched = removed = 0
     sample: list[str] = []
-    with redis_server.connect(settings.redis) as client:
+    with redis_server.connect(settings.redis.operated) as client:
         before = int(redis_server.info(client, "memory")["used_memory"])
         for keys in passing(redis_server.keys(client, pattern), "finding" if dry_run else "purging", things="keys"):
             if len(sample) < _SAMPLE:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from runbook import practices, services, thresholds
 from runbook.datastores import DATABASE
 from scripts import lazy
-from scripts.clients import postgres
+from scripts.clients import postgres, redis_server
 from scripts.clients.postgres import Access
 from scripts.exits import CheckFailedError, TemporaryError
 from scripts.simulation import objects
@@ -109,8 +109,7 @@ def pool(place: Place) -> Generator[None]:
 @contextmanager
 def redis_memory(place: Place) -> Generator[None]:
     """Redis holds more than it should; the keys are the simulation's own and end by themselves."""
-    target = place.settings.redis
-    with lazy.redis.Redis(target.host, target.port, ssl=target.tls, socket_timeout=30) as client:
+    with redis_server.connect(place.settings.redis.operated, seconds=30) as client:
         # Any: the client's types mix the answers of its blocking and its asynchronous kind.
         server: Any = client
         most = int(server.info("memory")["maxmemory"])

@@ -23,7 +23,7 @@ ANNOTATIONS = "annotations"
 MUTE = "spec.muteTimeIntervals.0.timeIntervals.0"
 INHIBIT = "spec.inhibitRules.0"
 ROUTES = "spec.route.routes"
-REDIS_CONF = "maxmemory 1mb\nmaxmemory-policy {policy}\nappendonly {append}\n"
+REDIS_CONF = "maxmemory 1mb\nmaxmemory-policy {policy}\nappendonly {append}\n{login}\n"
 
 
 def ops(**changed: Any) -> dict[str, str]:
@@ -66,9 +66,9 @@ BROKERS = {"bootstrap": "b-1.example.com:9096,b-2.example.com:9096", "tls": True
 VERIFY, REQUIRE = "server_tls_sslmode = verify-full", "server_tls_sslmode = require"
 
 
-def redis(policy: str = "allkeys-lru", append: str = "yes") -> dict[str, str]:
+def redis(policy: str = "allkeys-lru", append: str = "yes", login: str = "aclfile /run/users.acl") -> dict[str, str]:
     """A redis.conf."""
-    return {"redis.conf": REDIS_CONF.format(policy=policy, append=append)}
+    return {"redis.conf": REDIS_CONF.format(policy=policy, append=append, login=login)}
 
 
 def expiring(days: int, *kinds: str) -> list[dict[str, Any]]:
@@ -187,6 +187,8 @@ PASSES: list[Case] = [
     # Before the bucket exists its policy was computed from another ARN than its name gives.
     ("bucket-tls-only", ("bucket-policy", "", COMPUTED)),
     ("redis-evicts", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory-policy", "allkeys-lru"])),
+    ("redis-users", ("redis-config", "data", redis(login="requirepass secret"))),
+    ("redis-users", ("redis-config", "data", redis(login="user default off"))),
     ("kafka-partitions", ("kafka", f"{MAIN}.env.1.value", "25")),
     ("claims-retained", ("redis", "spec.volumeClaimTemplates", None)),
     ("schedules-apart", ("backup-redis", SCHEDULE, "15 2 * * *")),
@@ -286,6 +288,9 @@ FAILS: list[Case] = [
     ("redis-evicts", ("redis", f"{POD}.volumes", None)),
     ("redis-evicts", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory-policy", "noeviction"])),
     ("redis-persistent", ("redis-config", "data", redis(append="no"))),
+    ("redis-users", ("redis-config", "data", redis(login=""))),
+    ("redis-users", ("redis-config", "data", redis(login="# requirepass secret"))),
+    ("redis-users", ("redis-config", "data", redis(login='aclfile ""'))),
     ("claims-retained", ("redis", "spec.persistentVolumeClaimRetentionPolicy.whenDeleted", "Delete")),
     ("claims-retained", ("redis", "spec.persistentVolumeClaimRetentionPolicy", None)),
     ("kafka-partitions", ("kafka", f"{MAIN}.env.1.value", "23")),
@@ -402,6 +407,7 @@ WAITS: list[Waiting] = [
     ("redis-evicts", "redis-config", "data"),
     ("redis-evicts", "redis", f"{MAIN}.args"),
     ("redis-persistent", "redis-config", "data"),
+    ("redis-users", "redis-config", "data"),
     ("claims-retained", "redis", "spec.persistentVolumeClaimRetentionPolicy"),
     ("kafka-partitions", "kafka", f"{MAIN}.env.1.value"),
     ("schedules-apart", "backup", SCHEDULE),

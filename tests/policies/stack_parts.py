@@ -20,7 +20,7 @@ OWNER = {marks.OWNER_LABEL: "platform"}
 SECTION = {marks.SECTION_ANNOTATION: "docs/runbook.md#section-3-5"}
 POSTGRESQL = "max_connections = 300\nlog_min_duration_statement = 500ms\n"
 PGBOUNCER = "[pgbouncer]\npool_mode = transaction\nmax_db_connections = 90\nmax_client_conn = 2000\n"
-REDIS = "port 6379\nmaxmemory 600mb\nmaxmemory-policy allkeys-lru\nappendonly yes\n"
+REDIS = "port 6379\nmaxmemory 600mb\nmaxmemory-policy allkeys-lru\nappendonly yes\naclfile /run/redis/users.acl\n"
 APP_CONFIG = {
     "DATABASE_HOST": "pgbouncer",
     "DATABASE_MAX_OVERFLOW": "50",

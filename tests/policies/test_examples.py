@@ -120,6 +120,7 @@ PLACES: Final[dict[str, tuple[str, Path, str]]] = {
     "stateful-protected": ("redis", "", "unprotected"),
     "redis-evicts": ("redis-config", ("data", "redis.conf"), "line"),
     "redis-persistent": ("redis-config", ("data", "redis.conf"), "line"),
+    "redis-users": ("redis-config", ("data", "redis.conf"), "line"),
     "claims-retained": ("redis", "spec", "merge"),
     "kafka-partitions": ("kafka", "spec.template.spec.containers.0", "merge"),
     "threshold-has-one-alert": ("rules", "spec.groups.4.rules.2", "merge"),

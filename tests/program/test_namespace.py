@@ -36,10 +36,14 @@ def test_the_quota_fits_the_sum_at_peak(stack: list[Registered]) -> None:
     needed: dict[str, Decimal] = dict.fromkeys(keys, Decimal())
     for name, pod, count in _at_peak(stack):
         assert pod["containers"], name
-        # Init containers are all sidecars, which run beside the others.
+        # Sidecars run beside the others. What runs before them needs no more than they do.
         initial = pod.get("initContainers", [])
-        assert all(container["restartPolicy"] == "Always" for container in initial), name
-        for container in (*pod["containers"], *initial):
+        sidecars = [container for container in initial if container.get("restartPolicy") == "Always"]
+        first = [container["resources"] for container in initial if container not in sidecars]
+        (main, *_) = [container["resources"] for container in pod["containers"]]
+        for kind, key in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
+            assert all(units.quantity(each[kind][key]) <= units.quantity(main[kind][key]) for each in first), name
+        for container in (*pod["containers"], *sidecars):
             resources = container["resources"]
             needed["requests.cpu"] += count * units.quantity(resources["requests"]["cpu"])
             needed["requests.memory"] += count * units.quantity(resources["requests"]["memory"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook import datastores, jobs, services, settings
+from runbook import datastores, jobs, redis_users, services, settings
 from runbook.jobs import Need
 from runbook.ops_paths import CONFIG_FILE
 from runbook.ops_settings import OpsSettings
@@ -90,7 +90,7 @@ def test_a_job_that_needs_redis_mounts_what_its_settings_name_and_no_other_does(
 
 def test_login_and_authority_can_each_be_left_out_and_be_in_one_secret() -> None:
     alone = settings.load({**stack_values("prod"), "redis": {"external": {"host": "cache", "port": 1}}})
-    assert alone.redis.client_secrets() == {}
+    assert [redis_users.client_secrets(alone, user) for user in redis_users.ALL] == [{}] * len(redis_users.ALL)
     default = _stack("redis-default", user="default", caSecret="redis-login")
     text = look.named(default, "ConfigMap", "ops-config")["data"][CONFIG_FILE]
     target = OpsSettings.model_validate_json(text).redis
@@ -102,3 +102,32 @@ def test_login_and_authority_can_each_be_left_out_and_be_in_one_secret() -> None
     assert {target.login.password_file, target.ca_file} == {
         f"{folder}/{key}" for folder in _files(pod).values() for key in ("password", "ca.crt")
     }
+
+
+def test_each_client_of_the_declared_redis_mounts_the_password_of_its_own_user_alone(stack: list[Registered]) -> None:
+    holders = {
+        user.key: {
+            name
+            for name, pod in look.pods(stack)
+            for volume in pod["volumes"]
+            if volume.get("secret", {}).get("secretName") == f"redis-{user.key}"
+        }
+        - {"redis-stateful-set"}
+        for user in redis_users.ALL
+    }
+    assert holders == {
+        "services": {f"{spec.name}-deployment" for spec in services.ALL if datastores.REDIS in spec.uses},
+        "backup": {f"{job.name}-cron-job" for job in jobs.ALL if Need.REDIS in job.needs},
+        "operator": set(),
+        "monitoring": {"redis-exporter-deployment"},
+    }
+
+
+def test_redis_itself_mounts_the_file_of_users_and_no_password(stack: list[Registered]) -> None:
+    pod = look.named(stack, "StatefulSet", "redis")["spec"]["template"]["spec"]
+    volumes = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
+    (writer,), (server,) = pod["initContainers"], pod["containers"]
+    assert volumes == {user.key for user in redis_users.ALL}
+    assert volumes < {mount["name"] for mount in writer["volumeMounts"]}
+    assert not volumes & {mount["name"] for mount in server["volumeMounts"]}
+    assert "users" in {mount["name"] for mount in server["volumeMounts"]}

@@ -129,7 +129,7 @@ def test_rules_over_the_stack_and_over_resources_speak_in_one_run(analyze: Analy
     run = analyze(stack)
     assert run.code != 0
     # Nine pods of analytics do not fit the quota either, and a Redis without its file says nothing of what it keeps.
-    of_redis = ("redis-maxmemory", "redis-evicts", "redis-persistent")
+    of_redis = ("redis-maxmemory", "redis-evicts", "redis-persistent", "redis-users")
     for rule in ("bucket-fully-configured", "hpa-range", "quota-fits-peak", *of_redis):
         assert run.has("mandatory", rule), rule
 
