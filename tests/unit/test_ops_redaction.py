@@ -370,6 +370,8 @@ def test_nothing_on_stderr_has_a_secret(act: Callable[[], object], *, terminal: 
 @pytest.fixture
 def _listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    # A test that ran the whole command line before has left it on, in the place of pytest's own of then.
+    logging.captureWarnings(capture=False)
     unforeseen.listen()
     yield
     logging.captureWarnings(capture=False)
