@@ -166,7 +166,7 @@ class _Filling:
         seen = set[str]()
         with toc.chosen(entry for entry in self.archive.entries if entry.is_right) as (chosen, listed):
             for line in toc.lines(self.archive.script([chosen, *self.archive.options], listed)):
-                if (match := _GRANTOR.fullmatch(line)) and (name := match[1].decode()) not in seen:
+                if (match := _GRANTOR.fullmatch(line)) and (name := match[1].decode(self.archive.codec)) not in seen:
                     seen.add(name)
                     yield name
 

@@ -57,9 +57,9 @@ def rebuilt(
     """
     surroundings = manifest.surroundings
     with (
-        administration(access) as admin,
+        _naming(access, manifest, facts) as (admin, codec),
         roles.present(admin, surroundings) as made,
-        toc.opened(stored, program) as archive,
+        toc.opened(stored, program, codec) as archive,
         stand_in.present(admin, access, facts.name, archive.entries, _former(surroundings, made), bare=bare) as cast,
         fresh.created(admin, facts) as name,
     ):
@@ -83,6 +83,40 @@ def administration(access: Access) -> Generator[lazy.psycopg.Connection]:
     """A session that creates and drops databases."""
     with postgres.connect(access, postgres.MAINTENANCE_DATABASE, application="ops restore", doing="restore") as admin:
         yield admin
+
+
+@contextmanager
+def _naming(
+    access: Access, manifest: PostgresManifest, facts: DatabaseFacts
+) -> Generator[tuple[lazy.psycopg.Connection, str]]:
+    """``administration`` by a session that names roles as the saved database does, and the codec of its archive.
+
+    All databases share the names of roles, and each reads their bytes by its own encoding: a name beyond ASCII that a
+    database in LATIN1 has made is another one in UTF-8, or none.
+    """
+    with administration(access) as admin:
+        named = manifest.surroundings.roles if manifest.surroundings else ()
+        alike = ("SQL_ASCII", admin.info.parameter_status("server_encoding"))
+        if facts.encoding in alike or all(role.name.isascii() for role in named):
+            yield admin, "utf-8"
+            return
+        like = facts.model_copy(update={"owner": access.user, "tablespace": None})
+        with fresh.created(admin, like) as name:
+            try:
+                with postgres.connect(access, name, application="ops restore", doing="restore") as session:
+                    yield session, _codec(session, facts.encoding)
+            finally:
+                fresh.drop(admin, name)
+
+
+def _codec(session: lazy.psycopg.Connection, encoding: str) -> str:
+    """Python's name of an encoding of PostgreSQL."""
+    kept = session.info.parameter_status("client_encoding")
+    setting = "SELECT set_config('client_encoding', %s, false)"
+    session.execute(setting, (encoding,))
+    codec = session.info.encoding
+    session.execute(setting, (kept,))
+    return codec
 
 
 def _tablespaces(admin: lazy.psycopg.Connection, archive: Archive, facts: DatabaseFacts) -> list[str]:

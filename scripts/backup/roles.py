@@ -63,7 +63,7 @@ def parts(value: str) -> list[str]:
 
 def _create(admin: lazy.psycopg.Connection, surroundings: Surroundings) -> tuple[str, ...]:
     """Make the missing roles, all of them or none."""
-    known = {str(row[0]) for row in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
+    known = set(postgres.names(admin, "SELECT textsend(rolname::text) FROM pg_roles"))
     missing = [role for role in surroundings.roles if role.name not in known]
     names = {role.name for role in missing}
     with admin.transaction():

@@ -22,11 +22,11 @@ from scripts.backup.entries import Entry, listed
 from scripts.clients import postgres
 from scripts.clients.postgres import Access
 
-_SUPERUSERS: Final = "SELECT rolname FROM pg_roles WHERE rolsuper"
-_ROLES: Final = "SELECT rolname FROM pg_roles"
+_SUPERUSERS: Final = "SELECT textsend(rolname::text) FROM pg_roles WHERE rolsuper"
+_ROLES: Final = "SELECT textsend(rolname::text) FROM pg_roles"
 # In the order of their power: superusers are the last.
 _POWERFUL: Final = """
-SELECT r.rolname FROM pg_roles r WHERE EXISTS (
+SELECT textsend(r.rolname::text) FROM pg_roles r WHERE EXISTS (
   SELECT FROM pg_roles p WHERE pg_has_role(r.oid, p.oid, 'MEMBER') AND (p.rolsuper OR p.rolcreaterole OR p.rolname IN (
     'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')))
 ORDER BY r.rolsuper, r.rolname
@@ -170,8 +170,7 @@ def drop(admin: lazy.psycopg.Connection, cast: Cast) -> None:
 
 def drop_stale(admin: lazy.psycopg.Connection, database: str) -> None:
     """Drop what killed runs left behind, after their databases; the caller holds the lock."""
-    known = sorted(str(row[0]) for row in admin.execute(_ROLES).fetchall())
-    for name in known:
+    for name in sorted(postgres.names(admin, _ROLES)):
         if fresh.is_name(database, name):
             log.warning("dropping what an earlier run left behind", role=name)
             _drop(admin, [name])
@@ -245,9 +244,7 @@ def _chosen(
     *,
     bare: bool,
 ) -> Cast:
-    roles, superusers, powerful = (
-        [str(row[0]) for row in admin.execute(query).fetchall()] for query in (_ROLES, _SUPERUSERS, _POWERFUL)
-    )
+    roles, superusers, powerful = (postgres.names(admin, query) for query in (_ROLES, _SUPERUSERS, _POWERFUL))
     names = listed(roles)
     found = {owner for entry in entries for owner in entry.owners(names)}
     apart = {} if bare else {each: StandIn(_login(access, database), each) for each in powerful if each in found}
@@ -314,7 +311,7 @@ def _on_schema(statement: LiteralString, privilege: LiteralString, schema: str, 
 
 
 def _drop(admin: lazy.psycopg.Connection, names: Iterable[str]) -> None:
-    known = {str(row[0]) for row in admin.execute(_ROLES).fetchall()}
+    known = set(postgres.names(admin, _ROLES))
     for name in names:
         if name in known:
             role = lazy.sql.Identifier(name)

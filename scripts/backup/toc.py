@@ -29,16 +29,18 @@ _VERSION: Final = re.compile(r"Dumped by pg_dump version: (\S+)")
 class Archive:
     """An archive whose list of contents has been read; ``dump_version`` is that of the pg_dump which made it.
 
-    ``options`` are those that each pg_restore over it gets, and each pg_dump that is compared with it.
+    ``codec`` is Python's name of the encoding of its texts. ``options`` are those that each pg_restore over it gets,
+    and each pg_dump that is compared with it.
     """
 
-    def __init__(self, program: Program, head: int, listing: str, rest: Iterator[bytes]) -> None:
+    def __init__(self, program: Program, head: int, listing: bytes, rest: Iterator[bytes], codec: str) -> None:
         self.program = program
+        self.codec = codec
         self._head = head
         self._rest = rest
         self.options: tuple[str, ...] = ()
-        self.entries = parsed(listing)
-        match = _VERSION.search(listing)
+        self.entries = self._parsed(listing)
+        match = _VERSION.search(listing.decode(errors="replace"))
         self.dump_version = match[1] if match is not None else "unknown"
 
     def stream(self) -> Iterator[bytes]:
@@ -73,7 +75,10 @@ class Archive:
         listing, reason = _list(self.program, self._head, f"--section={name}")
         if listing is None:
             raise CheckFailedError(f"pg_restore cannot list the {name} of the archive: {reason}")
-        return parsed(listing)
+        return self._parsed(listing)
+
+    def _parsed(self, listing: bytes) -> tuple[Entry, ...]:
+        return parsed(listing.decode(self.codec, errors="surrogateescape"))
 
 
 def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -103,8 +108,8 @@ def chosen(entries: Iterable[Entry]) -> Generator[tuple[str, int]]:
 
 
 @contextmanager
-def opened(stored: Stored, program: Program) -> Generator[Archive]:
-    """The archive of a backup, read as far as its list goes.
+def opened(stored: Stored, program: Program, codec: str) -> Generator[Archive]:
+    """The archive of a backup, read as far as its list goes; ``codec`` is that of its texts.
 
     Raises:
         CheckFailedError: it is no archive, or its list is larger than any database needs.
@@ -113,12 +118,14 @@ def opened(stored: Stored, program: Program) -> Generator[Archive]:
     head = os.memfd_create("archive")
     try:
         listing = _read_list(blocks, program, head, stored.damaged)
-        yield Archive(program, head, listing, blocks)
+        yield Archive(program, head, listing, blocks, codec)
     finally:
         os.close(head)
 
 
-def _read_list(blocks: Iterator[bytes], program: Program, head: int, damaged: Callable[[str], CheckFailedError]) -> str:
+def _read_list(
+    blocks: Iterator[bytes], program: Program, head: int, damaged: Callable[[str], CheckFailedError]
+) -> bytes:
     size, tried = 0, _FIRST_BYTES
     for block in blocks:
         size += os.write(head, block)
@@ -135,9 +142,9 @@ def _read_list(blocks: Iterator[bytes], program: Program, head: int, damaged: Ca
     return listing
 
 
-def _list(program: Program, head: int, *options: str) -> tuple[str | None, str]:
+def _list(program: Program, head: int, *options: str) -> tuple[bytes | None, str]:
     command = [program.path, "--list", *options, f"/proc/self/fd/{head}"]
     done = subprocess.run(command, pass_fds=(head,), capture_output=True, check=False)
     if done.returncode != 0:
         return None, done.stderr.decode(errors="replace").strip()
-    return done.stdout.decode(errors="surrogateescape"), ""
+    return done.stdout, ""

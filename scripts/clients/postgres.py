@@ -7,7 +7,7 @@ import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, LiteralString
 
 from runbook.ops_settings import Login, PostgresTarget
 from scripts import config, lazy
@@ -167,6 +167,14 @@ def _prepare(connection: lazy.psycopg.Connection) -> None:
     connection.execute(_SET, (list(_SESSION), list(_SESSION.values())))
     if not connection.autocommit:
         connection.commit()
+
+
+def names(connection: lazy.psycopg.Connection, query: LiteralString) -> list[str]:
+    """Names that all databases of a server share, which a query gives as ``textsend``.
+
+    The server keeps the bytes of the database that made each: one that is no text in this session has surrogates.
+    """
+    return [bytes(row[0]).decode(errors="surrogateescape") for row in connection.execute(query).fetchall()]
 
 
 @contextmanager

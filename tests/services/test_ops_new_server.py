@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -425,6 +426,54 @@ def test_a_materialized_view_that_names_its_database_has_the_name_that_the_resto
     with connected(new_server, "named") as connection:
         assert connection.execute('SELECT * FROM "its name"').fetchall() == [("named", "named", 1)]
         assert connection.execute("SELECT relispopulated FROM pg_class WHERE relname = 'empty'").fetchone() == (False,)
+
+
+_IN_LATIN1: LiteralString = """
+SET client_encoding = 'UTF8'; CREATE ROLE "l\u00f6we"; CREATE ROLE "\u00e4rger" SUPERUSER;
+GRANT "l\u00f6we" TO "\u00e4rger";
+CREATE TABLE "stra\u00dfe" ("gr\u00f6\u00dfe" text); INSERT INTO "stra\u00dfe" VALUES ('\u00e4\u00f6\u00fc');
+ALTER TABLE "stra\u00dfe" OWNER TO "l\u00f6we"; CREATE SCHEMA s AUTHORIZATION "\u00e4rger";
+SET SESSION AUTHORIZATION "l\u00f6we"; GRANT SELECT ON "stra\u00dfe" TO "\u00e4rger" WITH GRANT OPTION;
+SET SESSION AUTHORIZATION "\u00e4rger"; GRANT SELECT ON "stra\u00dfe" TO PUBLIC GRANTED BY "\u00e4rger";
+CREATE VIEW s.v AS TABLE "stra\u00dfe"; COMMENT ON VIEW s.v IS 'sch\u00f6n'
+"""
+
+
+def test_roles_whose_names_are_written_in_latin1_come_back_on_either_server(tmp_path: Path) -> None:
+    # Servers of its own: the names are no text to a session in another encoding, which could not drop the roles.
+    with ops_environment.running(tmp_path) as environment, ops_environment.postgres() as new_server:
+        with environment.connect("postgres") as connection:
+            connection.execute(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(BACKUP_ROLE)))
+        _carry_latin1(environment, new_server)
+
+
+def _carry_latin1(environment: Environment, new_server: Server) -> None:
+    old, name = environment.database, "inlatin1"
+    environment.execute(f"CREATE DATABASE {name} ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
+    with environment.connect(name) as connection:
+        for statement in _IN_LATIN1.split(";"):
+            connection.execute(statement.encode())
+    on(environment, old, name)
+    saved = environment.ops("backup", "postgres", "--json")
+    assert saved.code == 0, saved.stderr
+    as_utf8 = (SUPERUSER, PASSWORDS["superuser"], name, "--encoding=UTF8")
+    before = whole_database.comparable(whole_database.dumped(old, *as_utf8))
+
+    proven = environment.ops("backups", "verify", "--kind", "postgres", "--id", saved.json["id"], "--json")
+    here = environment.ops("restore", "postgres", "--yes", "--json")
+    on(environment, new_server, name)
+    there = environment.ops("restore", "postgres", "--yes", "--json")
+    # One of UTF-8 beside these roles.
+    on(environment, old, "postgres")
+    beside = environment.ops("backup", "postgres", "--json")
+    other = environment.ops("restore", "postgres", "--id", beside.json["id"], "--into", "beside", "--json")
+
+    assert [answer.code for answer in (proven, here, there, other)] == [0, 0, 0, 0], (proven, here, there, other)
+    for server in (old, new_server):
+        assert whole_database.comparable(whole_database.dumped(server, *as_utf8)) == before
+        with connected(server, "postgres") as connection:
+            databases = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%\\_restore\\_%'")
+            assert databases.fetchall() == []
 
 
 # The query of one fails by what was added since, and so does the one that reads it.

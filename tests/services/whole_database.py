@@ -125,9 +125,9 @@ _STATEMENT: Final = re.compile(
 _SERVERS_OWN: Final = {"pg_monitor", "pg_read_all_data"}
 
 
-def dumped(server: Server, user: str, password: str, database: str) -> str:
+def dumped(server: Server, user: str, password: str, database: str, *options: str) -> str:
     """All of a database by pg_dump: how it is created, its schema, its rows in a stable order, its large objects."""
-    return _run(server, user, password, ["pg_dump", "--create", "--column-inserts", database])
+    return _run(server, user, password, ["pg_dump", "--create", "--column-inserts", *options, database])
 
 
 def roles(server: Server, user: str, password: str, names: Sequence[str]) -> list[str]:
