@@ -88,6 +88,8 @@ def _outside(made: Configuration, name: str) -> None:
         raise TemporaryError(f"the issuer of the tokens of the kubeconfig {name} does not answer: {line}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"the kubeconfig {name} is no YAML document: {one_line(str(error))}") from None
+    except RecursionError:
+        raise UsageError(f"the kubeconfig {name} cannot be used: its maps and lists are too deep") from None
     except (ConfigException, OAuth2Error, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"the kubeconfig {name} cannot be used: {_reason(str(error))}") from None
 
@@ -107,6 +109,9 @@ def _log_in(made: Configuration, chosen: Chosen) -> None:
     tokens = whole["users"][0]["user"].get("auth-provider", {}).get("config")
     with _LOADING:
         KubeConfigLoader(whole, config_persister=partial(chosen.keep, tokens)).load_and_set(made)
+    if user.auth_provider is not None and not made.api_key:
+        # The client would ask as nobody.
+        raise ValueError("auth-provider.config.id-token is no token (JWT); log in anew")
     made.proxy = cluster.proxy_url or made.proxy
     if user.token_file:
         made.refresh_api_key_hook = partial(_read_token, Path(user.token_file), user.token)
@@ -187,13 +192,15 @@ def _proxy(url: str | None) -> str | None:
     """A proxy's URL; HTTP where it names no scheme, as curl reads it.
 
     Raises:
-        UsageError: it is of a kind that the client does not speak.
+        UsageError: it is no URL, or of a kind that the client does not speak.
     """
     if not url:
         return None
     whole = url if "://" in url else f"http://{url}"
     if whole.partition("://")[0].lower() not in {"http", "https"}:
         raise UsageError(f"the proxy {redact.clean(url)} is not one of http or https, which are all that ops speaks")
+    if not addresses.is_url(whole):
+        raise UsageError(f"the proxy {redact.clean(url)} is no address; write it like http://proxy.example.com:3128")
     return whole
 
 

@@ -27,8 +27,8 @@ _TOLD: Final = {
     "bool_type": "must be true or false, without quotes",
     "string_type": "must be a text; put it in quotes",
 }
-# Those that the official client knows.
-_PROVIDERS: Final = ("oidc", "gcp", "azure")
+# kubectl knows no other any more.
+_PROVIDERS: Final = ("oidc",)
 
 
 class _Loader(yaml.CSafeLoader):

@@ -22,6 +22,7 @@ from scripts.output import one_line
 
 # A request takes its time to arrive.
 _RENEWED_BEFORE: Final = timedelta(seconds=10)
+_ZERO: Final = datetime.min.replace(tzinfo=UTC)
 _INFORMED: Final = "client.authentication.k8s.io/exec"
 
 
@@ -58,7 +59,10 @@ class Credential:
 
     @property
     def expired(self) -> bool:
-        return self.expires is not None and datetime.now(UTC) > self.expires - _RENEWED_BEFORE
+        # The first moment is Go's zero time: kubectl takes it for none.
+        if self.expires is None or self.expires == _ZERO:
+            return False
+        return datetime.now(UTC) + _RENEWED_BEFORE > self.expires
 
 
 def ask(plugin: Plugin, cluster: Cluster) -> Credential:
@@ -100,6 +104,13 @@ def _run(plugin: Plugin, cluster: Cluster) -> str:
     except OSError as error:
         hint = one_line(plugin.install_hint) or "install it, or give its whole path"
         raise ValueError(f"the plugin {plugin.command} cannot be started: {error.strerror}; {hint}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the plugin {plugin.command} answers no ExecCredential: it is no UTF-8 text") from None
+    except ValueError as error:
+        # A NUL, or a variable with = in its name.
+        raise ValueError(
+            f"the plugin {plugin.command} cannot be started: {error}; mend exec.args or exec.env"
+        ) from None
     if done.returncode != 0:
         raise ValueError(f"the plugin {plugin.command} ends with code {done.returncode}: {one_line(done.stderr or '')}")
     return done.stdout

@@ -123,9 +123,30 @@ _LOGINS: dict[str, tuple[dict[str, Any], str | None]] = {
     "a certificate without its key": ({"client-certificate": "crt"}, None),
     "an unknown provider": ({"auth-provider": {"name": "vault"}}, None),
     "a provider without a name": ({"auth-provider": {}}, None),
+    "the provider gcp": ({"auth-provider": {"name": "gcp", "config": {"access-token": "token-of-bob"}}}, None),
+    "the provider azure": ({"auth-provider": {"name": "azure", "config": {"access-token": "token-of-bob"}}}, None),
+    "an id-token that is no JWT": (
+        {
+            "auth-provider": {
+                "name": "oidc",
+                "config": {"idp-issuer-url": "https://127.0.0.1:9", "client-id": "ops", "id-token": "token-of-bob"},
+            }
+        },
+        None,
+    ),
 }
 _PLUGINS: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "no end": ({}, '{"status": {"token": "token-of-bob", "expirationTimestamp": null}}', "bob"),
+    "an end that is the zero time of Go": (
+        {},
+        '{"status": {"token": "token-of-bob", "expirationTimestamp": "0001-01-01T00:00:00Z"}}',
+        "bob",
+    ),
+    "an end long ago": (
+        {},
+        '{"status": {"token": "token-of-bob", "expirationTimestamp": "0001-01-01T00:00:01Z"}}',
+        "bob",
+    ),
     "an end that is no time": ({}, '{"status": {"token": "token-of-bob", "expirationTimestamp": "soon"}}', None),
     "another kind": ({}, '{"kind": "Pod", "status": {"token": "token-of-bob"}}', None),
     "another version": ({}, '{"apiVersion": "client.authentication.k8s.io/v1beta1", "status": {}}', None),
@@ -306,6 +327,7 @@ def test_the_context_and_the_user_may_stand_in_different_files(
     ("echo no session: log in first >&2; exit 3", "no session: log in first"),
     ("echo this is no JSON", ""),
     ("echo '{\"kind\": \"ExecCredential\"}'", ""),
+    ("printf '\\377'", "no UTF-8 text"),
 ])  # fmt: skip
 def test_a_plugin_that_fails_is_told_in_one_line(kubeconfig: Kubeconfig, script: str, said: str) -> None:
     kubeconfig.write(kubeconfig.plugin(script))
@@ -321,6 +343,34 @@ def test_a_plugin_that_is_not_installed_is_named(kubeconfig: Kubeconfig) -> None
     user["exec"]["command"] = "aws-that-is-not-here"
     kubeconfig.write(user)
     with pytest.raises(UsageError, match="aws-that-is-not-here"), kubernetes.connect(10):
+        pass
+
+
+@pytest.mark.parametrize("variable", [{"name": "A=B", "value": "x"}, {"name": "A", "value": "x\0y"}])
+def test_a_plugin_whose_variables_no_program_can_have_is_named(
+    kubeconfig: Kubeconfig, variable: dict[str, str]
+) -> None:
+    user = kubeconfig.plugin("exit 1")
+    user["exec"]["env"] = [variable]
+    kubeconfig.write(user)
+    with (
+        pytest.raises(UsageError, match=r"plugin cannot be started: .*mend exec\.args or exec\.env"),
+        kubernetes.connect(10),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://proxy.example.com:99999", "http://", "http://a b:3128"])
+def test_a_proxy_that_is_no_address_is_a_mistake(kubeconfig: Kubeconfig, url: str) -> None:
+    kubeconfig.write({"token": "token-of-bob"}, **{"proxy-url": url, "insecure-skip-tls-verify": True})
+    with pytest.raises(UsageError, match="no address; write it like http://proxy"), kubernetes.connect(10):
+        pass
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '{"a":' * 5000], ids=["lists", "maps"])
+def test_a_kubeconfig_that_is_too_deep_is_a_mistake(kubeconfig: Kubeconfig, text: str) -> None:
+    kubeconfig.path.write_text(text)
+    with pytest.raises(UsageError, match="too deep"), kubernetes.connect(10):
         pass
 
 
