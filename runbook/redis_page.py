@@ -37,8 +37,13 @@ def markdown() -> str:
     """The whole page."""
     table = ["| user | logs in | Secret | may | rules |", "| --- | --- | --- | --- | --- |"]
     table += [
-        f"| `{user.name}` | {user.used_by} | `redis-{user.key}` | {user.may} | `{' '.join(user.rules)}` |"
+        f"| `{user.name}` | {user.used_by} | `redis-{user.key}` | {user.may} | `{_in_cell(user.rules)}` |"
         for user in redis_users.ALL
     ]
     rule = f"ACL SETUSER crypto on >PASSWORD {' '.join(redis_users.rules_of_all())}"
     return "\n".join([_HEAD, "\n".join(table) + "\n", _SERVER, _OUTSIDE, f"```\n{rule}\n```\n"])
+
+
+def _in_cell(rules: tuple[str, ...]) -> str:
+    """Rules in a cell of a table, which a bare ``|`` would end."""
+    return " ".join(rules).replace("|", r"\|")
