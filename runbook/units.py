@@ -51,6 +51,10 @@ class QuantityError(ValueError):
     """A text is no Kubernetes quantity."""
 
 
+class TooLongError(ValueError):
+    """A duration is longer than what reads it can hold."""
+
+
 def quantity(text: str | float) -> Decimal:
     """The quantity in its base unit (bytes, cores).
 
@@ -96,7 +100,8 @@ def exact_size(number: int) -> str:
 def size(number: float) -> str:
     """Bytes in the unit that keeps the number short, e.g. ``12.3 MB``; units are powers of ten."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(number) < 1000:
+        # As it is written: 999.96 kB would be 1000.0 kB.
+        if abs(round(number, 0 if unit == "B" else 1)) < 1000:
             return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} PB"
@@ -106,12 +111,15 @@ def seconds(text: str) -> float:
     """The seconds of a duration of Prometheus, or of one of Go without a fraction: ``90s``, ``1h30m``, ``720h0m0s``.
 
     Raises:
-        ValueError: it is none, or longer than the 292 years that both can hold.
+        ValueError: it is none.
+        TooLongError: it is longer than the 292 years that both can hold.
     """
     parts = _DURATION.findall(text)
     total = sum(int(number) * _MILLISECONDS[unit] for number, unit in parts)
-    if not parts or "".join(number + unit for number, unit in parts) != text or total > _GO_MOST // 10**6:
+    if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is no duration: write it like 90s, 15m, 1h30m or 2d")
+    if total > _GO_MOST // 10**6:
+        raise TooLongError(f"{text!r} is longer than the 292 years that Prometheus knows")
     return total / 1000
 
 
@@ -159,8 +167,9 @@ def exact_duration(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in the two largest units, e.g. ``3.2 s``, ``4 min 10 s``, ``26 h 5 min``, ``3 d 4 h``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
+    seconds = max(seconds, 60)
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     hours = int(seconds // 3600)

@@ -19,6 +19,8 @@ def seconds(text: str) -> int:
     """
     try:
         total = units.seconds(text)
+    except units.TooLongError:
+        total = YEAR + 1
     except ValueError:
         raise UsageError(f"{text!r} is no duration; write it like 90s, 15m, 1h30m or 2d") from None
     if total < 1:

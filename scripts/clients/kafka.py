@@ -275,7 +275,7 @@ def _refusal(bootstrap: str, timeout: float) -> str | None:
         try:
             socket.create_connection(addresses.split(address), timeout).close()
         except OSError as error:
-            reasons.append(f"{address}: {error}")
+            reasons.append(f"{address}: {error.strerror or error}")
         else:
             return None
     return "; ".join(reasons)

@@ -32,7 +32,9 @@ def target(settings: OpsSettings, name: str) -> ServiceTarget:
     """
     known = {service.name: service for service in settings.services}
     if name not in known:
-        raise UsageError(f"{name!r} is no service of the settings: give one of {', '.join(sorted(known)) or 'none'}")
+        if not known:
+            raise UsageError(f"{name!r} is no service of the settings, which name none; list them under services")
+        raise UsageError(f"{name!r} is no service of the settings: give one of {', '.join(sorted(known))}")
     return known[name]
 
 

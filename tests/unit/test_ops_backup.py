@@ -311,6 +311,7 @@ def test_the_list_names_each_backup_once_with_its_figures() -> None:
     [
         (0.25, "0.2 s"),
         (59.9, "59.9 s"),
+        (59.96, "1 min 0 s"),
         (61, "1 min 1 s"),
         (3600, "1 h 0 min"),
         (26 * 3600, "26 h 0 min"),
@@ -322,7 +323,16 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e15, "3.0 PB")]
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.7, "1.0 kB"),
+        (1500, "1.5 kB"),
+        (999_999, "1.0 MB"),
+        (2.5e9, "2.5 GB"),
+        (3e15, "3.0 PB"),
+    ],
 )
 def test_sizes_read_well(number: float, text: str) -> None:
     assert units.size(number) == text
