@@ -28,8 +28,8 @@ SERVICES: Final = RedisUser(
     "services",
     "crypto_services",
     "the services",
-    "read and write all keys, publish and subscribe",
-    ("~*", "&*", "+@all", "-@admin", "-@dangerous", "+info"),
+    "read and write all keys, call scripts and functions, publish and subscribe",
+    ("~*", "&*", "+@all", "-@admin", "-@dangerous", "-function", "-script|flush", "-script|kill", "+info"),
 )
 BACKUP: Final = RedisUser(
     "backup",
@@ -52,6 +52,7 @@ OPERATOR: Final = RedisUser(
         "+acl|list",
         "+config|get",
         "+flushdb",
+        "+function",
         "+info",
         "+restore",
         "+swapdb",

@@ -27,7 +27,17 @@ pytestmark = [
 # As an editor and a generator leave passwords behind: with what a shell or sed might read.
 _PASSWORDS: Final = {user.key: f"{user.key} $(id) & 'p/w' \\1" for user in redis_users.ALL}
 _REFUSED: Final = {
-    "services": ("FLUSHALL", "FLUSHDB", "CONFIG GET *", "ACL LIST", "SWAPDB 0 1", "KEYS *", "SHUTDOWN"),
+    "services": (
+        "FLUSHALL",
+        "FLUSHDB",
+        "CONFIG GET *",
+        "ACL LIST",
+        "SWAPDB 0 1",
+        "KEYS *",
+        "SHUTDOWN",
+        "FUNCTION FLUSH",
+        "SCRIPT FLUSH",
+    ),
     "backup": ("GET k", "SET k 1", "FLUSHALL", "CONFIG SET maxmemory 1", "ACL SETUSER me on", "DEL k"),
     "operator": ("CONFIG SET maxmemory 1", "ACL SETUSER me on +@all", "SHUTDOWN", "FLUSHALL", "REPLICAOF h 1"),
     "monitoring": (
