@@ -24,7 +24,8 @@ from runbook import secret_values
 from runbook.sections import Section
 
 # The one that the Pod Security level restricted lets a container add.
-_ADDABLE: Final[tuple[Plain, ...]] = (MISSING, [], ["NET_BIND_SERVICE"])
+_ADDABLE: Final = "NET_BIND_SERVICE"
+_A_USER: Final = "a numeric user other than 0"
 _SECCOMP: Final = ("RuntimeDefault", "Localhost")
 # What the Pod Security level restricted lets a pod ask for.
 _SAFE_SYSCTLS: Final = frozenset(
@@ -39,12 +40,16 @@ _SAFE_SYSCTLS: Final = frozenset(
         "net.ipv4.tcp_fin_timeout",
         "net.ipv4.tcp_keepalive_intvl",
         "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+        "net.ipv4.tcp_slow_start_after_idle",
+        "net.ipv4.tcp_notsent_lowat",
     }
 )
 # A folder of the node is told by no-host-access, which nothing waives.
 _VOLUMES: Final = frozenset(
     {
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath"),
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "hostPath", "image"),
         *("persistentVolumeClaim", "projected", "secret"),
     }
 )
@@ -64,6 +69,11 @@ _ASKED: Final = (
 _ITSELF: Final = "nothing: the kubelet asks the pod itself, and no other host"
 
 
+def _is_windows(resource: Resource) -> bool:
+    """Whether the pod states Windows: it has no rights of Linux to give up, and a kubelet of Linux refuses it."""
+    return pods.pod_spec(resource).at("os", "name").text == "windows"
+
+
 def _effective(resource: Resource, container: Node, key: str) -> Node:
     """A setting of the container, else of its pod."""
     own = container.at("securityContext", key)
@@ -72,10 +82,16 @@ def _effective(resource: Resource, container: Node, key: str) -> Node:
 
 
 def _non_root(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    shared, windows = pods.pod_spec(resource).at("securityContext"), _is_windows(resource)
+    # Pod Security refuses what the pod states, even where each container states better.
+    yield expect(shared.at("runAsNonRoot"), lambda value: value is MISSING or value is True, "true")
+    yield expect(shared.at("runAsUser"), lambda value: value is MISSING or _is_user(value), _A_USER)
     for container in pods.every_container(resource):
         yield expect_equal(_effective(resource, container, "runAsNonRoot"), True)
+        if windows:
+            continue  # its users have names
         user = _effective(resource, container, "runAsUser")
-        yield expect(user, _is_user, "a numeric user other than 0")
+        yield expect(user, _is_user, _A_USER)
 
 
 def _is_user(value: Plain) -> bool:
@@ -83,17 +99,25 @@ def _is_user(value: Plain) -> bool:
 
 
 def _no_escalation(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    windows = _is_windows(resource)
     for container in pods.every_container(resource):
         context = container.at("securityContext")
-        yield expect_equal(context.at("allowPrivilegeEscalation"), False)
+        if not windows:
+            yield expect_equal(context.at("allowPrivilegeEscalation"), False)
         yield expect(context.at("privileged"), lambda value: value in (MISSING, False), "false")
 
 
 def _drop_all(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    windows = _is_windows(resource)
     for container in pods.every_container(resource):
         capabilities = container.at("securityContext", "capabilities")
-        yield _contains_all(capabilities.at("drop"))
-        yield expect(capabilities.at("add"), lambda value: value in _ADDABLE, "no capability added")
+        if not windows:
+            yield _contains_all(capabilities.at("drop"))
+        yield expect(capabilities.at("add"), _is_addable, "no capability added")
+
+
+def _is_addable(value: Plain) -> bool:
+    return value is MISSING or (isinstance(value, list) and all(each == _ADDABLE for each in value))
 
 
 def _contains_all(drop: Node) -> Judgement:
@@ -103,12 +127,19 @@ def _contains_all(drop: Node) -> Judgement:
 
 
 def _seccomp(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    if _is_windows(resource):
+        return
+    allowed = " or ".join(_SECCOMP)
+    shared = pods.pod_spec(resource).at("securityContext", "seccompProfile", "type")
+    yield expect(shared, lambda value: value is MISSING or value in _SECCOMP, allowed)
     for container in pods.every_container(resource):
         profile = _effective(resource, container, "seccompProfile").at("type")
-        yield expect(profile, lambda value: value in _SECCOMP, " or ".join(_SECCOMP))
+        yield expect(profile, lambda value: value in _SECCOMP, allowed)
 
 
 def _read_only_root(resource: Resource, _: Parameters) -> Iterable[Judgement]:
+    if _is_windows(resource):
+        return
     for container in pods.every_container(resource):
         yield expect_equal(container.at("securityContext", "readOnlyRootFilesystem"), True)
 

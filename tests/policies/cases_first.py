@@ -118,6 +118,29 @@ PASSES: list[Case] = [
     ("run-as-non-root", (GATEWAY, f"{POD}.securityContext.runAsUser", 1)),
     ("drop-all-capabilities", (GATEWAY, f"{CONTEXT}.capabilities.add", ["NET_BIND_SERVICE"])),
     ("seccomp-profile", (GATEWAY, f"{POD}.securityContext.seccompProfile.type", "Localhost")),
+    (
+        "seccomp-profile",
+        (GATEWAY, f"{POD}.securityContext.seccompProfile", None),
+        (GATEWAY, f"{CONTEXT}.seccompProfile", {"type": "RuntimeDefault"}),
+    ),
+    *(
+        (
+            "run-as-non-root",
+            (GATEWAY, f"{POD}.securityContext.{key}", None),
+            (GATEWAY, f"{CONTEXT}.{key}", value),
+        )
+        for key, value in (("runAsNonRoot", True), ("runAsUser", 1000))
+    ),
+    *(
+        (rule, (GATEWAY, f"{POD}.os", {"name": "windows"}), (GATEWAY, path, None))
+        for rule, path in (
+            ("run-as-non-root", f"{POD}.securityContext.runAsUser"),
+            ("no-privilege-escalation", f"{CONTEXT}.allowPrivilegeEscalation"),
+            ("drop-all-capabilities", f"{CONTEXT}.capabilities"),
+            ("seccomp-profile", f"{POD}.securityContext.seccompProfile"),
+            ("read-only-root", f"{CONTEXT}.readOnlyRootFilesystem"),
+        )
+    ),
     ("no-secret-in-env", (GATEWAY, f"{MAIN}.env", [{"name": "LOG_LEVEL", "value": "info"}])),
     ("cronjob-deadline", ("backup", "spec.startingDeadlineSeconds", 10)),
     ("bucket-encryption", ("encryption", "rules.0.applyServerSideEncryptionByDefault.sseAlgorithm", "AES256")),
@@ -248,6 +271,18 @@ FAILS: list[Case] = [
     ("run-as-non-root", (GATEWAY, f"{POD}.securityContext.runAsUser", None)),
     ("run-as-non-root", (GATEWAY, f"{POD}.securityContext.runAsNonRoot", None)),
     ("run-as-non-root", (GATEWAY, f"{CONTEXT}.runAsNonRoot", False)),
+    *(
+        (
+            rule,
+            (GATEWAY, f"{POD}.securityContext.{key}", wrong),
+            (GATEWAY, f"{CONTEXT}.{key}", right),
+        )
+        for rule, key, wrong, right in (
+            ("run-as-non-root", "runAsNonRoot", False, True),
+            ("run-as-non-root", "runAsUser", 0, 1000),
+            ("seccomp-profile", "seccompProfile", {"type": "Unconfined"}, {"type": "RuntimeDefault"}),
+        )
+    ),
     ("no-privilege-escalation", (GATEWAY, f"{CONTEXT}.allowPrivilegeEscalation", None)),
     ("no-privilege-escalation", (GATEWAY, f"{CONTEXT}.privileged", True)),
     ("drop-all-capabilities", (GATEWAY, f"{CONTEXT}.capabilities", None)),
