@@ -21,6 +21,13 @@ _CONFIG: Final = "/etc/redis"
 _SECRETS: Final = "/etc/redis-secrets"
 _USERS: Final = "/run/redis"
 _FILE: Final = "users.acl"
+_HASH: Final = """set -eu
+umask 077
+hash_of() {
+    password=$(cat "$1")
+    [ -n "$password" ] || { echo "$1 is empty: give the Secret a password" >&2; exit 1; }
+    printf %s "$password" | sha256sum | cut -c1-64
+}"""
 
 
 def redis_conf(settings: RedisSettings) -> str:
@@ -81,11 +88,15 @@ def redis_args(context: Context) -> tuple[StatefulArgs, dict[str, dict[str, str]
 
 def _users(context: Context, mounts: Sequence[pods.Mount]) -> core.v1.ContainerArgs:
     """Writes the file of users before Redis starts: it has the hashes of their passwords, and no Secret has these."""
-    hashes = [
-        f's/{{{user.key}}}/$(printf %s "$(cat {_SECRETS}/{user.key}/password)" | sha256sum | cut -c1-64)/'
-        for user in redis_users.ALL
-    ]
-    script = f'set -eu; umask 077; sed "{"; ".join(hashes)}" {_CONFIG}/{_FILE} >{_USERS}/{_FILE}'
+    keys = [user.key for user in redis_users.ALL]
+    script = "\n".join(
+        [
+            _HASH,
+            # Each by itself: a step that fails inside of another command would leave an empty password.
+            *(f"{key}=$(hash_of {_SECRETS}/{key}/password)" for key in keys),
+            f'sed "{"; ".join(f"s/{{{key}}}/${key}/" for key in keys)}" {_CONFIG}/{_FILE} >{_USERS}/{_FILE}',
+        ]
+    )
     return core.v1.ContainerArgs(
         name="users",
         image=context.settings.image("redis"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,8 +65,8 @@ class Place:
         )
 
 
-def _written(folder: Path) -> Path:
-    """The file of users, by the command of the container that writes it in production."""
+def _write(folder: Path, passwords: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command of the container that writes the file of users; a user without a password lacks its key."""
     stack = engine.declared("prod")
     pod = look.named(stack, "StatefulSet", "redis")["spec"]["template"]["spec"]
     (writer,) = pod["initContainers"]
@@ -81,17 +81,32 @@ def _written(folder: Path) -> Path:
             name = volumes[mount["name"]]["configMap"]["name"]
             for file, text in look.named(stack, "ConfigMap", name)["data"].items():
                 (place / file).write_text(text)
-        elif "secret" in volumes[mount["name"]]:
-            (place / "password").write_text(f"{_PASSWORDS[mount['name']]}\n")
-    subprocess.run([*start, script], check=True, capture_output=True)
-    (file,) = (folder / "users").iterdir()
-    assert file.stat().st_mode & 0o077 == 0
-    return file
+        elif mount["name"] in passwords:
+            (place / "password").write_text(f"{passwords[mount['name']]}\n")
+    return subprocess.run([*start, script], check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("given", ["", None])
+@pytest.mark.parametrize("key", [user.key for user in redis_users.ALL])
+def test_a_secret_without_a_password_is_named_and_no_user_is_let_in_without_one(
+    tmp_path: Path, key: str, given: str | None
+) -> None:
+    passwords = {name: password for name, password in {**_PASSWORDS, key: given}.items() if password is not None}
+
+    done = _write(tmp_path, passwords)
+
+    assert done.returncode != 0
+    assert f"{key}/password" in done.stderr
+    assert list((tmp_path / "users").iterdir()) == []
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, postgres: Server, s3: Server) -> Iterator[Place]:
-    file = _written(tmp_path_factory.mktemp("pod"))
+    folder = tmp_path_factory.mktemp("pod")
+    written = _write(folder, _PASSWORDS)
+    assert written.returncode == 0, written.stderr
+    (file,) = (folder / "users").iterdir()
+    assert file.stat().st_mode & 0o077 == 0
     with (
         ops_environment.prepared(tmp_path_factory.mktemp("ops"), postgres, s3) as environment,
         servers.redis("--aclfile", str(file), "--repl-diskless-sync-delay", "0") as server,
