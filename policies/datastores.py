@@ -16,7 +16,7 @@ from runbook import datastores, thresholds
 from runbook.sections import Section
 
 # By which Redis asks for a login.
-_LOGINS: Final = ("aclfile", "requirepass", "user")
+_LOGINS: Final = ("aclfile", "requirepass")
 _PARTITIONS: Final = thresholds.KAFKA_PARTITIONS
 
 

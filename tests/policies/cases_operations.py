@@ -188,7 +188,6 @@ PASSES: list[Case] = [
     ("bucket-tls-only", ("bucket-policy", "", COMPUTED)),
     ("redis-evicts", ("redis", f"{MAIN}.args", ["redis-server", "--maxmemory-policy", "allkeys-lru"])),
     ("redis-users", ("redis-config", "data", redis(login="requirepass secret"))),
-    ("redis-users", ("redis-config", "data", redis(login="user default off"))),
     ("kafka-partitions", ("kafka", f"{MAIN}.env.1.value", "25")),
     ("claims-retained", ("redis", "spec.volumeClaimTemplates", None)),
     ("schedules-apart", ("backup-redis", SCHEDULE, "15 2 * * *")),
@@ -291,6 +290,8 @@ FAILS: list[Case] = [
     ("redis-users", ("redis-config", "data", redis(login=""))),
     ("redis-users", ("redis-config", "data", redis(login="# requirepass secret"))),
     ("redis-users", ("redis-config", "data", redis(login='aclfile ""'))),
+    # A file of users that redis.conf does not name.
+    ("redis-users", ("redis-config", "data", redis(login="") | {"users.acl": "user default off\n"})),
     ("claims-retained", ("redis", "spec.persistentVolumeClaimRetentionPolicy.whenDeleted", "Delete")),
     ("claims-retained", ("redis", "spec.persistentVolumeClaimRetentionPolicy", None)),
     ("kafka-partitions", ("kafka", f"{MAIN}.env.1.value", "23")),
