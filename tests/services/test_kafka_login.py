@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,10 +13,10 @@ from local.sample_service.config import load_config
 from runbook import settings
 from runbook.ops_paths import CONFIG_FILE
 from tests.program import engine, look
-from tests.program.engine import Registered
 from tests.program.settings import stack_values
 from tests.services import ops_environment, servers, sinks
 from tests.services.ops_environment import Answer, Environment
+from tests.services.outside import Outside
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -26,23 +24,6 @@ pytestmark = [
 ]
 _PASSWORD = "correct-horse-battery"
 _SECRETS = ("kafka-login", "kafka-authority")
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The objects of a stack with an external Kafka, and a folder with the files of its Secrets."""
-
-    stack: list[Registered]
-    secrets: Path
-
-    def mounted(self, pod: Mapping[str, Any], text: str) -> str:
-        """A text of the pod with the folder of each Secret of Kafka in place of where its container sees it."""
-        folders = {item["name"]: item["mountPath"] for item in pod["containers"][0]["volumeMounts"]}
-        named = {item["name"]: item.get("secret", {}).get("secretName") for item in pod["volumes"]}
-        for volume, secret in named.items():
-            if secret in _SECRETS:
-                text = text.replace(f"{folders[volume]}/", f"{self.secrets / secret}/")
-        return text
 
 
 @pytest.fixture(scope="module")

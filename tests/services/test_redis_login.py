@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,13 @@ from local.sample_service.config import load_config
 from runbook import settings
 from runbook.ops_paths import CONFIG_FILE
 from tests.program import engine, look
-from tests.program.engine import Registered
 from tests.program.settings import stack_values
 from tests.services import ops_environment, servers
+from tests.services.outside import Outside
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
 _PASSWORD = "correct hörse battery"
 _SECRETS = ("redis-login", "cache-ca")
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The objects of a stack with an external Redis, and a folder with the files of its Secrets."""
-
-    stack: list[Registered]
-    secrets: Path
-
-    def mounted(self, pod: dict[str, Any], text: str) -> str:
-        """A text of the pod with the folder of each Secret of Redis in place of where its container sees it."""
-        folders = {item["name"]: item["mountPath"] for item in pod["containers"][0]["volumeMounts"]}
-        named = {item["name"]: item.get("secret", {}).get("secretName") for item in pod["volumes"]}
-        for volume, secret in named.items():
-            if secret in _SECRETS:
-                text = text.replace(f"{folders[volume]}/", f"{self.secrets / secret}/")
-        return text
 
 
 @pytest.fixture(scope="module")
